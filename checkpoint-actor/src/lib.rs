@@ -1,0 +1,1 @@
+//! What a parent chain knows of one child subnet: membership, stake, custody, checkpoints.

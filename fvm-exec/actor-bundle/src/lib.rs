@@ -1,0 +1,1 @@
+//! The compiled actors as one CAR file.

@@ -1,0 +1,1 @@
+//! One ordered block in, receipts and state root out.

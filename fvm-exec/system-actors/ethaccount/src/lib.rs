@@ -1,0 +1,1 @@
+//! The ethaccount actor.

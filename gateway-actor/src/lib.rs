@@ -1,0 +1,1 @@
+//! The door between a chain, its parent and its children.

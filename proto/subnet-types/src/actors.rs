@@ -1,0 +1,277 @@
+//! Where the built-in actors live, what their methods are called, and what crosses between two of them or between
+//! the node and one of them.
+//!
+//! Method numbers follow FRC-42: the hash of the method's name.
+
+use cid::Cid;
+use frc42_dispatch::method_hash;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use fvm_shared::{ActorID, MethodNum};
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+
+use crate::bytes::{BlsPublicKey, BlsSignature, Ed25519Signature, VoteKey};
+use crate::checkpoint::{Checkpoint, ConfigurationApplied, QuorumCertificate, TopDownApplied};
+use crate::cross::{CrossMessage, MessageBatch};
+use crate::genesis::{ParentAnchor, SubnetParameters};
+use crate::parent::MembershipChange;
+use crate::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence, TimestampMs};
+use crate::subnet_id::SubnetId;
+
+/// Sends implicit messages; holds the mint reserve of a subnet.
+pub const SYSTEM_ID: ActorID = 0;
+/// Creates actors and maps addresses to ids.
+pub const INIT_ID: ActorID = 1;
+/// Collects tips and pays them to the proposer.
+pub const REWARD_ID: ActorID = 2;
+/// Creates actors with Ethereum addresses.
+pub const EAM_ID: ActorID = 10;
+/// The door between a chain, its parent and its children.
+pub const GATEWAY_ID: ActorID = 64;
+/// Where value goes that leaves circulation.
+pub const BURNT_FUNDS_ID: ActorID = 99;
+/// First id that init gives out.
+pub const FIRST_USER_ID: ActorID = 100;
+
+/// Every actor's constructor.
+pub const METHOD_CONSTRUCTOR: MethodNum = 1;
+
+/// Names under which a bundle's manifest lists the actors this project adds to Filecoin's.
+pub mod manifest_names {
+    /// The gateway actor.
+    pub const GATEWAY: &str = "gateway";
+    /// The checkpoint actor.
+    pub const CHECKPOINT: &str = "checkpoint";
+}
+
+/// Methods of the reward actor.
+pub mod reward {
+    use super::*;
+    /// System pays a block's tips: [`AwardTipsParams`](super::AwardTipsParams).
+    pub const AWARD_TIPS: MethodNum = method_hash!("AwardTips");
+}
+
+/// Methods of the gateway actor.
+pub mod gateway {
+    use super::*;
+    /// A checkpoint actor enters itself as a child: [`RegisterChildParams`](super::RegisterChildParams) →
+    /// [`RegisterChildReturn`](super::RegisterChildReturn).
+    pub const REGISTER_CHILD: MethodNum = method_hash!("RegisterChild");
+    /// A registered checkpoint actor marks its child active: no parameters → [`ParentAnchor`](super::ParentAnchor).
+    pub const ACTIVATE_CHILD: MethodNum = method_hash!("ActivateChild");
+    /// A registered checkpoint actor logs a change: [`MembershipChange`](super::MembershipChange).
+    pub const LOG_CHANGE: MethodNum = method_hash!("LogChange");
+    /// A registered checkpoint actor reports an accepted checkpoint: [`CommitCheckpointParams`](super::CommitCheckpointParams).
+    pub const COMMIT_CHECKPOINT: MethodNum = method_hash!("CommitCheckpoint");
+    /// A registered checkpoint actor hands over one bottom-up message with its amount as value:
+    /// [`CrossMessage`](super::CrossMessage) → [`DeliverReturn`](super::DeliverReturn).
+    pub const DELIVER: MethodNum = method_hash!("Deliver");
+    /// Anyone sends value down: [`FundParams`](super::FundParams) → [`EnqueueReturn`](super::EnqueueReturn).
+    pub const FUND: MethodNum = method_hash!("Fund");
+    /// Anyone sends value up: [`ReleaseParams`](super::ReleaseParams) → [`EnqueueReturn`](super::EnqueueReturn).
+    pub const RELEASE: MethodNum = method_hash!("Release");
+    /// System applies what the parent finalized: [`ApplyParentUpdateParams`](super::ApplyParentUpdateParams) with
+    /// the messages' amounts as value → [`ApplyParentUpdateReturn`](super::ApplyParentUpdateReturn).
+    pub const APPLY_PARENT_UPDATE: MethodNum = method_hash!("ApplyParentUpdate");
+    /// System ends a period: no parameters → [`CheckpointCut`](super::CheckpointCut).
+    pub const CUT_CHECKPOINT: MethodNum = method_hash!("CutCheckpoint");
+}
+
+/// Methods of the checkpoint actor.
+pub mod checkpoint {
+    use super::*;
+    /// Enters the actor with the gateway: [`RegisterParams`](super::RegisterParams) →
+    /// [`RegisterChildReturn`](super::RegisterChildReturn).
+    pub const REGISTER: MethodNum = method_hash!("Register");
+    /// A validator joins with its stake as value: [`JoinParams`](super::JoinParams).
+    pub const JOIN: MethodNum = method_hash!("Join");
+    /// The owner of a federated subnet sets a power: [`SetPowerParams`](super::SetPowerParams).
+    pub const SET_POWER: MethodNum = method_hash!("SetPower");
+    /// Anyone submits the next checkpoint: [`SubmitCheckpointParams`](super::SubmitCheckpointParams) →
+    /// [`SubmitCheckpointReturn`](super::SubmitCheckpointReturn).
+    pub const SUBMIT_CHECKPOINT: MethodNum = method_hash!("SubmitCheckpoint");
+    /// Anyone delivers further messages of accepted checkpoints: [`DeliverBatchParams`](super::DeliverBatchParams) →
+    /// [`SubmitCheckpointReturn`](super::SubmitCheckpointReturn).
+    pub const DELIVER_BATCH: MethodNum = method_hash!("DeliverBatch");
+    /// The gateway locks value for the child (the value sent): no parameters.
+    pub const LOCK: MethodNum = method_hash!("Lock");
+}
+
+/// Parameters of [`reward::AWARD_TIPS`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct AwardTipsParams {
+    /// Owner address of the block's proposer.
+    pub beneficiary: Address,
+    /// Sum of the block's tips, in attoFIL.
+    pub amount: TokenAmount,
+}
+
+/// Parameters of [`gateway::REGISTER_CHILD`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct RegisterChildParams {
+    /// The caller's own robust address.
+    pub actor: Address,
+}
+
+/// Return of [`gateway::REGISTER_CHILD`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct RegisterChildReturn {
+    /// Name of the child.
+    pub subnet: SubnetId,
+    /// Identity of this chain, the child's parent.
+    pub parent: crate::identity::ChainIdentity,
+}
+
+/// Parameters of [`gateway::COMMIT_CHECKPOINT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CommitCheckpointParams {
+    /// How far the child has applied top-down messages.
+    pub top_down_applied: TopDownApplied,
+    /// Which configuration the child has applied.
+    pub configuration: ConfigurationNumber,
+}
+
+/// Parameters of [`gateway::FUND`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct FundParams {
+    /// The child, or a chain below it.
+    pub subnet: SubnetId,
+    /// Robust address of the recipient there.
+    pub to: Address,
+}
+
+/// Parameters of [`gateway::RELEASE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ReleaseParams {
+    /// Robust address of the recipient on the parent.
+    pub to: Address,
+}
+
+/// Return of [`gateway::FUND`] and [`gateway::RELEASE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct EnqueueReturn {
+    /// Id of the message, for following it.
+    pub id: crate::Digest,
+    /// Its position on the edge.
+    pub nonce: Nonce,
+}
+
+/// Return of [`gateway::DELIVER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct DeliverReturn {
+    /// Zero when the destination was credited; otherwise why the value went back.
+    pub exit_code: ExitCode,
+}
+
+/// Parameters of [`gateway::APPLY_PARENT_UPDATE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ApplyParentUpdateParams {
+    /// Height `h` of the parent after which the ranges were read.
+    pub parent_height: Height,
+    /// Id of the parent's block `h + 1`, which proves that state.
+    pub parent_block: Cid,
+    /// That block's time.
+    pub parent_timestamp: TimestampMs,
+    /// Consecutive messages from the cursor on.
+    pub messages: Vec<CrossMessage>,
+    /// Consecutive changes from the last pending configuration on.
+    pub changes: Vec<MembershipChange>,
+}
+
+/// Return of [`gateway::APPLY_PARENT_UPDATE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ApplyParentUpdateReturn {
+    /// One exit code for each message, in order.
+    pub outcomes: Vec<ExitCode>,
+}
+
+/// What the cut of a period fixes. The node adds block id, state root and the digest before to make the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CheckpointCut {
+    /// Counts from 1.
+    pub sequence: Sequence,
+    /// Height of the block that cut.
+    pub height: Height,
+    /// The period's bottom-up messages.
+    pub messages: MessageBatch,
+    /// Root of the AMT that holds them, from index 0.
+    pub messages_amt: Cid,
+    /// Fees burned in the period, in attoFIL.
+    pub burned: TokenAmount,
+    /// How far the parent's messages are applied.
+    pub top_down_applied: TopDownApplied,
+    /// The configuration that votes from `height + 2` on.
+    pub configuration: ConfigurationApplied,
+}
+
+/// Parameters of the checkpoint actor's constructor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CheckpointConstructorParams {
+    /// Who may set powers in federated mode; robust address.
+    pub owner: Address,
+    /// What the creator chose.
+    pub parameters: SubnetParameters,
+}
+
+/// Parameters of [`checkpoint::REGISTER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct RegisterParams {
+    /// The actor's own robust address, as init returned it.
+    pub actor: Address,
+}
+
+/// Parameters of [`checkpoint::JOIN`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct JoinParams {
+    /// The caller's robust address; it will own the validator on the child too.
+    pub owner: Address,
+    /// Ed25519 key for votes.
+    pub vote_key: VoteKey,
+    /// Vote key over its proof of possession.
+    pub vote_proof: Ed25519Signature,
+    /// BLS key for checkpoints.
+    pub checkpoint_key: BlsPublicKey,
+    /// Checkpoint key over its proof of possession.
+    pub checkpoint_proof: BlsSignature,
+    /// Where the validator's consensus listens, as a multiaddr with peer id; informative.
+    pub endpoint: String,
+}
+
+/// Parameters of [`checkpoint::SET_POWER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct SetPowerParams {
+    /// Whose.
+    pub vote_key: VoteKey,
+    /// Zero removes.
+    pub power: Power,
+}
+
+/// Parameters of [`checkpoint::SUBMIT_CHECKPOINT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct SubmitCheckpointParams {
+    /// The next checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Its certificate.
+    pub certificate: QuorumCertificate,
+    /// All messages of its batch in nonce order, or nothing to deliver them later.
+    pub messages: Vec<CrossMessage>,
+}
+
+/// Parameters of [`checkpoint::DELIVER_BATCH`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct DeliverBatchParams {
+    /// The accepted checkpoint whose batch this is.
+    pub sequence: Sequence,
+    /// All messages of its batch in nonce order.
+    pub messages: Vec<CrossMessage>,
+}
+
+/// Return of [`checkpoint::SUBMIT_CHECKPOINT`] and [`checkpoint::DELIVER_BATCH`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct SubmitCheckpointReturn {
+    /// The next bottom-up nonce to deliver.
+    pub next_nonce: Nonce,
+    /// Messages of accepted checkpoints that still wait.
+    pub undelivered: u64,
+}

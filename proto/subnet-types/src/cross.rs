@@ -1,0 +1,166 @@
+//! Cross messages: value and calls between chains.
+
+use fvm_ipld_encoding::RawBytes;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use serde::{Deserialize, Serialize};
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+
+use crate::bytes::Digest;
+use crate::hash::{encode, keccak_256, merkle_root};
+use crate::identity::ChainIdentity;
+use crate::limits::CROSS_MESSAGE_BYTES_MAX;
+use crate::quantity::{Height, Nonce};
+use crate::subnet_id::SubnetId;
+
+/// An account or actor on a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CrossAddress {
+    /// The chain.
+    pub subnet: SubnetId,
+    /// Robust address on that chain.
+    pub address: Address,
+}
+
+/// What a cross message does at its destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CrossKind {
+    /// Credits the value.
+    Transfer,
+    /// Hands the payload to the destination's `ReceiveCrossCall`.
+    Call {
+        /// Opaque to the protocol.
+        payload: RawBytes,
+    },
+    /// The outcome of an earlier message; its value is what comes back.
+    Receipt {
+        /// Id of the message this answers.
+        of: Digest,
+        /// Zero for success.
+        exit_code: ExitCode,
+        /// What the call returned.
+        return_data: RawBytes,
+    },
+}
+
+/// One message on its way from chain to chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CrossMessage {
+    /// Constant over all hops; see [`message_id`].
+    pub id: Digest,
+    /// Who sent it, where.
+    pub origin: CrossAddress,
+    /// The origin chain's count of messages sent, which makes the id unique.
+    pub origin_sequence: u64,
+    /// Whom it is for, where.
+    pub destination: CrossAddress,
+    /// Value to credit, in attoFIL.
+    pub value: TokenAmount,
+    /// What to do there.
+    pub kind: CrossKind,
+    /// Position on the edge it is crossing; renewed at each hop.
+    pub nonce: Nonce,
+    /// Gas for the delivery.
+    pub gas_limit: u64,
+    /// Prepaid for hops and delivery, in attoFIL; travels beside the value.
+    pub fee: TokenAmount,
+    /// Height of the delivering chain from which on it refuses the message.
+    pub expires: Option<Height>,
+}
+
+const ID_TAG: &str = "subnet-runtime/cross-message/v1";
+
+/// Id of the `sequence`-th message that `origin` sent on the chain `identity`.
+pub fn message_id(identity: &ChainIdentity, origin: &Address, sequence: u64) -> Digest {
+    keccak_256(&encode(&(ID_TAG, identity, origin, sequence)))
+}
+
+impl CrossMessage {
+    /// Value and fee: what is locked or burned for it on every edge.
+    pub fn amount(&self) -> TokenAmount {
+        &self.value + &self.fee
+    }
+
+    /// Whether its encoding is within the protocol's limit.
+    pub fn is_within_size(&self) -> bool {
+        encode(self).len() <= CROSS_MESSAGE_BYTES_MAX
+    }
+
+    /// The leaf of this message in a batch: keccak-256 of its encoding, nonce included.
+    pub fn leaf(&self) -> Digest {
+        keccak_256(&encode(self))
+    }
+}
+
+/// What a checkpoint says of its bottom-up messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct MessageBatch {
+    /// Merkle root over the messages' leaves in nonce order; zero when there are none.
+    pub root: Digest,
+    /// Nonce of the first one, or of the next to come when there are none.
+    pub first_nonce: Nonce,
+    /// How many.
+    pub count: u64,
+    /// Sum of value and fee, in attoFIL.
+    pub value: TokenAmount,
+}
+
+impl MessageBatch {
+    /// The batch that `messages`, in nonce order from `first_nonce`, make.
+    pub fn of(first_nonce: Nonce, messages: &[CrossMessage]) -> Self {
+        Self {
+            root: merkle_root(messages.iter().map(CrossMessage::leaf)),
+            first_nonce,
+            count: messages.len() as u64,
+            value: messages.iter().map(CrossMessage::amount).sum(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(nonce: u64, value: u64) -> CrossMessage {
+        let at = |name: &[u8]| CrossAddress { subnet: SubnetId::root(1), address: Address::new_actor(name) };
+        CrossMessage {
+            id: message_id(&Digest([1; 32]), &Address::new_actor(b"from"), nonce),
+            origin: at(b"from"),
+            origin_sequence: nonce,
+            destination: at(b"to"),
+            value: TokenAmount::from_atto(value),
+            kind: CrossKind::Transfer,
+            nonce: Nonce::new(nonce),
+            gas_limit: 0,
+            fee: TokenAmount::from_atto(1),
+            expires: None,
+        }
+    }
+
+    #[test]
+    fn batch_counts_value_and_fee() {
+        let batch = MessageBatch::of(Nonce::new(4), &[message(4, 10), message(5, 20)]);
+        assert_eq!((batch.count, batch.value), (2, TokenAmount::from_atto(32)));
+        assert_eq!(MessageBatch::of(Nonce::ZERO, &[]).root, Digest::ZERO);
+    }
+
+    #[test]
+    fn any_altered_field_alters_the_root() {
+        let root = |message: CrossMessage| MessageBatch::of(Nonce::ZERO, &[message]).root;
+        let original = root(message(0, 10));
+        assert_ne!(original, root(message(0, 11)));
+        assert_ne!(original, root(message(1, 10)));
+        let mut expiring = message(0, 10);
+        expiring.expires = Some(Height::new(5));
+        assert_ne!(original, root(expiring));
+    }
+
+    #[test]
+    fn message_round_trips() {
+        let mut call = message(3, 9);
+        call.kind =
+            CrossKind::Receipt { of: Digest([9; 32]), exit_code: ExitCode::OK, return_data: RawBytes::default() };
+        assert_eq!(fvm_ipld_encoding::from_slice::<CrossMessage>(&encode(&call)).expect("decodes"), call);
+    }
+}

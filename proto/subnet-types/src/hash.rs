@@ -1,0 +1,97 @@
+//! The two hash functions of the protocol and the CIDs made with one of them.
+//!
+//! Blake2b-256 names what lives inside a chain (blocks, messages, state). Keccak-256 names what an EVM parent must
+//! be able to hash as well (checkpoints, batches, validator sets).
+
+use cid::Cid;
+use cid::multihash::Multihash;
+use fvm_ipld_encoding::DAG_CBOR;
+use serde::Serialize;
+use sha3::{Digest as _, Keccak256};
+
+use crate::bytes::Digest;
+
+/// Multicodec of blake2b-256.
+pub const BLAKE2B_256: u64 = 0xb220;
+
+/// Blake2b with an output of 32 bytes.
+pub fn blake2b_256(bytes: &[u8]) -> Digest {
+    let hash = blake2b_simd::Params::new().hash_length(32).hash(bytes);
+    Digest(hash.as_bytes().try_into().expect("the output length was set to 32"))
+}
+
+/// Keccak-256 as Ethereum uses it.
+pub fn keccak_256(bytes: &[u8]) -> Digest {
+    Digest(Keccak256::digest(bytes).into())
+}
+
+/// CIDv1 of `bytes` as a DAG-CBOR block.
+pub fn cid_of_bytes(bytes: &[u8]) -> Cid {
+    let digest = blake2b_256(bytes);
+    let hash = Multihash::wrap(BLAKE2B_256, digest.as_bytes()).expect("32 bytes fit a multihash");
+    Cid::new_v1(DAG_CBOR, hash)
+}
+
+/// CIDv1 of the DAG-CBOR encoding of `value`.
+///
+/// # Panics
+/// When `value` has no DAG-CBOR form. Every type of this package has one.
+pub fn cid_of<T: Serialize>(value: &T) -> Cid {
+    cid_of_bytes(&encode(value))
+}
+
+/// DAG-CBOR encoding of one of this package's types.
+///
+/// # Panics
+/// When `value` has no DAG-CBOR form. Every type of this package has one.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    fvm_ipld_encoding::to_vec(value).expect("domain types have a DAG-CBOR form")
+}
+
+/// The 32-byte digest inside a blake2b-256 CID; `None` for a CID made with another hash.
+pub fn digest_of_cid(cid: &Cid) -> Option<Digest> {
+    if cid.hash().code() != BLAKE2B_256 {
+        return None;
+    }
+    Digest::try_from(cid.hash().digest()).ok()
+}
+
+/// Root of a binary Merkle tree over `leaves` in order, for proofs that an EVM contract can check.
+///
+/// A leaf is `keccak(0x00 ‖ leaf)`, a node `keccak(0x01 ‖ left ‖ right)`; the last node of an odd row moves up
+/// unchanged. The prefixes keep a node from being shown as a leaf. No leaves: [`Digest::ZERO`].
+pub fn merkle_root(leaves: impl IntoIterator<Item = Digest>) -> Digest {
+    let mut row: Vec<Digest> =
+        leaves.into_iter().map(|leaf| keccak_256(&[&[0u8][..], leaf.as_bytes()].concat())).collect();
+    while row.len() > 1 {
+        row = row
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => keccak_256(&[&[1u8][..], left.as_bytes(), right.as_bytes()].concat()),
+                [single] => *single,
+                _ => unreachable!("chunks(2) gives one or two"),
+            })
+            .collect();
+    }
+    row.pop().unwrap_or(Digest::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merkle_root_depends_on_order_and_count() {
+        let (a, b) = (Digest([1; 32]), Digest([2; 32]));
+        assert_eq!(merkle_root([]), Digest::ZERO);
+        assert_ne!(merkle_root([a, b]), merkle_root([b, a]));
+        assert_ne!(merkle_root([a]), merkle_root([a, a]));
+        assert_ne!(merkle_root([a, b, a]), merkle_root([a, b]));
+    }
+
+    #[test]
+    fn keccak_matches_the_published_empty_hash() {
+        let expected = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
+        assert_eq!(keccak_256(b"").to_string(), expected);
+    }
+}

@@ -1,0 +1,62 @@
+//! Every limit of the protocol, named once, with the relations between them checked at compile time.
+
+/// Levels of a hierarchy, the root included.
+pub const SUBNET_DEPTH_MAX: usize = 10;
+
+/// Validators of one configuration. Bounds the signer bitmap and the parent's cost to verify a certificate.
+pub const VALIDATORS_MAX: usize = 256;
+
+/// Bytes of the endpoint text a validator publishes when it joins.
+pub const ENDPOINT_BYTES_MAX: usize = 256;
+
+/// Top-down messages one block applies.
+pub const CROSS_MESSAGES_PER_BLOCK_MAX: usize = 256;
+
+/// Membership changes one parent update applies.
+pub const CHANGES_PER_UPDATE_MAX: usize = 64;
+
+/// Bottom-up messages one checkpoint carries.
+pub const CROSS_MESSAGES_PER_CHECKPOINT_MAX: usize = 1024;
+
+/// Bytes of one encoded cross message, payload included.
+pub const CROSS_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of one block's payload. Stays below the sync response limit of 10 MiB, or a decided block could never be
+/// sent to a node that fell behind.
+pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Items of one payload, the block info included.
+pub const PAYLOAD_ITEMS_MAX: usize = 16 * 1024;
+
+/// Bytes of one encoded signed message.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of the block info, parent update included.
+pub const BLOCK_INFO_BYTES_MAX: usize = 4 * 1024 * 1024 + 64 * 1024;
+
+/// Gas that the signed messages of one block may ask for together. Filecoin's own limit.
+pub const BLOCK_GAS_MAX: u64 = 10_000_000_000;
+
+/// Gas of each implicit message: parent update, tips and checkpoint cut. Reserved apart from [`BLOCK_GAS_MAX`], so
+/// that users cannot crowd the protocol out.
+pub const IMPLICIT_GAS_MAX: u64 = 10_000_000_000;
+
+/// Bytes in which a sync response must fit (the engine's default).
+pub const SYNC_RESPONSE_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// How far ahead of a node's clock a live proposal's timestamp may be, in milliseconds.
+pub const CLOCK_DRIFT_MS_MAX: u64 = 10_000;
+
+/// Longest checkpoint period, in blocks.
+pub const CHECKPOINT_PERIOD_BLOCKS_MAX: u64 = 100_000;
+
+/// Shortest block interval that can be configured, in milliseconds.
+pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
+
+/// Longest block interval that can be configured, in milliseconds.
+pub const BLOCK_INTERVAL_MS_MAX: u64 = 60_000;
+
+const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);
+const _: () = assert!(BLOCK_INFO_BYTES_MAX < PAYLOAD_BYTES_MAX);
+const _: () = assert!(PAYLOAD_BYTES_MAX + 512 * 1024 < SYNC_RESPONSE_BYTES_MAX);
+const _: () = assert!(MESSAGE_BYTES_MAX < PAYLOAD_BYTES_MAX);

@@ -1,0 +1,42 @@
+//! What a subnet learns of its parent.
+
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+
+use crate::block::BlockHeader;
+use crate::cross::CrossMessage;
+use crate::membership::Validator;
+use crate::quantity::ConfigurationNumber;
+use crate::vote::FinalityCertificate;
+
+/// One numbered change of a subnet's validators, as its parent logged it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct MembershipChange {
+    /// The configuration that this change makes out of the one before; changes apply in this order without a gap.
+    pub number: ConfigurationNumber,
+    /// The validator as it is from then on, found by its vote key; power 0 removes it.
+    pub validator: Validator,
+}
+
+/// A piece of the parent's finalized chain that a proposer brings into the subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ParentUpdate {
+    /// Header `h + 1` of the parent; it commits to the state after `h`, from which messages and changes are read.
+    pub header: BlockHeader,
+    /// The parent validators' certificate over that header.
+    pub certificate: FinalityCertificate,
+    /// The next messages for this subnet, from its cursor on, in nonce order.
+    pub messages: Vec<CrossMessage>,
+    /// The next membership changes, from its configuration on.
+    pub changes: Vec<MembershipChange>,
+    /// The IPLD blocks that prove messages and changes against `header.state_root`. Must be empty in version 1,
+    /// where every validator reads the same ranges from its own parent node instead.
+    pub witness: Vec<WitnessBlock>,
+}
+
+/// One IPLD block of a witness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct WitnessBlock {
+    /// The block's bytes; its CID follows from them.
+    #[serde(with = "fvm_ipld_encoding::strict_bytes")]
+    pub bytes: Vec<u8>,
+}

@@ -1,0 +1,1 @@
+//! Keys, signing, and the JSON-RPC interface as its callers see it.

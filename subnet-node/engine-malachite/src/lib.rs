@@ -1,0 +1,1 @@
+//! Tendermint consensus (Malachite) behind the engine interface.

@@ -1,0 +1,1 @@
+//! Messages that wait for a block, and how nodes share them.

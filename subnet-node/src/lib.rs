@@ -1,0 +1,1 @@
+//! The process a validator runs, and its command line.

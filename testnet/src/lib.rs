@@ -1,0 +1,1 @@
+//! Launches whole hierarchies of real processes and plays stories on them.
