@@ -1,0 +1,27 @@
+# Each target does all its own set-up from a fresh clone.
+.PHONY: help demo test lint doc bundle bundle-check
+
+help:            ## Lists the targets
+	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo:            ## Two chains of four validators: funds down, spent, and up again (report in target/testnet/)
+	@scripts/demo.sh
+
+test:            ## Every test of the workspace
+	@scripts/test.sh
+
+lint:            ## Formatting and clippy, warnings denied
+	@scripts/setup.sh
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+
+doc:             ## API documentation, warnings denied
+	@scripts/setup.sh
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --locked
+
+bundle:          ## Rebuilds the actors' wasm (installs its toolchain when root)
+	@scripts/install-wasm-toolchain.sh
+	@scripts/build-bundle.sh
+
+bundle-check:    ## Fails when the committed bundle is not what the actors' sources give
+	@scripts/check-bundle.sh
