@@ -14,7 +14,7 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use crate::bytes::{BlsPublicKey, BlsSignature, Ed25519Signature, VoteKey};
 use crate::checkpoint::{Checkpoint, ConfigurationApplied, QuorumCertificate, TopDownApplied};
 use crate::cross::{CrossMessage, MessageBatch};
-use crate::genesis::{ParentAnchor, SubnetParameters};
+use crate::genesis::SubnetParameters;
 use crate::parent::MembershipChange;
 use crate::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence, TimestampMs};
 use crate::subnet_id::SubnetId;
@@ -58,7 +58,7 @@ pub mod gateway {
     /// A checkpoint actor enters itself as a child: [`RegisterChildParams`](super::RegisterChildParams) →
     /// [`RegisterChildReturn`](super::RegisterChildReturn).
     pub const REGISTER_CHILD: MethodNum = method_hash!("RegisterChild");
-    /// A registered checkpoint actor marks its child active: no parameters → [`ParentAnchor`](super::ParentAnchor).
+    /// A registered checkpoint actor marks its child active: no parameters → [`ParentAnchor`](crate::genesis::ParentAnchor).
     pub const ACTIVATE_CHILD: MethodNum = method_hash!("ActivateChild");
     /// A registered checkpoint actor logs a change: [`MembershipChange`](super::MembershipChange).
     pub const LOG_CHANGE: MethodNum = method_hash!("LogChange");

@@ -5,9 +5,10 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
+use crate::abi::Words;
 use crate::bytes::{BlsSignature, Digest};
 use crate::cross::MessageBatch;
-use crate::hash::{digest_of_cid, keccak_256};
+use crate::hash::digest_of_cid;
 use crate::identity::ChainIdentity;
 use crate::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
@@ -85,9 +86,6 @@ pub struct CheckpointDomain {
 /// Name whose keccak-256 opens every digest's preimage.
 pub const DIGEST_TAG: &str = "subnet-runtime/checkpoint/v1";
 
-/// Words of 32 bytes in a digest's preimage.
-const DIGEST_WORDS: usize = 20;
-
 impl Checkpoint {
     /// What validators sign: keccak-256 over the Ethereum ABI encoding of twenty static words.
     ///
@@ -95,47 +93,28 @@ impl Checkpoint {
     /// the order of the lines below. `None` when a CID is not blake2b-256 or an amount does not fit 256 bits: such a
     /// checkpoint cannot be signed.
     pub fn digest(&self, domain: &CheckpointDomain) -> Option<Digest> {
-        let mut words = Vec::with_capacity(DIGEST_WORDS * 32);
-        let mut word = |bytes: [u8; 32]| words.extend_from_slice(&bytes);
-        word(keccak_256(DIGEST_TAG.as_bytes()).0);
-        word(domain.parent.0);
-        word(keccak_256(&domain.actor.to_bytes()).0);
-        word(word_u64(self.version));
-        word(self.chain.0);
-        word(word_u64(self.sequence.get()));
-        word(word_u64(self.height.get()));
-        word(digest_of_cid(&self.block)?.0);
-        word(digest_of_cid(&self.state_root)?.0);
-        word(self.previous.0);
-        word(self.messages.root.0);
-        word(word_u64(self.messages.first_nonce.get()));
-        word(word_u64(self.messages.count));
-        word(word_amount(&self.messages.value)?);
-        word(word_amount(&self.burned)?);
-        word(word_u64(self.top_down_applied.nonce.get()));
-        word(word_u64(self.top_down_applied.parent_height.get()));
-        word(word_u64(self.configuration.number.get()));
-        word(self.configuration.validators_hash.0);
-        word(self.upgrade.0);
-        debug_assert_eq!(words.len(), DIGEST_WORDS * 32);
-        Some(keccak_256(&words))
+        let words = Words::tagged(DIGEST_TAG)
+            .digest(&domain.parent)
+            .hashed(&domain.actor.to_bytes())
+            .number(self.version)
+            .digest(&self.chain)
+            .number(self.sequence.get())
+            .number(self.height.get())
+            .digest(&digest_of_cid(&self.block)?)
+            .digest(&digest_of_cid(&self.state_root)?)
+            .digest(&self.previous)
+            .digest(&self.messages.root)
+            .number(self.messages.first_nonce.get())
+            .number(self.messages.count)
+            .amount(&self.messages.value)?
+            .amount(&self.burned)?
+            .number(self.top_down_applied.nonce.get())
+            .number(self.top_down_applied.parent_height.get())
+            .number(self.configuration.number.get())
+            .digest(&self.configuration.validators_hash)
+            .digest(&self.upgrade);
+        Some(words.keccak())
     }
-}
-
-fn word_u64(value: u64) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[24..].copy_from_slice(&value.to_be_bytes());
-    word
-}
-
-fn word_amount(amount: &TokenAmount) -> Option<[u8; 32]> {
-    let (sign, bytes) = amount.atto().to_bytes_be();
-    if sign == fvm_shared::bigint::Sign::Minus || bytes.len() > 32 {
-        return None;
-    }
-    let mut word = [0; 32];
-    word[32 - bytes.len()..].copy_from_slice(&bytes);
-    Some(word)
 }
 
 impl QuorumCertificate {

@@ -7,8 +7,9 @@ use fvm_shared::error::ExitCode;
 use serde::{Deserialize, Serialize};
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
+use crate::abi::Words;
 use crate::bytes::Digest;
-use crate::hash::{encode, keccak_256, merkle_root};
+use crate::hash::{encode, merkle_root};
 use crate::identity::ChainIdentity;
 use crate::limits::CROSS_MESSAGE_BYTES_MAX;
 use crate::quantity::{Height, Nonce};
@@ -73,8 +74,10 @@ const ID_TAG: &str = "subnet-runtime/cross-message/v1";
 
 /// Id of the `sequence`-th message that `origin` sent on the chain `identity`.
 pub fn message_id(identity: &ChainIdentity, origin: &Address, sequence: u64) -> Digest {
-    keccak_256(&encode(&(ID_TAG, identity, origin, sequence)))
+    Words::tagged(ID_TAG).digest(identity).hashed(&origin.to_bytes()).number(sequence).keccak()
 }
+
+const LEAF_TAG: &str = "subnet-runtime/cross-message-leaf/v1";
 
 impl CrossMessage {
     /// Value and fee: what is locked or burned for it on every edge.
@@ -87,9 +90,40 @@ impl CrossMessage {
         encode(self).len() <= CROSS_MESSAGE_BYTES_MAX
     }
 
-    /// The leaf of this message in a batch: keccak-256 of its encoding, nonce included.
+    /// The leaf of this message in a batch: keccak-256 over static words that hold every field.
+    ///
+    /// An amount below zero or above 256 bits has no word. Such a message is never queued; its leaf here is
+    /// [`Digest::ZERO`], which no hash gives, so a batch that holds one matches no root that was signed.
     pub fn leaf(&self) -> Digest {
-        keccak_256(&encode(self))
+        self.leaf_words().map_or(Digest::ZERO, Words::keccak)
+    }
+
+    fn leaf_words(&self) -> Option<Words> {
+        let (kind, of, exit_code, data) = match &self.kind {
+            CrossKind::Transfer => (0, Digest::ZERO, 0, &[][..]),
+            CrossKind::Call { payload } => (1, Digest::ZERO, 0, payload.bytes()),
+            CrossKind::Receipt { of, exit_code, return_data } => (2, *of, exit_code.value(), return_data.bytes()),
+        };
+        // "Never" and "from height 0 on" are different, so expiry takes two words.
+        let expires = self.expires.unwrap_or(Height::GENESIS);
+        let words = Words::tagged(LEAF_TAG)
+            .digest(&self.id)
+            .hashed(self.origin.subnet.to_string().as_bytes())
+            .hashed(&self.origin.address.to_bytes())
+            .number(self.origin_sequence)
+            .hashed(self.destination.subnet.to_string().as_bytes())
+            .hashed(&self.destination.address.to_bytes())
+            .amount(&self.value)?
+            .number(kind)
+            .digest(&of)
+            .number(u64::from(exit_code))
+            .hashed(data)
+            .number(self.nonce.get())
+            .number(self.gas_limit)
+            .amount(&self.fee)?
+            .number(u64::from(self.expires.is_some()))
+            .number(expires.get());
+        Some(words)
     }
 }
 

@@ -4,6 +4,7 @@
 //! number, and it builds for wasm32. Everything here is data and pure functions over data; whatever is signed or
 //! hashed has its preimage defined here and nowhere else.
 
+mod abi;
 pub mod actors;
 pub mod block;
 pub mod bytes;
@@ -18,6 +19,7 @@ pub mod message;
 pub mod parent;
 pub mod quantity;
 pub mod subnet_id;
+pub mod unlinked;
 pub mod vote;
 
 pub use block::{BlockHeader, BlockInfo, Payload};

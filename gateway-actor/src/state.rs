@@ -1,0 +1,154 @@
+//! The gateway's state: what this chain knows of its parent, its children and the messages between them.
+//!
+//! Transitions are methods over a block store and need no VM. Each returns what the method layer has to do (a send,
+//! an event); none moves money itself.
+
+use cid::Cid;
+use fvm_ipld_amt::Amt;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_ipld_encoding::CborStore;
+use fvm_shared::econ::TokenAmount;
+use multihash_codetable::Code;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+use subnet_types::actors::CheckpointCut;
+use subnet_types::cross::CrossMessage;
+use subnet_types::identity::ChainIdentity;
+use subnet_types::quantity::{Nonce, Sequence};
+use subnet_types::{SubnetId, ValidatorSet};
+
+use crate::types::{Child, GatewayError, GatewayGenesis, Outbox, ParentView};
+
+/// State of the gateway actor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct State {
+    /// Name of this chain.
+    pub subnet: SubnetId,
+    /// Identity of this chain.
+    pub identity: ChainIdentity,
+    /// Code of the actors that may register as children.
+    pub checkpoint_code: Cid,
+    /// Blocks between checkpoints. Has no effect on a root.
+    pub checkpoint_period_blocks: u64,
+    /// The [`ValidatorSet`] that votes two blocks after this state.
+    pub validators: Cid,
+    /// The [`ValidatorSet`] that the next cut seals: `validators` with the changes applied since.
+    pub pending: Cid,
+    /// What this chain knows of its parent; `None` on a root.
+    pub parent: Option<ParentView>,
+    /// AMT of [`Child`] by the id of its checkpoint actor. (Ids are dense and small, so a path has few short nodes.)
+    pub children: Cid,
+    /// The bottom-up messages of the running period. Stays empty on a root.
+    pub outbox: Outbox,
+    /// Sum of value and fee released since the last cut, in attoFIL.
+    pub released_in_period: TokenAmount,
+    /// Balance of the burnt-funds actor at the last cut, in attoFIL.
+    pub burnt_at_cut: TokenAmount,
+    /// The last cut; `None` before the first and on a root.
+    pub last_cut: Option<CheckpointCut>,
+    /// Sequence of the next cut.
+    pub next_sequence: Sequence,
+    /// This chain's count of cross messages made here, which makes their ids unique.
+    pub next_origin_sequence: u64,
+    /// HAMT of what could not be credited, by address.
+    pub unclaimed: Cid,
+    /// Sum of the ledger, in attoFIL; this actor's balance covers it.
+    pub unclaimed_total: TokenAmount,
+    /// Set around every send that delivers, so that deliveries do not nest.
+    pub is_delivering: bool,
+}
+
+pub(crate) fn state_error(error: impl std::fmt::Display) -> GatewayError {
+    GatewayError::State(error.to_string())
+}
+
+pub(crate) fn load<T: DeserializeOwned>(store: &impl Blockstore, cid: &Cid) -> Result<T, GatewayError> {
+    store.get_cbor(cid).map_err(state_error)?.ok_or_else(|| state_error(format!("block {cid} is missing")))
+}
+
+pub(crate) fn save<T: Serialize>(store: &impl Blockstore, value: &T) -> Result<Cid, GatewayError> {
+    store.put_cbor(value, Code::Blake2b256).map_err(state_error)
+}
+
+pub(crate) fn empty_amt<T: Serialize + DeserializeOwned>(store: &impl Blockstore) -> Result<Cid, GatewayError> {
+    Amt::<T, _>::new(store).flush().map_err(state_error)
+}
+
+impl State {
+    /// The state with which a chain starts.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn genesis(store: &impl Blockstore, genesis: GatewayGenesis) -> Result<Self, GatewayError> {
+        let validators = save(store, &genesis.validators)?;
+        let parent = genesis
+            .parent
+            .map(|anchor| {
+                Ok::<_, GatewayError>(ParentView {
+                    identity: anchor.identity,
+                    height: anchor.height,
+                    block: None,
+                    timestamp: anchor.timestamp,
+                    validators: save(store, &anchor.validators)?,
+                    next_nonce: Nonce::ZERO,
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            subnet: genesis.subnet,
+            identity: genesis.identity,
+            checkpoint_code: genesis.checkpoint_code,
+            checkpoint_period_blocks: genesis.checkpoint_period_blocks,
+            validators,
+            pending: validators,
+            parent,
+            children: empty_amt::<Child>(store)?,
+            outbox: Outbox::empty(store, Nonce::ZERO)?,
+            released_in_period: TokenAmount::default(),
+            burnt_at_cut: TokenAmount::default(),
+            last_cut: None,
+            next_sequence: Sequence::new(1),
+            next_origin_sequence: 0,
+            unclaimed: unclaimed::empty(store)?,
+            unclaimed_total: TokenAmount::default(),
+            is_delivering: false,
+        })
+    }
+
+    /// The set that votes two blocks after this state.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn validators(&self, store: &impl Blockstore) -> Result<ValidatorSet, GatewayError> {
+        load(store, &self.validators)
+    }
+
+    /// The set that the next cut seals.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn pending(&self, store: &impl Blockstore) -> Result<ValidatorSet, GatewayError> {
+        load(store, &self.pending)
+    }
+
+    /// The parent's validators as tracked; `None` on a root.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn parent_validators(&self, store: &impl Blockstore) -> Result<Option<ValidatorSet>, GatewayError> {
+        self.parent.as_ref().map(|parent| load(store, &parent.validators)).transpose()
+    }
+
+    /// The messages of `cut`, in nonce order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn batch(&self, store: &impl Blockstore, cut: &CheckpointCut) -> Result<Vec<CrossMessage>, GatewayError> {
+        outbox::read(store, &cut.messages_amt, cut.messages.count)
+    }
+}
+
+mod children;
+mod outbox;
+mod unclaimed;

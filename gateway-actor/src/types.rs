@@ -1,0 +1,365 @@
+//! What the gateway's state is made of and why it refuses things.
+
+use cid::Cid;
+use fvm_shared::ActorID;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+use subnet_types::cross::CrossMessage;
+use subnet_types::genesis::ParentAnchor;
+use subnet_types::identity::ChainIdentity;
+use subnet_types::parent::MembershipChange;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
+use subnet_types::{SubnetId, ValidatorSet};
+
+/// From what a chain's gateway starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct GatewayGenesis {
+    /// Name of the chain.
+    pub subnet: SubnetId,
+    /// Its identity.
+    pub identity: ChainIdentity,
+    /// Configuration 1.
+    pub validators: ValidatorSet,
+    /// Where to start to follow the parent; `None` for a root.
+    pub parent: Option<ParentAnchor>,
+    /// Blocks between checkpoints. Has no effect on a root.
+    pub checkpoint_period_blocks: u64,
+    /// Code of the actors that may register as children.
+    pub checkpoint_code: Cid,
+}
+
+/// What this chain knows of its parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ParentView {
+    /// Identity of the parent.
+    pub identity: ChainIdentity,
+    /// The parent's height after which the last applied ranges were read.
+    pub height: Height,
+    /// Id of the parent's block `height + 1`, which proved that state; `None` until the first update.
+    #[serde(with = "subnet_types::unlinked")]
+    pub block: Option<Cid>,
+    /// That block's time; the anchor's until the first update.
+    pub timestamp: TimestampMs,
+    /// The parent's validators, a [`ValidatorSet`].
+    pub validators: Cid,
+    /// The next top-down nonce to apply.
+    pub next_nonce: Nonce,
+}
+
+/// A subnet below this chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Child {
+    /// Robust address of its checkpoint actor.
+    pub actor: Address,
+    /// Its name.
+    pub subnet: SubnetId,
+    /// Whether its genesis is fixed. Value goes down only from then on.
+    pub is_active: bool,
+    /// AMT of [`QueuedMessage`] by nonce, from `pruned_below` to `next_nonce`.
+    pub messages: Cid,
+    /// Nonce of the next message to queue.
+    pub next_nonce: Nonce,
+    /// The first nonce that no accepted checkpoint reports as applied.
+    pub unapplied_from: Nonce,
+    /// Messages below are gone; trails `unapplied_from`, because pruning is bounded.
+    pub pruned_below: Nonce,
+    /// AMT of [`LoggedChange`] by configuration number.
+    pub changes: Cid,
+    /// The last configuration logged.
+    pub configuration_logged: ConfigurationNumber,
+    /// The last configuration that an accepted checkpoint confirmed.
+    pub configuration_confirmed: ConfigurationNumber,
+}
+
+/// A top-down message and since when it waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct QueuedMessage {
+    /// This chain's height when it was queued.
+    pub queued_at: Height,
+    /// The message.
+    pub message: CrossMessage,
+}
+
+/// A change and since when it waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct LoggedChange {
+    /// This chain's height when it was logged.
+    pub logged_at: Height,
+    /// The change.
+    pub change: MembershipChange,
+}
+
+/// The bottom-up messages of the running period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Outbox {
+    /// AMT of [`CrossMessage`]; index 0 has nonce `first_nonce`.
+    pub messages: Cid,
+    /// Nonce of the first message, or of the next to come when there are none.
+    pub first_nonce: Nonce,
+    /// How many.
+    pub count: u64,
+    /// Bytes of their encodings together.
+    pub bytes: u64,
+    /// Sum of value and fee, in attoFIL.
+    pub value: TokenAmount,
+}
+
+impl Outbox {
+    /// The nonce of the next message.
+    pub fn next_nonce(&self) -> Nonce {
+        self.first_nonce.checked_add(self.count).expect("nonces are counted up from zero")
+    }
+}
+
+/// Why a gateway method refuses. The exit code names the rule, the message the numbers compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// The state cannot be read or written: a missing or malformed block.
+    #[error("gateway state: {0}")]
+    State(String),
+    /// Only actors with the chain's checkpoint code register.
+    #[error("actor {caller} has code {code:?}, a child's actor must have code {expected}")]
+    NotCheckpointActor {
+        /// Who called.
+        caller: ActorID,
+        /// Its code.
+        code: Option<String>,
+        /// The chain's checkpoint code.
+        expected: String,
+    },
+    /// The stated address is somebody else's.
+    #[error("address {address} resolves to {resolved:?}, expected the caller {caller}")]
+    AddressMismatch {
+        /// What was stated.
+        address: String,
+        /// To what it resolves.
+        resolved: Option<ActorID>,
+        /// Who called.
+        caller: ActorID,
+    },
+    /// The child cannot have a name.
+    #[error("child name: {0}")]
+    Name(String),
+    /// Registered before.
+    #[error("actor {actor} is already registered as {subnet}")]
+    AlreadyRegistered {
+        /// Which actor.
+        actor: ActorID,
+        /// As what.
+        subnet: SubnetId,
+    },
+    /// The caller is no child of this chain.
+    #[error("actor {actor} is not registered as a child")]
+    NotRegistered {
+        /// Who called.
+        actor: ActorID,
+    },
+    /// Activation happens once.
+    #[error("{subnet} is already active")]
+    AlreadyActive {
+        /// Which child.
+        subnet: SubnetId,
+    },
+    /// Nothing can be sent to, changed in or accepted from a child without a genesis.
+    #[error("{subnet} is not active yet")]
+    NotActive {
+        /// Which child.
+        subnet: SubnetId,
+    },
+    /// Changes are numbered without a gap.
+    #[error("change makes configuration {actual}, expected {expected}")]
+    ChangeNumber {
+        /// The one after the last.
+        expected: ConfigurationNumber,
+        /// What came.
+        actual: ConfigurationNumber,
+    },
+    /// A checkpoint reports a nonce that goes back or was never queued.
+    #[error("checkpoint reports top-down nonce {actual} as next, expected {from} to {to}")]
+    AppliedNonce {
+        /// Reported by the checkpoint before.
+        from: Nonce,
+        /// Queued so far.
+        to: Nonce,
+        /// What came.
+        actual: Nonce,
+    },
+    /// A checkpoint reports a configuration that goes back or was never logged.
+    #[error("checkpoint reports configuration {actual}, expected {from} to {to}")]
+    AppliedConfiguration {
+        /// Confirmed by the checkpoint before.
+        from: ConfigurationNumber,
+        /// Logged so far.
+        to: ConfigurationNumber,
+        /// What came.
+        actual: ConfigurationNumber,
+    },
+    /// Value must flow.
+    #[error("value is {actual} attoFIL, expected more than 0")]
+    NoValue {
+        /// What came.
+        actual: String,
+    },
+    /// The amount stated and the amount sent differ.
+    #[error("value received is {received} attoFIL, expected {expected}")]
+    ValueMismatch {
+        /// Stated.
+        expected: String,
+        /// Sent.
+        received: String,
+    },
+    /// No message goes there from here.
+    #[error("no route from {from} to {to}: only children of this chain can be reached")]
+    NoRoute {
+        /// This chain.
+        from: SubnetId,
+        /// The target.
+        to: SubnetId,
+    },
+    /// Ids mean something else on every chain.
+    #[error("recipient {address} is an id or too large an address, expected f1, f2, f3 or f4")]
+    Recipient {
+        /// What came.
+        address: String,
+    },
+    /// The encoding is too large to cross.
+    #[error("the message takes {actual} bytes, at most {max} may cross")]
+    TooLarge {
+        /// Its size.
+        actual: usize,
+        /// The most.
+        max: usize,
+    },
+    /// The period's batch is full.
+    #[error("outbox full ({count} messages, {bytes} bytes): retry after the next checkpoint at height {next_cut}")]
+    OutboxFull {
+        /// Messages in it.
+        count: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// When it empties.
+        next_cut: u64,
+    },
+    /// The method needs a parent.
+    #[error("{subnet} is a root: it has no parent")]
+    NoParent {
+        /// This chain.
+        subnet: SubnetId,
+    },
+    /// A parent update goes back in time or height.
+    #[error("parent update: {field} is {actual}, expected at least {expected}")]
+    UpdateGoesBack {
+        /// `parent height` or `parent timestamp`.
+        field: &'static str,
+        /// Of the last update.
+        expected: u64,
+        /// What came.
+        actual: u64,
+    },
+    /// A parent update skips or repeats.
+    #[error("parent update: item {index} has {field} {actual}, expected {expected}")]
+    UpdateGap {
+        /// Position in the range.
+        index: usize,
+        /// `nonce` or `configuration`.
+        field: &'static str,
+        /// The next one.
+        expected: u64,
+        /// What came.
+        actual: u64,
+    },
+    /// A parent update brings more than one block may apply.
+    #[error("parent update brings {actual} {field}, at most {max} are allowed")]
+    UpdateTooLarge {
+        /// `messages` or `changes`.
+        field: &'static str,
+        /// How many came.
+        actual: usize,
+        /// The most.
+        max: usize,
+    },
+    /// A message's value or fee is below zero.
+    #[error("message {nonce} has a negative amount")]
+    NegativeAmount {
+        /// Which.
+        nonce: Nonce,
+    },
+    /// The changes leave no valid set.
+    #[error("configuration {number}: {problem}")]
+    BadConfiguration {
+        /// Which.
+        number: ConfigurationNumber,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The cut came at another height than the period's end.
+    #[error("cut at height {height}, expected {expected}")]
+    CutHeight {
+        /// When it came.
+        height: u64,
+        /// When it is due.
+        expected: u64,
+    },
+    /// More was released than reached the burnt-funds actor.
+    #[error("burnt funds grew by {grown} attoFIL, but {released} were released")]
+    BurnMismatch {
+        /// Growth of the burnt-funds balance.
+        grown: String,
+        /// Released in the period.
+        released: String,
+    },
+    /// Deliveries do not nest.
+    #[error("a delivery is running: submit, deliver and apply are refused until it ends")]
+    Delivering,
+    /// The ledger holds nothing for this address.
+    #[error("nothing is unclaimed for {address}")]
+    NothingUnclaimed {
+        /// For whom.
+        address: String,
+    },
+    /// The ledger's value still cannot be credited.
+    #[error("crediting {address} failed again with exit code {exit_code}")]
+    ClaimFailed {
+        /// Whom.
+        address: String,
+        /// Why.
+        exit_code: ExitCode,
+    },
+}
+
+impl GatewayError {
+    /// The exit code that names the rule. 40 to 79 are the gateway's; the checkpoint actor's begin at 80, so that
+    /// neither is taken for the other when one calls the other.
+    pub fn exit_code(&self) -> ExitCode {
+        let code = match self {
+            Self::State(_) | Self::BurnMismatch { .. } | Self::CutHeight { .. } => return ExitCode::USR_ILLEGAL_STATE,
+            Self::NotCheckpointActor { .. } | Self::NotRegistered { .. } => return ExitCode::USR_FORBIDDEN,
+            Self::AddressMismatch { .. } => 40,
+            Self::Name(_) => 41,
+            Self::AlreadyRegistered { .. } => 42,
+            Self::AlreadyActive { .. } => 43,
+            Self::NotActive { .. } => 44,
+            Self::ChangeNumber { .. } => 45,
+            Self::AppliedNonce { .. } => 46,
+            Self::AppliedConfiguration { .. } => 47,
+            Self::NoValue { .. } => 48,
+            Self::ValueMismatch { .. } => 49,
+            Self::NoRoute { .. } => 50,
+            Self::Recipient { .. } => 51,
+            Self::TooLarge { .. } => 52,
+            Self::OutboxFull { .. } => 53,
+            Self::NoParent { .. } => 54,
+            Self::UpdateGoesBack { .. } => 55,
+            Self::UpdateGap { .. } => 56,
+            Self::UpdateTooLarge { .. } => 57,
+            Self::NegativeAmount { .. } => 58,
+            Self::BadConfiguration { .. } => 59,
+            Self::Delivering => 60,
+            Self::NothingUnclaimed { .. } => 61,
+            Self::ClaimFailed { .. } => 62,
+        };
+        ExitCode::new(code)
+    }
+}

@@ -1,0 +1,262 @@
+//! Frozen bytes of everything that is signed or hashed. A change here breaks every running chain and every second
+//! implementation: it is a commit of its own, with the reason.
+
+use cid::Cid;
+use fvm_ipld_encoding::RawBytes;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use fvm_shared::message::Message;
+use subnet_types::block::BLOCK_VERSION;
+use subnet_types::checkpoint::{CHECKPOINT_VERSION, CheckpointDomain, ConfigurationApplied, TopDownApplied};
+use subnet_types::cross::{CrossAddress, MessageBatch, message_id};
+use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
+use subnet_types::hash::{cid_of, cid_of_bytes, encode};
+use subnet_types::identity::chain_identity;
+use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
+use subnet_types::message::{SignaturePolicy, signing_bytes};
+use subnet_types::vote::{VoteKind, extension_signing_bytes, vote_signing_bytes};
+use subnet_types::{
+    BlockHeader, BlockInfo, BlsPublicKey, Checkpoint, ConfigurationNumber, CrossKind, CrossMessage, Digest, Genesis,
+    Height, Nonce, Payload, Power, Sequence, SubnetId, TimestampMs, Validator, ValidatorSet, VoteKey,
+};
+
+fn owner() -> Address {
+    Address::new_secp256k1(&[4; 65]).expect("65 bytes make an f1 address")
+}
+
+fn child() -> SubnetId {
+    SubnetId::root(31415926).child(Address::new_actor(b"checkpoint actor")).expect("one level")
+}
+
+fn validators() -> ValidatorSet {
+    let validators = [2, 1]
+        .map(|seed| Validator {
+            owner: owner(),
+            vote_key: VoteKey([seed; 32]),
+            checkpoint_key: BlsPublicKey([seed; 48]),
+            power: Power::new(u64::from(seed) * 100),
+        })
+        .to_vec();
+    ValidatorSet::new(ConfigurationNumber::FIRST, validators).expect("a set")
+}
+
+fn message(nonce: u64, kind: CrossKind) -> CrossMessage {
+    CrossMessage {
+        id: message_id(&Digest([1; 32]), &owner(), nonce),
+        origin: CrossAddress { subnet: child(), address: owner() },
+        origin_sequence: nonce,
+        destination: CrossAddress { subnet: SubnetId::root(31415926), address: owner() },
+        value: TokenAmount::from_whole(3),
+        kind,
+        nonce: Nonce::new(nonce),
+        gas_limit: 10,
+        fee: TokenAmount::from_atto(5),
+        expires: Some(Height::new(9)),
+    }
+}
+
+fn messages() -> Vec<CrossMessage> {
+    vec![
+        message(7, CrossKind::Transfer),
+        message(8, CrossKind::Call { payload: RawBytes::new(vec![1, 2, 3]) }),
+        message(
+            9,
+            CrossKind::Receipt {
+                of: Digest([6; 32]),
+                exit_code: ExitCode::USR_NOT_FOUND,
+                return_data: RawBytes::default(),
+            },
+        ),
+    ]
+}
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint {
+        version: CHECKPOINT_VERSION,
+        chain: Digest([1; 32]),
+        sequence: Sequence::new(2),
+        height: Height::new(20),
+        block: cid_of_bytes(b"block"),
+        state_root: cid_of_bytes(b"state"),
+        previous: Digest([2; 32]),
+        messages: MessageBatch::of(Nonce::new(7), &messages()),
+        burned: TokenAmount::from_atto(7),
+        top_down_applied: TopDownApplied { nonce: Nonce::new(3), parent_height: Height::new(90) },
+        configuration: ConfigurationApplied {
+            number: ConfigurationNumber::FIRST,
+            validators_hash: validators().hash(),
+        },
+        upgrade: Digest::ZERO,
+    }
+}
+
+fn genesis() -> Genesis {
+    Genesis {
+        version: GENESIS_VERSION,
+        subnet: SubnetId::root(31415926),
+        timestamp: TimestampMs::new(1_700_000_000_000),
+        chain: ChainParameters {
+            block_interval_ms: 1000,
+            block_gas_limit: 10_000_000_000,
+            base_fee_min: TokenAmount::from_atto(100),
+            signatures: SignaturePolicy::Bound,
+            checkpoint_period_blocks: 10,
+            trusting_period_ms: 604_800_000,
+            bundle: cid_of_bytes(b"bundle"),
+        },
+        validators: validators(),
+        balances: vec![GenesisBalance { address: owner(), balance: TokenAmount::from_whole(1) }],
+        parent: None,
+    }
+}
+
+fn user_message() -> Message {
+    Message {
+        version: 0,
+        from: owner(),
+        to: Address::new_id(64),
+        sequence: 4,
+        value: TokenAmount::from_whole(1),
+        method_num: subnet_types::actors::gateway::FUND,
+        params: RawBytes::new(vec![0x80]),
+        gas_limit: 1_000_000,
+        gas_fee_cap: TokenAmount::from_atto(200),
+        gas_premium: TokenAmount::from_atto(1),
+    }
+}
+
+fn header() -> BlockHeader {
+    BlockHeader {
+        version: BLOCK_VERSION,
+        chain: Digest([1; 32]),
+        height: Height::new(5),
+        parent: cid_of_bytes(b"parent"),
+        timestamp: TimestampMs::new(1_700_000_001_000),
+        proposer: VoteKey([1; 32]),
+        payload_root: Payload::new(&BlockInfo::default(), &[]).root(),
+        state_root: cid_of_bytes(b"state"),
+        receipts_root: cid_of_bytes(b"receipts"),
+        gas_used: 12,
+        base_fee: TokenAmount::from_atto(100),
+        validators_hash: Digest([3; 32]),
+        next_validators_hash: Digest([4; 32]),
+    }
+}
+
+#[track_caller]
+fn frozen(what: &str, actual: impl ToString, expected: &str) {
+    assert_eq!(actual.to_string(), expected, "the frozen bytes of {what} changed");
+}
+
+fn hash_of(bytes: &[u8]) -> Digest {
+    subnet_types::hash::blake2b_256(bytes)
+}
+
+#[test]
+fn names_and_identities_are_frozen() {
+    frozen("subnet name", child(), "/r31415926/f26avvgniabwpqzou2qxpj7o2qax7lng3ojrftg2i");
+    frozen(
+        "subnet encoding",
+        hash_of(&encode(&child())),
+        "f813e2428b6d4aa0ad2b311a2fb4a7cc10062e77fac8ed78b8985768c4cd023b",
+    );
+    frozen("genesis", genesis().cid(), "bafy2bzaceaehttxc3vwi3o2ljdcuyr3tmllxwg3s2w2rcagarxd7qn432cx3y");
+    let identity = chain_identity(&child(), &Cid::default());
+    frozen("chain identity", identity, "5ad48b5badd8183cdd40cd3c960c5158ccf15dca16b0176aa4085a45ed7c0841");
+}
+
+#[test]
+fn method_numbers_are_frozen() {
+    use subnet_types::actors::{checkpoint, gateway, reward};
+    let numbers = [
+        reward::AWARD_TIPS,
+        gateway::REGISTER_CHILD,
+        gateway::ACTIVATE_CHILD,
+        gateway::LOG_CHANGE,
+        gateway::COMMIT_CHECKPOINT,
+        gateway::DELIVER,
+        gateway::FUND,
+        gateway::RELEASE,
+        gateway::APPLY_PARENT_UPDATE,
+        gateway::CUT_CHECKPOINT,
+        checkpoint::REGISTER,
+        checkpoint::JOIN,
+        checkpoint::SET_POWER,
+        checkpoint::SUBMIT_CHECKPOINT,
+        checkpoint::DELIVER_BATCH,
+        checkpoint::LOCK,
+    ];
+    frozen(
+        "method numbers",
+        format!("{numbers:?}"),
+        "[2759002490, 2244898997, 3473110351, 3872957536, 313041084, 2022264799, 209017424, 2866883080, 3243198434, 3261993900, 2155413993, 2758473253, 2478603016, 1487690799, 210240611, 339822128]",
+    );
+}
+
+#[test]
+fn checkpoint_digest_and_batch_are_frozen() {
+    let domain = CheckpointDomain { parent: Digest([4; 32]), actor: Address::new_actor(b"checkpoint actor") };
+    frozen("batch root", checkpoint().messages.root, "BATCH");
+    frozen(
+        "validator set hash",
+        validators().hash(),
+        "464468a2732c7d10c03273704f9ab5ae2f0e09c2cf484b6337c76fea76327ced",
+    );
+    frozen("checkpoint digest", checkpoint().digest(&domain).expect("a digest"), "DIGEST");
+    frozen("checkpoint encoding", cid_of(&checkpoint()), "CHECKPOINT");
+    frozen("message id", messages()[0].id, "MSGID");
+}
+
+#[test]
+fn signed_preimages_are_frozen() {
+    let (identity, block) = (Digest([1; 32]), cid_of_bytes(b"block"));
+    let key = VoteKey([9; 32]);
+    let vote = |kind, block| hash_of(&vote_signing_bytes(&identity, kind, Height::new(5), 2, block, &key));
+    frozen(
+        "prevote for nil",
+        vote(VoteKind::Prevote, None),
+        "adc93fad830bbf949b81d1511dd2fab146a8e512a776210dfc2d3cfeaa49c4c3",
+    );
+    frozen(
+        "precommit",
+        vote(VoteKind::Precommit, Some(&block)),
+        "95ba3e52f57609d08025f6b8da557e41c60fd5e621974b6d71bc2a6ab2f9bc49",
+    );
+    let extension = extension_signing_bytes(&identity, Height::new(5), 2, &block, &key, b"extension");
+    frozen("vote extension", hash_of(&extension), "e8db9e61ecc7829c5bba8816d350587686e0a4bb5ebd56aea33da4dec01c4351");
+    frozen(
+        "account message",
+        hash_of(&signing_bytes(&user_message(), &identity)),
+        "46bc4606969315e17648820d9b49bb3de1575d86fc6164042db3484bf45c2e1f",
+    );
+    let actor = Address::new_actor(b"checkpoint actor");
+    let possession = |kind, key: &[u8]| hash_of(&proof_of_possession_bytes(kind, &identity, &actor, &owner(), key));
+    frozen(
+        "possession of a vote key",
+        possession(KeyKind::Vote, &[9; 32]),
+        "de4693a4a496d01d0cd19fd19f5de331c1d2b9a513870897b80198c4255baf9d",
+    );
+    frozen(
+        "possession of a checkpoint key",
+        possession(KeyKind::Checkpoint, &[9; 48]),
+        "fa4c3b31dad9fc6bac42c14429a5b58e93cb8a53df02707f8cc985a3919d9d21",
+    );
+}
+
+#[test]
+fn block_ids_and_parent_anchor_are_frozen() {
+    frozen("header", header().id(), "bafy2bzaceaxq4j5l3sbudh5p7au7zvha4tqqxall5idlltfytvpbgpjn5mhdo");
+    frozen(
+        "empty payload",
+        Payload::new(&BlockInfo::default(), &[]).root(),
+        "bafy2bzaceaxfp4f4sxnsapny2bzbmvsqjn5rf6xrbuwy3dnvdihu3xr6rx6he",
+    );
+    let anchor = ParentAnchor {
+        identity: Digest([1; 32]),
+        height: Height::new(3),
+        timestamp: TimestampMs::new(4),
+        validators: validators(),
+    };
+    frozen("parent anchor", cid_of(&anchor), "bafy2bzacectkdjr226qjtwkjzmvymvwgsc5mgmcyz4byykfnyx2vvkrxmfctu");
+}
