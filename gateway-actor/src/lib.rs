@@ -1,7 +1,66 @@
 //! The door between a chain, its parent and its children.
+//!
+//! ```text
+//!            parent's gateway                              this gateway
+//!   Fund ──> queue per child ──(parent update)──> ApplyParentUpdate ──> credit
+//!  credit <── Deliver <──(checkpoint actor)──────── CutCheckpoint <── outbox <── Release
+//! ```
+//!
+//! It sits at id 64 of every chain. Value never rests here, but for the unclaimed ledger: what goes down is locked in
+//! the child's checkpoint actor, what goes up is burned. State is saved before each send and read again after.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+use actor_runtime::{ActorError, Runtime, decode_params, encode_return, require_caller, require_no_params};
+use fvm_ipld_encoding::ipld_block::IpldBlock;
+use fvm_shared::MethodNum;
+use subnet_types::actors::{SYSTEM_ID, gateway};
+
+mod children;
+mod ext;
+pub mod invariants;
 pub mod state;
+mod traffic;
 pub mod types;
 
+pub use invariants::Violation;
 pub use state::State;
+
+actor_runtime::entry!(dispatch);
+
+/// Runs one method.
+///
+/// # Errors
+/// What aborts the message.
+pub fn dispatch<R: Runtime>(
+    rt: &R,
+    method: MethodNum,
+    params: Option<IpldBlock>,
+) -> Result<Option<IpldBlock>, ActorError> {
+    match method {
+        gateway::REGISTER_CHILD => encode_return(&children::register(rt, decode_params(params)?)?),
+        gateway::ACTIVATE_CHILD => {
+            require_no_params(params)?;
+            encode_return(&children::activate(rt)?)
+        }
+        gateway::LOG_CHANGE => nothing(children::log_change(rt, decode_params(params)?)),
+        gateway::COMMIT_CHECKPOINT => encode_return(&children::commit_checkpoint(rt, decode_params(params)?)?),
+        gateway::DELIVER => encode_return(&traffic::deliver(rt, decode_params(params)?)?),
+        gateway::FUND => encode_return(&traffic::fund(rt, decode_params(params)?)?),
+        gateway::RELEASE => encode_return(&traffic::release(rt, decode_params(params)?)?),
+        gateway::CLAIM => nothing(traffic::claim(rt, decode_params(params)?)),
+        gateway::APPLY_PARENT_UPDATE => {
+            require_caller(rt, &[SYSTEM_ID])?;
+            encode_return(&traffic::apply_parent_update(rt, decode_params(params)?)?)
+        }
+        gateway::CUT_CHECKPOINT => {
+            require_caller(rt, &[SYSTEM_ID])?;
+            require_no_params(params)?;
+            encode_return(&traffic::cut_checkpoint(rt)?)
+        }
+        _ => Err(ActorError::unhandled(method)),
+    }
+}
+
+fn nothing(result: Result<(), ActorError>) -> Result<Option<IpldBlock>, ActorError> {
+    result.map(|()| None)
+}

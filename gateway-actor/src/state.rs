@@ -13,12 +13,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use subnet_types::actors::CheckpointCut;
-use subnet_types::cross::CrossMessage;
+use subnet_types::cross::{CrossAddress, CrossMessage, message_id};
 use subnet_types::identity::ChainIdentity;
 use subnet_types::quantity::{Nonce, Sequence};
 use subnet_types::{SubnetId, ValidatorSet};
 
-use crate::types::{Child, GatewayError, GatewayGenesis, Outbox, ParentView};
+use crate::types::{Child, Draft, GatewayError, GatewayGenesis, Outbox, ParentView};
 
 /// State of the gateway actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -140,6 +140,24 @@ impl State {
         self.parent.as_ref().map(|parent| load(store, &parent.validators)).transpose()
     }
 
+    /// Makes a message that starts here: gives it its id and a nonce.
+    fn stamp(&mut self, draft: Draft, nonce: Nonce) -> CrossMessage {
+        let origin_sequence = self.next_origin_sequence;
+        self.next_origin_sequence += 1;
+        CrossMessage {
+            id: message_id(&self.identity, &draft.origin, origin_sequence),
+            origin: CrossAddress { subnet: self.subnet.clone(), address: draft.origin },
+            origin_sequence,
+            destination: draft.destination,
+            value: draft.value,
+            kind: draft.kind,
+            nonce,
+            gas_limit: 0,
+            fee: TokenAmount::default(),
+            expires: None,
+        }
+    }
+
     /// The messages of `cut`, in nonce order.
     ///
     /// # Errors
@@ -150,5 +168,10 @@ impl State {
 }
 
 mod children;
+mod cut;
+mod delivery;
 mod outbox;
+mod parent;
 mod unclaimed;
+
+pub use delivery::Edge;

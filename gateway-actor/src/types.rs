@@ -6,7 +6,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
-use subnet_types::cross::CrossMessage;
+use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
 use subnet_types::genesis::ParentAnchor;
 use subnet_types::identity::ChainIdentity;
 use subnet_types::parent::MembershipChange;
@@ -89,6 +89,19 @@ pub struct LoggedChange {
     pub logged_at: Height,
     /// The change.
     pub change: MembershipChange,
+}
+
+/// A message that this chain is about to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Who sends it here.
+    pub origin: Address,
+    /// Whom it is for, where.
+    pub destination: CrossAddress,
+    /// In attoFIL.
+    pub value: TokenAmount,
+    /// What it does there.
+    pub kind: CrossKind,
 }
 
 /// The bottom-up messages of the running period.
@@ -219,7 +232,7 @@ pub enum GatewayError {
         to: SubnetId,
     },
     /// Ids mean something else on every chain.
-    #[error("recipient {address} is an id or too large an address, expected f1, f2, f3 or f4")]
+    #[error("recipient {address} is an id, expected f1, f2, f3 or f4")]
     Recipient {
         /// What came.
         address: String,
@@ -361,5 +374,11 @@ impl GatewayError {
             Self::ClaimFailed { .. } => 62,
         };
         ExitCode::new(code)
+    }
+}
+
+impl From<GatewayError> for actor_runtime::ActorError {
+    fn from(error: GatewayError) -> Self {
+        Self::new(error.exit_code(), error.to_string())
     }
 }

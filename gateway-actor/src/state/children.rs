@@ -3,15 +3,179 @@
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::ActorID;
+use fvm_shared::address::Address;
 use subnet_types::SubnetId;
+use subnet_types::actors::{CommitCheckpointParams, CommitCheckpointReturn};
 use subnet_types::cross::CrossMessage;
+use subnet_types::genesis::ParentAnchor;
+use subnet_types::hash::encode;
+use subnet_types::limits::CROSS_MESSAGE_BYTES_MAX;
 use subnet_types::parent::MembershipChange;
-use subnet_types::quantity::{ConfigurationNumber, Nonce};
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
 
-use super::{State, state_error};
-use crate::types::{Child, GatewayError, LoggedChange, QueuedMessage};
+use super::{State, empty_amt, state_error};
+use crate::types::{Child, Draft, GatewayError, LoggedChange, QueuedMessage};
+
+/// Applied messages that one accepted checkpoint prunes, and that each queued message prunes besides. Together they
+/// keep a queue short while neither an acceptance nor a funding pays for more than these few.
+const PRUNE_PER_COMMIT_MAX: u64 = 32;
+const PRUNE_PER_MESSAGE_MAX: u64 = 2;
 
 impl State {
+    /// Enters the actor `id`, whose robust address is `actor`, as a child.
+    ///
+    /// # Errors
+    /// When it is one already, or the child would be too deep.
+    pub fn register_child(
+        &mut self,
+        store: &impl Blockstore,
+        id: ActorID,
+        actor: Address,
+    ) -> Result<SubnetId, GatewayError> {
+        if let Some(child) = self.child(store, id)? {
+            return Err(GatewayError::AlreadyRegistered { actor: id, subnet: child.subnet });
+        }
+        let subnet = self.subnet.child(actor).map_err(|error| GatewayError::Name(error.to_string()))?;
+        let child = Child {
+            actor,
+            subnet: subnet.clone(),
+            is_active: false,
+            messages: empty_amt::<QueuedMessage>(store)?,
+            next_nonce: Nonce::ZERO,
+            unapplied_from: Nonce::ZERO,
+            pruned_below: Nonce::ZERO,
+            changes: empty_amt::<LoggedChange>(store)?,
+            configuration_logged: ConfigurationNumber::FIRST,
+            configuration_confirmed: ConfigurationNumber::FIRST,
+        };
+        self.put_child(store, id, child)?;
+        Ok(subnet)
+    }
+
+    /// Opens the way down to the child of `id`, and says where it starts to follow this chain.
+    ///
+    /// # Errors
+    /// When the caller is no child or already active.
+    pub fn activate_child(
+        &mut self,
+        store: &impl Blockstore,
+        id: ActorID,
+        height: Height,
+        timestamp: TimestampMs,
+    ) -> Result<ParentAnchor, GatewayError> {
+        let mut child = self.registered(store, id)?;
+        if child.is_active {
+            return Err(GatewayError::AlreadyActive { subnet: child.subnet });
+        }
+        child.is_active = true;
+        self.put_child(store, id, child)?;
+        Ok(ParentAnchor { identity: self.identity, height, timestamp, validators: self.validators(store)? })
+    }
+
+    /// Logs the change that makes the child's next configuration.
+    ///
+    /// # Errors
+    /// When the caller is no active child or the number is not the next one.
+    pub fn log_change(
+        &mut self,
+        store: &impl Blockstore,
+        id: ActorID,
+        height: Height,
+        change: MembershipChange,
+    ) -> Result<(), GatewayError> {
+        let mut child = self.active(store, id)?;
+        let expected = child.configuration_logged.next();
+        if change.number != expected {
+            return Err(GatewayError::ChangeNumber { expected, actual: change.number });
+        }
+        let mut changes = Amt::<LoggedChange, _>::load(&child.changes, store).map_err(state_error)?;
+        changes.set(expected.get(), LoggedChange { logged_at: height, change }).map_err(state_error)?;
+        child.changes = changes.flush().map_err(state_error)?;
+        child.configuration_logged = expected;
+        self.put_child(store, id, child)
+    }
+
+    /// Queues a message for the child of `id` and returns it with its nonce.
+    ///
+    /// # Errors
+    /// When there is no such active child or the message is too large to cross.
+    pub fn queue_down(
+        &mut self,
+        store: &impl Blockstore,
+        id: ActorID,
+        height: Height,
+        draft: Draft,
+    ) -> Result<CrossMessage, GatewayError> {
+        let mut child = self.active(store, id)?;
+        let message = self.stamp(draft, child.next_nonce);
+        let actual = encode(&message).len();
+        if actual > CROSS_MESSAGE_BYTES_MAX {
+            return Err(GatewayError::TooLarge { actual, max: CROSS_MESSAGE_BYTES_MAX });
+        }
+        let mut messages = Amt::<QueuedMessage, _>::load(&child.messages, store).map_err(state_error)?;
+        let queued = QueuedMessage { queued_at: height, message: message.clone() };
+        messages.set(message.nonce.get(), queued).map_err(state_error)?;
+        child.next_nonce = message.nonce.next();
+        prune(&mut child, &mut messages, PRUNE_PER_MESSAGE_MAX)?;
+        child.messages = messages.flush().map_err(state_error)?;
+        self.put_child(store, id, child)?;
+        Ok(message)
+    }
+
+    /// Takes over what an accepted checkpoint of the child of `id` reports, and says how old the oldest thing is that
+    /// the child has not applied.
+    ///
+    /// # Errors
+    /// When the caller is no active child, or the report goes back or beyond what was queued and logged.
+    pub fn commit_checkpoint(
+        &mut self,
+        store: &impl Blockstore,
+        id: ActorID,
+        report: &CommitCheckpointParams,
+    ) -> Result<CommitCheckpointReturn, GatewayError> {
+        let mut child = self.active(store, id)?;
+        let nonce = report.top_down_applied.nonce;
+        if !(child.unapplied_from..=child.next_nonce).contains(&nonce) {
+            let (from, to) = (child.unapplied_from, child.next_nonce);
+            return Err(GatewayError::AppliedNonce { from, to, actual: nonce });
+        }
+        let configuration = report.configuration;
+        if !(child.configuration_confirmed..=child.configuration_logged).contains(&configuration) {
+            let (from, to) = (child.configuration_confirmed, child.configuration_logged);
+            return Err(GatewayError::AppliedConfiguration { from, to, actual: configuration });
+        }
+        child.unapplied_from = nonce;
+        child.configuration_confirmed = configuration;
+        let mut messages = Amt::<QueuedMessage, _>::load(&child.messages, store).map_err(state_error)?;
+        let message = messages.get(nonce.get()).map_err(state_error)?.map(|queued| queued.queued_at);
+        let change = if configuration < child.configuration_logged {
+            let changes = Amt::<LoggedChange, _>::load(&child.changes, store).map_err(state_error)?;
+            changes.get(configuration.next().get()).map_err(state_error)?.map(|logged| logged.logged_at)
+        } else {
+            None
+        };
+        prune(&mut child, &mut messages, PRUNE_PER_COMMIT_MAX)?;
+        child.messages = messages.flush().map_err(state_error)?;
+        self.put_child(store, id, child)?;
+        Ok(CommitCheckpointReturn { oldest_unapplied: message.into_iter().chain(change).min() })
+    }
+
+    pub(crate) fn registered(&self, store: &impl Blockstore, id: ActorID) -> Result<Child, GatewayError> {
+        self.child(store, id)?.ok_or(GatewayError::NotRegistered { actor: id })
+    }
+
+    pub(crate) fn active(&self, store: &impl Blockstore, id: ActorID) -> Result<Child, GatewayError> {
+        let child = self.registered(store, id)?;
+        if child.is_active { Ok(child) } else { Err(GatewayError::NotActive { subnet: child.subnet }) }
+    }
+
+    fn put_child(&mut self, store: &impl Blockstore, id: ActorID, child: Child) -> Result<(), GatewayError> {
+        let mut children = Amt::<Child, _>::load(&self.children, store).map_err(state_error)?;
+        children.set(id, child).map_err(state_error)?;
+        self.children = children.flush().map_err(state_error)?;
+        Ok(())
+    }
+
     /// The child whose checkpoint actor is `actor`.
     ///
     /// # Errors
@@ -97,4 +261,13 @@ impl State {
         .map_err(state_error)?;
         Ok(changes)
     }
+}
+
+/// Deletes at most `max` of the messages that an accepted checkpoint reports as applied.
+fn prune<B: Blockstore>(child: &mut Child, messages: &mut Amt<QueuedMessage, B>, max: u64) -> Result<(), GatewayError> {
+    let waiting = child.unapplied_from.saturating_since(child.pruned_below);
+    let to = child.pruned_below.get() + waiting.min(max);
+    messages.batch_delete(child.pruned_below.get()..to, true).map_err(state_error)?;
+    child.pruned_below = Nonce::new(to);
+    Ok(())
 }

@@ -2,13 +2,14 @@
 
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
-use fvm_ipld_hamt::{Config, Hamt};
+use fvm_ipld_hamt::{BytesKey, Config, Hamt};
+use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 
-use super::state_error;
+use super::{State, state_error};
 use crate::types::GatewayError;
 
-type Ledger<'a, B> = Hamt<&'a B, TokenAmount>;
+type Ledger<B> = Hamt<B, TokenAmount>;
 
 /// Narrow nodes: the ledger is small, and a write should touch few bytes.
 fn config() -> Config {
@@ -17,4 +18,56 @@ fn config() -> Config {
 
 pub(crate) fn empty<B: Blockstore>(store: &B) -> Result<Cid, GatewayError> {
     Ledger::new_with_config(store, config()).flush().map_err(state_error)
+}
+
+impl State {
+    /// Keeps `amount` for `address`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn keep_unclaimed(
+        &mut self,
+        store: &impl Blockstore,
+        address: &Address,
+        amount: &TokenAmount,
+    ) -> Result<(), GatewayError> {
+        let mut ledger = Ledger::load_with_config(&self.unclaimed, store, config()).map_err(state_error)?;
+        let key = BytesKey(address.to_bytes());
+        let held = ledger.get(&key).map_err(state_error)?.cloned().unwrap_or_default();
+        ledger.set(key, held + amount).map_err(state_error)?;
+        self.unclaimed = ledger.flush().map_err(state_error)?;
+        self.unclaimed_total += amount;
+        Ok(())
+    }
+
+    /// Takes out all that is kept for `address`.
+    ///
+    /// # Errors
+    /// When nothing is.
+    pub fn take_unclaimed(&mut self, store: &impl Blockstore, address: &Address) -> Result<TokenAmount, GatewayError> {
+        let mut ledger = Ledger::load_with_config(&self.unclaimed, store, config()).map_err(state_error)?;
+        let (_, amount) = ledger
+            .delete(&BytesKey(address.to_bytes()))
+            .map_err(state_error)?
+            .ok_or_else(|| GatewayError::NothingUnclaimed { address: address.to_string() })?;
+        self.unclaimed = ledger.flush().map_err(state_error)?;
+        self.unclaimed_total -= &amount;
+        Ok(amount)
+    }
+
+    /// The whole ledger.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn unclaimed(&self, store: &impl Blockstore) -> Result<Vec<(Address, TokenAmount)>, GatewayError> {
+        let ledger = Ledger::load_with_config(&self.unclaimed, store, config()).map_err(state_error)?;
+        let mut entries = Vec::new();
+        ledger
+            .for_each(|key, amount| {
+                entries.push((Address::from_bytes(&key.0)?, amount.clone()));
+                Ok(())
+            })
+            .map_err(state_error)?;
+        Ok(entries)
+    }
 }

@@ -62,7 +62,9 @@ pub mod gateway {
     pub const ACTIVATE_CHILD: MethodNum = method_hash!("ActivateChild");
     /// A registered checkpoint actor logs a change: [`MembershipChange`](super::MembershipChange).
     pub const LOG_CHANGE: MethodNum = method_hash!("LogChange");
-    /// A registered checkpoint actor reports an accepted checkpoint: [`CommitCheckpointParams`](super::CommitCheckpointParams).
+    /// A registered checkpoint actor reports an accepted checkpoint:
+    /// [`CommitCheckpointParams`](super::CommitCheckpointParams) →
+    /// [`CommitCheckpointReturn`](super::CommitCheckpointReturn).
     pub const COMMIT_CHECKPOINT: MethodNum = method_hash!("CommitCheckpoint");
     /// A registered checkpoint actor hands over one bottom-up message with its amount as value:
     /// [`CrossMessage`](super::CrossMessage) → [`DeliverReturn`](super::DeliverReturn).
@@ -76,6 +78,46 @@ pub mod gateway {
     pub const APPLY_PARENT_UPDATE: MethodNum = method_hash!("ApplyParentUpdate");
     /// System ends a period: no parameters → [`CheckpointCut`](super::CheckpointCut).
     pub const CUT_CHECKPOINT: MethodNum = method_hash!("CutCheckpoint");
+    /// Anyone has an entry of the unclaimed ledger credited, now that this can work: [`ClaimParams`](super::ClaimParams).
+    pub const CLAIM: MethodNum = method_hash!("Claim");
+}
+
+/// Exit codes with which a chain refuses to deliver a cross message. They stand in the receipt that brings the value
+/// back, beside the codes of the VM for a destination that cannot be credited.
+pub mod refusal {
+    use super::ExitCode;
+
+    /// The origin lies outside the subtree the message came from. Its value goes back without a receipt.
+    pub const FORGED_ORIGIN: ExitCode = ExitCode::new(100);
+    /// The message came to a chain that is not on its way.
+    pub const WRONG_DIRECTION: ExitCode = ExitCode::new(101);
+    /// The destination is another chain: messages cross one edge in this version.
+    pub const NO_ROUTE: ExitCode = ExitCode::new(102);
+    /// The delivering chain is at or past the height at which the message expires.
+    pub const EXPIRED: ExitCode = ExitCode::new(103);
+    /// The message carries a fee: none are taken in this version.
+    pub const FEE: ExitCode = ExitCode::new(104);
+    /// The message is a call: only value crosses in this version.
+    pub const CALL: ExitCode = ExitCode::new(105);
+    /// The recipient is an id, which means something else on every chain.
+    pub const RECIPIENT: ExitCode = ExitCode::new(106);
+    /// The recipient is a system actor or a checkpoint actor.
+    pub const FORBIDDEN: ExitCode = ExitCode::new(107);
+
+    /// What a refusal's code means; `None` for another code.
+    pub fn describe(code: ExitCode) -> Option<&'static str> {
+        Some(match code {
+            FORGED_ORIGIN => "its origin is not below the chain it came from",
+            WRONG_DIRECTION => "its destination is not on this side of the edge",
+            NO_ROUTE => "no route: messages cross one edge only",
+            EXPIRED => "it expired before it was delivered",
+            FEE => "it carries a fee, and none are taken",
+            CALL => "calls are not delivered yet, only value",
+            RECIPIENT => "its recipient is not a robust address",
+            FORBIDDEN => "its recipient is a system or checkpoint actor",
+            _ => return None,
+        })
+    }
 }
 
 /// Methods of the checkpoint actor.
@@ -130,6 +172,21 @@ pub struct CommitCheckpointParams {
     pub top_down_applied: TopDownApplied,
     /// Which configuration the child has applied.
     pub configuration: ConfigurationNumber,
+}
+
+/// Return of [`gateway::COMMIT_CHECKPOINT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CommitCheckpointReturn {
+    /// Height at which the oldest message or change was queued that the child has not applied; `None` when it has
+    /// applied all.
+    pub oldest_unapplied: Option<Height>,
+}
+
+/// Parameters of [`gateway::CLAIM`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ClaimParams {
+    /// For whom the ledger holds something.
+    pub address: Address,
 }
 
 /// Parameters of [`gateway::FUND`].

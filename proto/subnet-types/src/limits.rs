@@ -18,6 +18,10 @@ pub const CHANGES_PER_UPDATE_MAX: usize = 64;
 /// Bottom-up messages one checkpoint carries.
 pub const CROSS_MESSAGES_PER_CHECKPOINT_MAX: usize = 1024;
 
+/// Bytes of the bottom-up messages of one checkpoint together, so that a batch always fits one message to the parent,
+/// beside the checkpoint and its certificate.
+pub const CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX: usize = 56 * 1024;
+
 /// Bytes of one encoded cross message, payload included.
 pub const CROSS_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
@@ -57,6 +61,8 @@ pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
 pub const BLOCK_INTERVAL_MS_MAX: u64 = 60_000;
 
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);
+const _: () = assert!(CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX + 8 * 1024 <= MESSAGE_BYTES_MAX);
+const _: () = assert!(CROSS_MESSAGE_BYTES_MAX <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX);
 const _: () = assert!(BLOCK_INFO_BYTES_MAX < PAYLOAD_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX + 512 * 1024 < SYNC_RESPONSE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < PAYLOAD_BYTES_MAX);

@@ -1,0 +1,166 @@
+//! What must hold of a gateway's state between messages. Returns everything that does not.
+
+use fvm_ipld_amt::Amt;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_shared::ActorID;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::cross::CrossMessage;
+use subnet_types::hash::encode;
+use subnet_types::quantity::Nonce;
+
+use crate::state::State;
+use crate::types::{Child, LoggedChange, QueuedMessage};
+
+/// Something that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+struct Report(Vec<Violation>);
+
+impl Report {
+    fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Violation(what()));
+        }
+    }
+
+    /// Takes a value that must be readable.
+    fn read<T, E: std::fmt::Display>(&mut self, what: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.0.push(Violation(format!("{what}: {error}")))).ok()
+    }
+}
+
+/// Every violation in `state`, whose actor holds `balance`.
+pub fn check(state: &State, store: &impl Blockstore, balance: &TokenAmount) -> Vec<Violation> {
+    let mut report = Report(Vec::new());
+    report.expect(!state.is_delivering, || "a delivery is running between messages".to_owned());
+    check_sets(state, store, &mut report);
+    check_outbox(state, store, &mut report);
+    check_cut(state, store, &mut report);
+    check_unclaimed(state, store, balance, &mut report);
+    if let Some(children) = report.read("children", state.children(store)) {
+        for (id, child) in children {
+            check_child(state, store, id, &child, &mut report);
+        }
+    }
+    report.0
+}
+
+fn check_sets(state: &State, store: &impl Blockstore, report: &mut Report) {
+    report.expect(state.parent.is_none() == state.subnet.is_root(), || {
+        format!("{} follows a parent: {}", state.subnet, state.parent.is_some())
+    });
+    let validators = report.read("validators", state.validators(store));
+    let pending = report.read("pending", state.pending(store));
+    if let (Some(validators), Some(pending)) = (validators, pending) {
+        report.read("validators", validators.check());
+        report.read("pending", pending.check());
+        report.expect(pending.number() >= validators.number(), || {
+            format!("pending configuration {} is before the sealed {}", pending.number(), validators.number())
+        });
+    }
+    report.read("parent validators", state.parent_validators(store));
+}
+
+fn check_outbox(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let outbox = &state.outbox;
+    let Some(amt) = report.read("outbox", Amt::<CrossMessage, _>::load(&outbox.messages, store)) else { return };
+    let (mut count, mut bytes, mut value) = (0, 0, TokenAmount::default());
+    let read = amt.for_each(|index, message| {
+        let expected = Nonce::new(outbox.first_nonce.get() + index);
+        report.expect(index == count && message.nonce == expected, || {
+            format!("outbox entry {index} has nonce {}, expected {expected}", message.nonce)
+        });
+        report.expect(!message.destination.subnet.is_within(&state.subnet), || {
+            format!("outbox entry {index} goes to {}, which is not up", message.destination.subnet)
+        });
+        count += 1;
+        bytes += encode(message).len() as u64;
+        value += message.amount();
+        Ok(())
+    });
+    report.read("outbox", read);
+    report.expect((count, bytes) == (outbox.count, outbox.bytes), || {
+        format!("outbox counts {} messages of {} bytes, holds {count} of {bytes}", outbox.count, outbox.bytes)
+    });
+    report.expect(value == outbox.value, || format!("outbox says it carries {}, carries {value}", outbox.value));
+    report.expect(state.released_in_period <= value, || {
+        format!("released {} in the period, but the outbox carries {value}", state.released_in_period)
+    });
+}
+
+fn check_cut(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let Some(cut) = &state.last_cut else {
+        report.expect(state.next_sequence.get() == 1, || format!("no cut, but next is {}", state.next_sequence));
+        return;
+    };
+    report.expect(cut.sequence.next() == state.next_sequence, || {
+        format!("last cut is {}, next {}", cut.sequence, state.next_sequence)
+    });
+    report.expect(cut.height.get() == cut.sequence.get() * state.checkpoint_period_blocks, || {
+        format!("cut {} at height {}, period {}", cut.sequence, cut.height, state.checkpoint_period_blocks)
+    });
+    report.expect(!cut.burned.is_negative(), || format!("cut burned {}", cut.burned));
+    let end = cut.messages.first_nonce.get() + cut.messages.count;
+    report.expect(end == state.outbox.first_nonce.get(), || {
+        format!("the cut's batch ends before nonce {end}, the outbox begins at {}", state.outbox.first_nonce)
+    });
+    if let Some(batch) = report.read("last batch", state.batch(store, cut)) {
+        let actual = subnet_types::cross::MessageBatch::of(cut.messages.first_nonce, &batch);
+        report.expect(actual == cut.messages, || format!("cut says {:?}, its AMT makes {actual:?}", cut.messages));
+    }
+}
+
+fn check_unclaimed(state: &State, store: &impl Blockstore, balance: &TokenAmount, report: &mut Report) {
+    if let Some(entries) = report.read("unclaimed", state.unclaimed(store)) {
+        let sum: TokenAmount = entries.into_iter().map(|(_, amount)| amount).sum();
+        report.expect(sum == state.unclaimed_total, || {
+            format!("unclaimed says {}, its entries make {sum}", state.unclaimed_total)
+        });
+    }
+    report.expect(state.unclaimed_total <= *balance, || {
+        format!("unclaimed is {}, the balance only {balance}", state.unclaimed_total)
+    });
+}
+
+fn check_child(state: &State, store: &impl Blockstore, id: ActorID, child: &Child, report: &mut Report) {
+    let name = state.subnet.child(child.actor);
+    report.expect(name.as_ref() == Ok(&child.subnet), || format!("child {id} is {}, expected {name:?}", child.subnet));
+    let (pruned, unapplied, next) = (child.pruned_below, child.unapplied_from, child.next_nonce);
+    report.expect(pruned <= unapplied && unapplied <= next, || {
+        format!("child {id}: pruned below {pruned}, unapplied from {unapplied}, next {next}")
+    });
+    report.expect(child.is_active || next == Nonce::ZERO, || format!("child {id} got messages before its genesis"));
+    if let Some(messages) = report.read("messages", Amt::<QueuedMessage, _>::load(&child.messages, store)) {
+        let mut expected = pruned.get();
+        let read = messages.for_each(|nonce, queued| {
+            let message = &queued.message;
+            report.expect(nonce == expected && message.nonce.get() == nonce, || {
+                format!("child {id}: message {} at {nonce}, expected {expected}", message.nonce)
+            });
+            let is_right =
+                message.destination.subnet.is_within(&child.subnet) && !message.origin.subnet.is_within(&child.subnet);
+            report.expect(is_right, || format!("child {id}: message {nonce} does not go down"));
+            expected += 1;
+            Ok(())
+        });
+        report.read("messages", read);
+        report.expect(expected == next.get(), || format!("child {id}: messages end at {expected}, next is {next}"));
+    }
+    if let Some(changes) = report.read("changes", Amt::<LoggedChange, _>::load(&child.changes, store)) {
+        let mut expected = 2;
+        let read = changes.for_each(|number, logged| {
+            report.expect(number == expected && logged.change.number.get() == number, || {
+                format!("child {id}: change {} at {number}, expected {expected}", logged.change.number)
+            });
+            expected += 1;
+            Ok(())
+        });
+        report.read("changes", read);
+        let logged = child.configuration_logged;
+        report.expect(expected == logged.get() + 1, || format!("child {id}: changes end at {expected}, last {logged}"));
+        report.expect(child.configuration_confirmed <= logged, || {
+            format!("child {id}: confirmed {}, logged {logged}", child.configuration_confirmed)
+        });
+    }
+}

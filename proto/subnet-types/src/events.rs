@@ -1,0 +1,92 @@
+//! Events that the actors emit, by name, and how they are written.
+//!
+//! Each event's first entry is its type under the key `$type`, as Filecoin's built-in actors do it. Values are CBOR.
+
+use fvm_ipld_encoding::CBOR;
+use fvm_shared::event::{ActorEvent, Entry, Flags};
+use serde::Serialize;
+
+/// Key under which an event says what it is.
+pub const TYPE_KEY: &str = "$type";
+
+/// Types of the gateway's events.
+pub mod gateway {
+    /// A child has a name: `actor` (id), `subnet`.
+    pub const CHILD_REGISTERED: &str = "child-registered";
+    /// A child's genesis is fixed: `actor` (id).
+    pub const CHILD_ACTIVATED: &str = "child-activated";
+    /// A change waits for a child: `actor` (id), `configuration`.
+    pub const CHANGE_LOGGED: &str = "change-logged";
+    /// A message waits for a child: `actor` (id), `id`, `nonce`.
+    pub const MESSAGE_QUEUED_DOWN: &str = "message-queued-down";
+    /// A message waits for the next checkpoint: `id`, `nonce`.
+    pub const MESSAGE_QUEUED_UP: &str = "message-queued-up";
+    /// A message from the parent or a child was delivered or refused: `id`, `exit-code`.
+    pub const MESSAGE_SETTLED: &str = "message-settled";
+    /// Value that came back could not be credited: `id`, `address`.
+    pub const VALUE_UNCLAIMED: &str = "value-unclaimed";
+    /// Such value was credited after all: `address`.
+    pub const VALUE_CLAIMED: &str = "value-claimed";
+    /// A child's checkpoint was accepted: `actor` (id), `top-down-nonce`, `configuration`.
+    pub const CHECKPOINT_COMMITTED: &str = "checkpoint-committed";
+    /// The parent was followed: `parent-height`, `top-down-nonce`, `configuration` (pending).
+    pub const PARENT_FOLLOWED: &str = "parent-followed";
+    /// A period ended: `sequence`, `messages` (count), `configuration` (sealed).
+    pub const CHECKPOINT_CUT: &str = "checkpoint-cut";
+}
+
+/// Types of the checkpoint actor's events.
+pub mod checkpoint {
+    /// The actor has a name: `subnet`.
+    pub const REGISTERED: &str = "registered";
+    /// Somebody joined: `owner`, `vote-key`, `power`.
+    pub const JOINED: &str = "joined";
+    /// The genesis is fixed: `chain` (identity).
+    pub const ACTIVATED: &str = "activated";
+    /// The next configuration exists: `configuration`, `vote-key`, `power`.
+    pub const CONFIGURATION_MADE: &str = "configuration-made";
+    /// A checkpoint was accepted: `sequence`, `digest`, `height`.
+    pub const CHECKPOINT_ACCEPTED: &str = "checkpoint-accepted";
+    /// Messages were delivered: `from` (nonce), `to` (next nonce).
+    pub const MESSAGES_DELIVERED: &str = "messages-delivered";
+    /// The gateway would not even take a message: `nonce`, `exit-code`.
+    pub const MESSAGE_UNCLAIMED: &str = "message-unclaimed";
+    /// Value was locked: `amount`.
+    pub const VALUE_LOCKED: &str = "value-locked";
+}
+
+/// An event in the making.
+#[derive(Clone, Debug)]
+pub struct EventBuilder {
+    entries: Vec<Entry>,
+}
+
+impl EventBuilder {
+    /// An event of this type.
+    pub fn new(kind: &str) -> Self {
+        Self { entries: Vec::new() }.entry(Flags::FLAG_INDEXED_ALL, TYPE_KEY, &kind)
+    }
+
+    /// Adds a value by which nobody searches.
+    #[must_use]
+    pub fn field<T: Serialize>(self, key: &str, value: &T) -> Self {
+        self.entry(Flags::FLAG_INDEXED_KEY, key, value)
+    }
+
+    /// Adds a value by which one may search.
+    #[must_use]
+    pub fn indexed<T: Serialize>(self, key: &str, value: &T) -> Self {
+        self.entry(Flags::FLAG_INDEXED_ALL, key, value)
+    }
+
+    fn entry<T: Serialize>(mut self, flags: Flags, key: &str, value: &T) -> Self {
+        let value = crate::hash::encode(value);
+        self.entries.push(Entry { flags, key: key.to_owned(), codec: CBOR, value });
+        self
+    }
+
+    /// The event.
+    pub fn build(self) -> ActorEvent {
+        ActorEvent { entries: self.entries }
+    }
+}
