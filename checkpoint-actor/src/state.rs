@@ -21,6 +21,7 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 use subnet_types::unlinked::Unlinked;
 use subnet_types::{Digest, SubnetId, SubnetParameters, ValidatorSet};
 
+use crate::error::CheckpointError;
 use crate::types::{AcceptedCheckpoint, Configuration, LastCheckpoint, Status};
 
 /// State of the checkpoint actor.
@@ -47,6 +48,8 @@ pub struct State {
     pub keys: Cid,
     /// How many members there are, candidates included.
     pub member_count: u64,
+    /// How many of them have power.
+    pub voting_members: u64,
     /// AMT of [`Configuration`] by number.
     pub configurations: Cid,
     /// The newest configuration; 0 until active.
@@ -111,8 +114,9 @@ impl State {
     /// The state of a new actor.
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn new(store: &impl Blockstore, params: CheckpointConstructorParams) -> Result<Self, StateError> {
+    /// When a parameter is outside its range.
+    pub fn new(store: &impl Blockstore, params: CheckpointConstructorParams) -> Result<Self, CheckpointError> {
+        params.parameters.check()?;
         let zero = TokenAmount::default;
         Ok(Self {
             owner: params.owner,
@@ -125,6 +129,7 @@ impl State {
             members: members::empty(store)?,
             keys: members::empty(store)?,
             member_count: 0,
+            voting_members: 0,
             configurations: empty_amt::<Configuration>(store)?,
             configuration_last: ConfigurationNumber::ZERO,
             configuration_confirmed: ConfigurationNumber::ZERO,
@@ -222,4 +227,10 @@ impl State {
     }
 }
 
+mod acceptance;
+mod configurations;
 mod members;
+mod money;
+
+pub use acceptance::check_messages;
+pub use members::{MEMBERS_MAX, POWER_MAX, power_of_stake};

@@ -1,0 +1,89 @@
+//! What the checkpoint actor asks of other actors.
+
+use actor_runtime::{ActorError, Runtime, decode_params, encode_params};
+use fvm_shared::METHOD_SEND;
+use fvm_shared::MethodNum;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use num_traits::Zero;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use subnet_types::actors::{
+    BURNT_FUNDS_ID, CommitCheckpointParams, CommitCheckpointReturn, GATEWAY_ID, RegisterChildParams,
+    RegisterChildReturn, gateway,
+};
+use subnet_types::cross::CrossMessage;
+use subnet_types::genesis::ParentAnchor;
+use subnet_types::parent::MembershipChange;
+
+use crate::error::CheckpointError;
+
+/// Gas that one delivery may use. A plain transfer through the gateway takes some 30 million; the rest is for growing
+/// state, so that the limit itself never decides.
+pub(crate) const DELIVERY_GAS: u64 = 100_000_000;
+
+/// Gas that must be left besides, to take note of the outcome and end the call.
+pub(crate) const DELIVERY_GAS_RESERVE: u64 = 30_000_000;
+
+fn ask<P: Serialize, T: DeserializeOwned>(
+    rt: &impl Runtime,
+    name: &'static str,
+    method: MethodNum,
+    params: Option<&P>,
+) -> Result<T, ActorError> {
+    let params = params.map(encode_params).transpose()?.flatten();
+    let sent = rt.send(&Address::new_id(GATEWAY_ID), method, params, &TokenAmount::zero(), None)?;
+    if !sent.is_success() {
+        return Err(CheckpointError::Gateway { method: name, exit_code: sent.exit_code }.into());
+    }
+    decode_params(sent.return_data)
+}
+
+/// Gets this subnet its name.
+pub(crate) fn register_child(rt: &impl Runtime, actor: Address) -> Result<RegisterChildReturn, ActorError> {
+    ask(rt, "RegisterChild", gateway::REGISTER_CHILD, Some(&RegisterChildParams { actor }))
+}
+
+/// Opens the way down and learns where the subnet starts to follow this chain.
+pub(crate) fn activate_child(rt: &impl Runtime) -> Result<ParentAnchor, ActorError> {
+    ask(rt, "ActivateChild", gateway::ACTIVATE_CHILD, None::<&()>)
+}
+
+/// Reports an accepted checkpoint.
+pub(crate) fn commit_checkpoint(
+    rt: &impl Runtime,
+    params: &CommitCheckpointParams,
+) -> Result<CommitCheckpointReturn, ActorError> {
+    ask(rt, "CommitCheckpoint", gateway::COMMIT_CHECKPOINT, Some(params))
+}
+
+/// Logs a change for the subnet to apply.
+pub(crate) fn log_change(rt: &impl Runtime, change: &MembershipChange) -> Result<(), ActorError> {
+    let to = Address::new_id(GATEWAY_ID);
+    let sent = rt.send(&to, gateway::LOG_CHANGE, encode_params(change)?, &TokenAmount::zero(), None)?;
+    if sent.is_success() {
+        return Ok(());
+    }
+    Err(CheckpointError::Gateway { method: "LogChange", exit_code: sent.exit_code }.into())
+}
+
+/// Hands a message with its amount to the gateway. Returns how that call ended: anything but success means that the
+/// value came back.
+pub(crate) fn deliver(rt: &impl Runtime, message: &CrossMessage) -> Result<ExitCode, ActorError> {
+    let to = Address::new_id(GATEWAY_ID);
+    let params = encode_params(message)?;
+    Ok(rt.send(&to, gateway::DELIVER, params, &message.amount(), Some(DELIVERY_GAS))?.exit_code)
+}
+
+/// Takes value out of circulation for good.
+pub(crate) fn burn(rt: &impl Runtime, value: &TokenAmount) -> Result<(), ActorError> {
+    if value.is_zero() {
+        return Ok(());
+    }
+    let sent = rt.send(&Address::new_id(BURNT_FUNDS_ID), METHOD_SEND, None, value, None)?;
+    if sent.is_success() {
+        return Ok(());
+    }
+    Err(ActorError::new(sent.exit_code, format!("burning {} attoFIL failed", value.atto())))
+}

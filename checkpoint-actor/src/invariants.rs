@@ -1,0 +1,197 @@
+//! What must hold of a checkpoint actor's state between messages. Returns everything that does not.
+
+use std::collections::BTreeMap;
+
+use fvm_ipld_amt::Amt;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::Digest;
+use subnet_types::ValidatorSet;
+use subnet_types::genesis::Genesis;
+use subnet_types::quantity::{ConfigurationNumber, Power};
+
+use crate::keys::{self, POINT_BYTES};
+use crate::state::{State, load};
+use crate::types::{AcceptedCheckpoint, Configuration, ConfigurationKeys, Member, Status};
+
+/// Something that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+struct Report(Vec<Violation>);
+
+impl Report {
+    fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Violation(what()));
+        }
+    }
+
+    /// Takes a value that must be readable.
+    fn read<T, E: std::fmt::Display>(&mut self, what: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.0.push(Violation(format!("{what}: {error}")))).ok()
+    }
+}
+
+/// Every violation in `state`, whose actor holds `balance`.
+pub fn check(state: &State, store: &impl Blockstore, balance: &TokenAmount) -> Vec<Violation> {
+    let mut report = Report(Vec::new());
+    report.expect(!state.is_delivering, || "a delivery is running between messages".to_owned());
+    check_money(state, store, balance, &mut report);
+    let members = report.read("members", state.members(store)).unwrap_or_default();
+    check_members(state, store, &members, &mut report);
+    check_configurations(state, store, &members, &mut report);
+    check_activation(state, store, &mut report);
+    check_batches(state, store, &mut report);
+    report.0
+}
+
+fn check_money(state: &State, store: &impl Blockstore, balance: &TokenAmount, report: &mut Report) {
+    let counters = [
+        ("custody", &state.custody),
+        ("stake", &state.stake_total),
+        ("batch reserved", &state.batch_reserved),
+        ("unclaimed", &state.unclaimed),
+    ];
+    for (name, amount) in counters {
+        report.expect(!amount.is_negative(), || format!("{name} is {amount}"));
+    }
+    let sum: TokenAmount = counters.into_iter().map(|(_, amount)| amount).sum();
+    report.expect(sum <= *balance, || format!("counters make {sum}, the balance is only {balance}"));
+    let mut set_aside = TokenAmount::default();
+    if let Some(messages) = report.read("unclaimed", Amt::<TokenAmount, _>::load(&state.unclaimed_messages, store)) {
+        let read = messages.for_each(|_, amount| {
+            set_aside += amount;
+            Ok(())
+        });
+        report.read("unclaimed", read);
+    }
+    report.expect(set_aside == state.unclaimed, || format!("unclaimed {}, messages {set_aside}", state.unclaimed));
+}
+
+fn check_members(state: &State, store: &impl Blockstore, members: &[Member], report: &mut Report) {
+    let stake: TokenAmount = members.iter().map(|member| &member.stake).sum();
+    report.expect(stake == state.stake_total, || format!("stake {}, members' {stake}", state.stake_total));
+    let voting = members.iter().filter(|member| member.power > Power::ZERO).count() as u64;
+    let counts = (members.len() as u64, voting);
+    report.expect(counts == (state.member_count, state.voting_members), || {
+        format!("counts {} members, {} voting; there are {counts:?}", state.member_count, state.voting_members)
+    });
+    for member in members {
+        for key in [member.vote_key.0.as_slice(), member.checkpoint_key.0.as_slice()] {
+            let owner = report.read("keys", state.key_owner(store, key));
+            report.expect(owner == Some(Some(member.owner)), || {
+                format!("a key of {} belongs to {owner:?}", member.owner)
+            });
+        }
+        let point = keys::check_checkpoint_key(&member.checkpoint_key);
+        report.expect(point.as_ref().is_ok_and(|point| point[..] == member.point[..]), || {
+            format!("stored point of {} is not its key", member.owner)
+        });
+    }
+}
+
+fn check_configurations(state: &State, store: &impl Blockstore, members: &[Member], report: &mut Report) {
+    let last = state.configuration_last;
+    report.expect(state.configuration_confirmed <= last, || {
+        format!("confirmed configuration {}, last {last}", state.configuration_confirmed)
+    });
+    let Some(all) = report.read("configurations", Amt::<Configuration, _>::load(&state.configurations, store)) else {
+        return;
+    };
+    let mut list = Vec::new();
+    let read = all.for_each(|number, configuration| {
+        list.push((number, configuration.clone()));
+        Ok(())
+    });
+    report.read("configurations", read);
+    report.expect(list.len() as u64 == last.get(), || format!("{} configurations, last {last}", list.len()));
+    for (index, (number, configuration)) in list.iter().enumerate() {
+        report.expect(*number == index as u64 + 1, || format!("configuration {number} at position {index}"));
+        check_configuration(store, ConfigurationNumber::new(*number), configuration, report);
+    }
+    if let Some((_, newest)) = list.last() {
+        let Some(set) = report.read("newest set", load::<ValidatorSet>(store, &newest.validators)) else { return };
+        let voting = members.iter().filter(|member| member.power > Power::ZERO);
+        let expected: BTreeMap<_, _> = voting.map(|member| (member.vote_key, member.power)).collect();
+        let actual: BTreeMap<_, _> = set.validators().iter().map(|member| (member.vote_key, member.power)).collect();
+        report.expect(actual == expected, || format!("newest configuration {actual:?}, members {expected:?}"));
+    }
+}
+
+fn check_configuration(
+    store: &impl Blockstore,
+    number: ConfigurationNumber,
+    configuration: &Configuration,
+    report: &mut Report,
+) {
+    let set = report.read("set", load::<ValidatorSet>(store, &configuration.validators));
+    let packed = report.read("keys", load::<ConfigurationKeys>(store, &configuration.keys));
+    let (Some(set), Some(packed)) = (set, packed) else { return };
+    report.read("set", set.check());
+    let summary = (set.number(), set.hash(), set.len() as u64, set.total_power());
+    let stored = (number, configuration.validators_hash, configuration.count, configuration.total_power);
+    report.expect(summary == stored, || format!("configuration {number} is {stored:?}, its set {summary:?}"));
+    let points: Option<Vec<_>> =
+        set.validators().iter().map(|member| keys::check_checkpoint_key(&member.checkpoint_key).ok()).collect();
+    let points = points.unwrap_or_default();
+    report.expect(points.concat() == packed.points, || format!("configuration {number} packs other keys"));
+    let powers: Vec<u8> = set.validators().iter().flat_map(|member| member.power.get().to_be_bytes()).collect();
+    report.expect(powers == packed.powers, || format!("configuration {number} packs other powers"));
+    let sum = keys::sum(None, packed.points.chunks(POINT_BYTES), []);
+    let is_sum = sum.is_some_and(|sum| {
+        sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == Some(packed.key_sum)
+    });
+    report.expect(is_sum, || format!("configuration {number} stores another key sum"));
+}
+
+fn check_activation(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let named = (state.actor.is_some(), state.subnet.is_some(), state.parent.is_some());
+    report.expect(named == (true, true, true) || named == (false, false, false), || format!("half named: {named:?}"));
+    let is_active = state.status() == Status::Active;
+    report.expect(is_active == (state.configuration_last > ConfigurationNumber::ZERO), || {
+        format!("active is {is_active}, last configuration {}", state.configuration_last)
+    });
+    let expected = report
+        .read("activation", state.activation(store))
+        .flatten()
+        .map(|record| Genesis::from_activation(&record).identity());
+    report.expect(state.chain == expected, || format!("identity {:?}, the record's {expected:?}", state.chain));
+    if state.last_sequence.get() == 0 {
+        let start = state.chain.unwrap_or(Digest::ZERO);
+        report.expect(state.last_digest == start, || format!("no checkpoint, but digest {}", state.last_digest));
+    }
+    let height = state.last_sequence.get() * state.parameters.chain.checkpoint_period_blocks;
+    report
+        .expect(state.last_height.get() == height, || format!("last height {}, expected {height}", state.last_height));
+}
+
+fn check_batches(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let Some(all) = report.read("batches", Amt::<AcceptedCheckpoint, _>::load(&state.batches, store)) else { return };
+    let cursor = state.next_delivery_nonce.get();
+    let (mut next, mut sequence, mut waiting) = (0, 0, TokenAmount::default());
+    let read = all.for_each(|number, accepted| {
+        let batch = &accepted.messages;
+        sequence += 1;
+        report.expect(number == sequence, || format!("accepted checkpoint {number}, expected {sequence}"));
+        report.expect(batch.first_nonce.get() == next, || {
+            format!("batch {number} begins at {}, expected {next}", batch.first_nonce)
+        });
+        let end = next + batch.count;
+        if cursor < end {
+            waiting += &batch.value;
+            if cursor > next {
+                waiting -= &state.batch_delivered;
+            }
+        }
+        next = end;
+        Ok(())
+    });
+    report.read("batches", read);
+    report
+        .expect(sequence == state.last_sequence.get(), || format!("{sequence} accepted, last {}", state.last_sequence));
+    report.expect(next == state.next_batch_nonce.get() && cursor <= next, || {
+        format!("batches end at {next}, next is {}, cursor {cursor}", state.next_batch_nonce)
+    });
+    report.expect(waiting == state.batch_reserved, || format!("reserved {}, waiting {waiting}", state.batch_reserved));
+}

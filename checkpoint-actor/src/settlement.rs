@@ -1,0 +1,107 @@
+//! Methods by which the subnet commits what it did, and its messages reach this chain.
+
+use actor_runtime::{ActorError, Runtime};
+use subnet_types::actors::{
+    CommitCheckpointParams, DeliverBatchParams, SubmitCheckpointParams, SubmitCheckpointReturn,
+};
+use subnet_types::cross::{CrossMessage, MessageBatch};
+use subnet_types::events::{EventBuilder, checkpoint as events};
+use subnet_types::quantity::Height;
+
+use crate::error::CheckpointError;
+use crate::ext;
+use crate::state::{State, check_messages};
+
+/// Anyone submits the next checkpoint. Acceptance runs nobody's code; delivery follows as far as the gas goes.
+pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Result<SubmitCheckpointReturn, ActorError> {
+    let SubmitCheckpointParams { checkpoint, certificate, messages } = params;
+    let mut state: State = rt.load_state()?;
+    refuse_nesting(&state)?;
+    let height = Height::new(u64::try_from(rt.epoch()).expect("heights are counted up from zero"));
+    let digest = state.check_checkpoint(rt.store(), &checkpoint, height)?;
+    let batch = checkpoint.messages.clone();
+    if !messages.is_empty() {
+        check_messages(checkpoint.sequence, &batch, &messages)?;
+    }
+    state.check_certificate(rt.store(), &certificate, &digest, |signature, key, digest| {
+        rt.verify_bls_aggregate(signature, &[*key], &[digest.as_bytes()])
+    })?;
+    state.accept(rt.store(), &checkpoint, digest)?;
+    rt.save_state(&state)?;
+
+    let event = EventBuilder::new(events::CHECKPOINT_ACCEPTED)
+        .indexed("sequence", &checkpoint.sequence)
+        .indexed("digest", &digest)
+        .field("height", &checkpoint.height);
+    rt.emit_event(&event.build())?;
+    let report = CommitCheckpointParams {
+        top_down_applied: checkpoint.top_down_applied,
+        configuration: checkpoint.configuration.number,
+    };
+    let answer = ext::commit_checkpoint(rt, &report)?;
+    state.check_lag(&checkpoint.top_down_applied, answer.oldest_unapplied)?;
+    ext::burn(rt, &checkpoint.burned)?;
+
+    let mut state: State = rt.load_state()?;
+    // Messages of an earlier batch may still wait; these then wait for a later call.
+    if !messages.is_empty() && state.next_delivery_nonce == batch.first_nonce {
+        state = deliver_from_cursor(rt, state, &batch, &messages)?;
+    }
+    Ok(progress(&state))
+}
+
+/// Anyone delivers further messages of an accepted checkpoint.
+pub(crate) fn deliver_batch(
+    rt: &impl Runtime,
+    params: DeliverBatchParams,
+) -> Result<SubmitCheckpointReturn, ActorError> {
+    let state: State = rt.load_state()?;
+    refuse_nesting(&state)?;
+    let batch = state.batch_in_turn(rt.store(), params.sequence)?;
+    check_messages(params.sequence, &batch, &params.messages)?;
+    let state = deliver_from_cursor(rt, state, &batch, &params.messages)?;
+    Ok(progress(&state))
+}
+
+/// Delivers checked messages from the cursor on, and returns the state as saved. Before each one the gas for a whole
+/// delivery must be there; otherwise it stops with the cursor unmoved, so that whoever calls with too little gas cannot
+/// make a message fail.
+fn deliver_from_cursor(
+    rt: &impl Runtime,
+    mut state: State,
+    batch: &MessageBatch,
+    messages: &[CrossMessage],
+) -> Result<State, ActorError> {
+    let from = state.next_delivery_nonce;
+    for message in messages.iter().filter(|message| message.nonce >= from) {
+        if rt.gas_available() < ext::DELIVERY_GAS + ext::DELIVERY_GAS_RESERVE {
+            break;
+        }
+        let amount = message.amount();
+        state.pass_message(batch, message.nonce, &amount)?;
+        state.is_delivering = true;
+        rt.save_state(&state)?;
+        let exit_code = ext::deliver(rt, message)?;
+        state = rt.load_state()?;
+        if !exit_code.is_success() {
+            state.set_aside(rt.store(), message.nonce, &amount)?;
+            let event = EventBuilder::new(events::MESSAGE_UNCLAIMED).indexed("nonce", &message.nonce);
+            rt.emit_event(&event.field("exit-code", &exit_code).build())?;
+        }
+    }
+    if state.is_delivering {
+        state.is_delivering = false;
+        rt.save_state(&state)?;
+        let event = EventBuilder::new(events::MESSAGES_DELIVERED).field("from", &from);
+        rt.emit_event(&event.field("to", &state.next_delivery_nonce).build())?;
+    }
+    Ok(state)
+}
+
+fn refuse_nesting(state: &State) -> Result<(), ActorError> {
+    if state.is_delivering { Err(CheckpointError::Delivering.into()) } else { Ok(()) }
+}
+
+fn progress(state: &State) -> SubmitCheckpointReturn {
+    SubmitCheckpointReturn { next_nonce: state.next_delivery_nonce, undelivered: state.undelivered() }
+}

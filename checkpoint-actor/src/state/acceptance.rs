@@ -1,0 +1,213 @@
+//! What makes a checkpoint the next one (`architecture.md` §6), and what its acceptance changes.
+//!
+//! Nothing here looks at a clock: whether a checkpoint is acceptable does not depend on when somebody submits it, so a
+//! subnet that could not reach its parent for a while does not find its signed checkpoints worthless afterwards.
+
+use fvm_ipld_amt::Amt;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::Digest;
+use subnet_types::checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointDomain, TopDownApplied};
+use subnet_types::cross::{CrossMessage, MessageBatch};
+use subnet_types::limits::CROSS_MESSAGES_PER_CHECKPOINT_MAX;
+use subnet_types::quantity::{Height, Sequence};
+
+use super::{State, state_error};
+use crate::error::CheckpointError;
+use crate::types::AcceptedCheckpoint;
+
+impl State {
+    /// Checks everything but the certificate, the firewall and the messages. Returns the digest that must be signed.
+    /// `height` is this chain's.
+    ///
+    /// # Errors
+    /// The first rule that is broken, cheap ones first.
+    pub fn check_checkpoint(
+        &self,
+        store: &impl Blockstore,
+        checkpoint: &Checkpoint,
+        height: Height,
+    ) -> Result<Digest, CheckpointError> {
+        let (Some(parent), Some(actor), Some(chain)) = (self.parent, self.actor, self.chain) else {
+            let (voting, needed) = (self.voting_members, self.parameters.validators_min);
+            return Err(CheckpointError::NotActive { voting, needed });
+        };
+        if checkpoint.version != CHECKPOINT_VERSION {
+            let (expected, actual) = (CHECKPOINT_VERSION, checkpoint.version);
+            return Err(CheckpointError::Version { expected, actual });
+        }
+        if checkpoint.chain != chain {
+            return Err(CheckpointError::WrongChain { expected: chain, actual: checkpoint.chain });
+        }
+        self.check_position(checkpoint)?;
+        if checkpoint.upgrade != Digest::ZERO {
+            return Err(CheckpointError::UnknownUpgrade { actual: checkpoint.upgrade });
+        }
+        self.check_batch(&checkpoint.messages, &checkpoint.burned)?;
+        self.check_applied(&checkpoint.top_down_applied, height)?;
+        self.check_configuration(store, checkpoint)?;
+        checkpoint.digest(&CheckpointDomain { parent, actor }).ok_or(CheckpointError::NoDigest)
+    }
+
+    fn check_position(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        let (last, expected, actual) = (self.last_sequence, self.last_sequence.next(), checkpoint.sequence);
+        if actual <= last {
+            return Err(CheckpointError::Duplicate { last, actual });
+        }
+        if actual != expected {
+            return Err(CheckpointError::Gap { expected, actual });
+        }
+        if checkpoint.previous != self.last_digest {
+            return Err(CheckpointError::Previous { expected: self.last_digest, actual: checkpoint.previous });
+        }
+        let period = self.parameters.chain.checkpoint_period_blocks;
+        let expected = Height::new(actual.get().saturating_mul(period));
+        if checkpoint.height != expected {
+            return Err(CheckpointError::OffPeriod { sequence: actual, expected, actual: checkpoint.height });
+        }
+        Ok(())
+    }
+
+    fn check_batch(&self, batch: &MessageBatch, burned: &TokenAmount) -> Result<(), CheckpointError> {
+        for (field, amount) in [("value of the batch", &batch.value), ("burned", burned)] {
+            if amount.is_negative() {
+                return Err(CheckpointError::NegativeAmount { field, actual: amount.atto().to_string() });
+            }
+        }
+        if batch.first_nonce != self.next_batch_nonce {
+            let (expected, actual) = (self.next_batch_nonce, batch.first_nonce);
+            return Err(CheckpointError::BatchNonce { expected, actual });
+        }
+        let shape = |problem| Err(CheckpointError::BatchShape { count: batch.count, problem });
+        if batch.count > CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64 {
+            return shape("too many to deliver");
+        }
+        if batch.first_nonce.checked_add(batch.count).is_none() {
+            return shape("its nonces overflow");
+        }
+        if batch.count == 0 && (batch.root != Digest::ZERO || !batch.value.is_zero()) {
+            return shape("empty, but with a root or value");
+        }
+        Ok(())
+    }
+
+    fn check_applied(&self, applied: &TopDownApplied, height: Height) -> Result<(), CheckpointError> {
+        let last = &self.top_down_applied;
+        let fields = [
+            ("top-down nonce", last.nonce.get(), applied.nonce.get()),
+            ("parent height", last.parent_height.get(), applied.parent_height.get()),
+        ];
+        for (field, last, actual) in fields {
+            if actual < last {
+                return Err(CheckpointError::AppliedGoesBack { field, last, actual });
+            }
+        }
+        if applied.parent_height > height {
+            return Err(CheckpointError::FutureParent { height, actual: applied.parent_height });
+        }
+        Ok(())
+    }
+
+    fn check_configuration(&self, store: &impl Blockstore, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        let (confirmed, last) = (self.configuration_confirmed, self.configuration_last);
+        let applied = &checkpoint.configuration;
+        let actual = applied.number;
+        let known = if (confirmed..=last).contains(&actual) { self.configuration(store, actual)? } else { None };
+        let known = known.ok_or(CheckpointError::ConfigurationApplied { confirmed, last, actual })?;
+        if known.validators_hash != applied.validators_hash {
+            return Err(CheckpointError::ValidatorsHash {
+                number: actual,
+                expected: known.validators_hash,
+                actual: applied.validators_hash,
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks that the subnet did not ignore something of this chain for too long, judged by how far it says it has
+    /// followed: all that was queued more than the allowed number of blocks before that height must be applied.
+    ///
+    /// # Errors
+    /// When `oldest_unapplied` waits longer.
+    pub fn check_lag(&self, applied: &TopDownApplied, oldest_unapplied: Option<Height>) -> Result<(), CheckpointError> {
+        let max = self.parameters.parent_lag_blocks_max;
+        match oldest_unapplied {
+            Some(queued_at) if applied.parent_height.saturating_since(queued_at) > max => {
+                Err(CheckpointError::ParentLag { followed: applied.parent_height, queued_at, max })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a checked checkpoint over. What it burned has left the counters afterwards; the caller sends it off.
+    ///
+    /// # Errors
+    /// When the custody does not cover it.
+    pub fn accept(
+        &mut self,
+        store: &impl Blockstore,
+        checkpoint: &Checkpoint,
+        digest: Digest,
+    ) -> Result<(), CheckpointError> {
+        let batch = &checkpoint.messages;
+        self.take_out(&batch.value, &checkpoint.burned)?;
+        let accepted =
+            AcceptedCheckpoint { digest, configuration: self.configuration_confirmed, messages: batch.clone() };
+        let mut all = Amt::<AcceptedCheckpoint, _>::load(&self.batches, store).map_err(state_error)?;
+        all.set(checkpoint.sequence.get(), accepted).map_err(state_error)?;
+        self.batches = all.flush().map_err(state_error)?;
+        self.last_sequence = checkpoint.sequence;
+        self.last_digest = digest;
+        self.last_height = checkpoint.height;
+        self.last_state_root = Some(checkpoint.state_root);
+        self.top_down_applied = checkpoint.top_down_applied;
+        self.configuration_confirmed = checkpoint.configuration.number;
+        let end = batch.first_nonce.checked_add(batch.count);
+        self.next_batch_nonce = end.expect("checked with the batch's shape");
+        Ok(())
+    }
+
+    /// The batch of the accepted checkpoint `sequence`, if it is the one to deliver from.
+    ///
+    /// # Errors
+    /// When there is no such checkpoint, or another batch is in turn.
+    pub fn batch_in_turn(&self, store: &impl Blockstore, sequence: Sequence) -> Result<MessageBatch, CheckpointError> {
+        let last = self.last_sequence;
+        let accepted = if sequence <= last { self.accepted(store, sequence)? } else { None };
+        let batch = accepted.ok_or(CheckpointError::UnknownCheckpoint { sequence, last })?.messages;
+        let (from, next) = (batch.first_nonce, self.next_delivery_nonce);
+        let to = from.get() + batch.count;
+        if from <= next && next.get() < to {
+            Ok(batch)
+        } else {
+            Err(CheckpointError::NotInTurn { sequence, from, to, next })
+        }
+    }
+}
+
+/// Checks that `messages` are exactly those of the batch: nothing moves before that.
+///
+/// # Errors
+/// What differs.
+pub fn check_messages(
+    sequence: Sequence,
+    batch: &MessageBatch,
+    messages: &[CrossMessage],
+) -> Result<(), CheckpointError> {
+    let altered = |problem| Err(CheckpointError::AlteredBatch { sequence, problem });
+    if messages.len() as u64 != batch.count {
+        return altered("another count");
+    }
+    for (index, message) in messages.iter().enumerate() {
+        if batch.first_nonce.checked_add(index as u64) != Some(message.nonce) {
+            return altered("nonces out of order");
+        }
+        if message.value.is_negative() || message.fee.is_negative() {
+            return altered("a negative amount");
+        }
+    }
+    if MessageBatch::of(batch.first_nonce, messages) != *batch {
+        return altered("another root or value");
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Numbered validator lists: who signs, with which keys and weights.
+
+use fvm_ipld_amt::Amt;
+use fvm_ipld_blockstore::Blockstore;
+use subnet_types::checkpoint::QuorumCertificate;
+use subnet_types::genesis::{ActivationRecord, Genesis, ParentAnchor};
+use subnet_types::membership::{Validator, ValidatorSet, is_quorum};
+use subnet_types::parent::MembershipChange;
+use subnet_types::quantity::{ConfigurationNumber, Power};
+use subnet_types::unlinked::Unlinked;
+use subnet_types::{BlsPublicKey, BlsSignature, Digest};
+
+use super::{State, StateError, load, save, state_error};
+use crate::error::CheckpointError;
+use crate::keys::{self, POINT_BYTES};
+use crate::types::{Configuration, ConfigurationKeys, Member};
+
+/// A validator and its uncompressed checkpoint key.
+type Weighed = (Validator, Vec<u8>);
+
+impl State {
+    /// Freezes configuration 1 of all members with power, and with it the subnet's genesis.
+    ///
+    /// # Errors
+    /// When the members make no valid set.
+    pub fn activate(&mut self, store: &impl Blockstore, anchor: ParentAnchor) -> Result<(), CheckpointError> {
+        let members = self.members(store)?.into_iter().filter(|member| member.power > Power::ZERO);
+        let validators = self.put_configuration(store, members.map(weighed).collect())?;
+        let subnet = self.subnet.clone().ok_or(CheckpointError::NotRegistered)?;
+        self.top_down_applied.parent_height = anchor.height;
+        let record = ActivationRecord { subnet, chain: self.parameters.chain.clone(), validators, parent: anchor };
+        let chain = Genesis::from_activation(&record).identity();
+        self.activation = Some(save(store, &Unlinked(record))?);
+        self.chain = Some(chain);
+        self.last_digest = chain;
+        self.configuration_confirmed = self.configuration_last;
+        Ok(())
+    }
+
+    /// Makes the next configuration out of the newest by putting `member` at its present power (0 removes it), and
+    /// returns the change for the gateway's log.
+    ///
+    /// # Errors
+    /// When the result is no valid set.
+    pub(crate) fn change_configuration(
+        &mut self,
+        store: &impl Blockstore,
+        member: Member,
+    ) -> Result<MembershipChange, CheckpointError> {
+        let newest = self.configuration(store, self.configuration_last)?;
+        let newest = newest.ok_or_else(|| state_error("the newest configuration is missing"))?;
+        let set: ValidatorSet = load(store, &newest.validators)?;
+        let keys: ConfigurationKeys = load(store, &newest.keys)?;
+        let points = keys.points.chunks(POINT_BYTES).map(<[u8]>::to_vec);
+        let mut entries: Vec<Weighed> = set.validators().iter().cloned().zip(points).collect();
+        entries.retain(|(validator, _)| validator.vote_key != member.vote_key);
+        let changed = weighed(member);
+        if changed.0.power > Power::ZERO {
+            entries.push(changed.clone());
+        }
+        let set = self.put_configuration(store, entries)?;
+        Ok(MembershipChange { number: set.number(), validator: changed.0 })
+    }
+
+    fn put_configuration(
+        &mut self,
+        store: &impl Blockstore,
+        mut entries: Vec<Weighed>,
+    ) -> Result<ValidatorSet, CheckpointError> {
+        let number = self.configuration_last.next();
+        let bad = |problem: String| CheckpointError::BadConfiguration { number, problem };
+        // Packed in the set's order, which is that of the vote keys.
+        entries.sort_by_key(|(validator, _)| validator.vote_key);
+        let set = ValidatorSet::new(number, entries.iter().map(|(validator, _)| validator.clone()).collect())
+            .map_err(|error| bad(error.to_string()))?;
+        let sum = keys::sum(None, entries.iter().map(|(_, point)| point.as_slice()), [])
+            .ok_or_else(|| state_error("a member's point is malformed"))?;
+        let key_sum = keys::as_key(&sum).ok_or(CheckpointError::IdentityKey)?;
+        let packed = ConfigurationKeys {
+            key_sum,
+            sum_point: sum.to_uncompressed().to_vec(),
+            points: entries.iter().flat_map(|(_, point)| point.iter().copied()).collect(),
+            powers: set.validators().iter().flat_map(|validator| validator.power.get().to_be_bytes()).collect(),
+        };
+        let configuration = Configuration {
+            validators: save(store, &set)?,
+            validators_hash: set.hash(),
+            keys: save(store, &packed)?,
+            count: set.len() as u64,
+            total_power: set.total_power(),
+        };
+        let mut all = Amt::<Configuration, _>::load(&self.configurations, store).map_err(state_error)?;
+        all.set(number.get(), configuration).map_err(state_error)?;
+        self.configurations = all.flush().map_err(state_error)?;
+        self.configuration_last = number;
+        Ok(set)
+    }
+
+    /// Checks that more than 2/3 of the power in charge signed `digest`. `verify` checks one BLS signature; it gets
+    /// **one** key, the sum of the signers', because they all signed the same.
+    ///
+    /// # Errors
+    /// Why the certificate proves nothing.
+    pub fn check_certificate(
+        &self,
+        store: &impl Blockstore,
+        certificate: &QuorumCertificate,
+        digest: &Digest,
+        verify: impl FnOnce(&BlsSignature, &BlsPublicKey, &Digest) -> bool,
+    ) -> Result<(), CheckpointError> {
+        let number: ConfigurationNumber = self.configuration_confirmed;
+        if certificate.configuration != number {
+            let (expected, actual) = (number, certificate.configuration);
+            return Err(CheckpointError::CertificateConfiguration { expected, actual });
+        }
+        let configuration =
+            self.configuration(store, number)?.ok_or_else(|| state_error("configuration is missing"))?;
+        let validators = configuration.count;
+        let count = usize::try_from(validators).map_err(state_error)?;
+        if !certificate.is_bitmap_for(count) {
+            return Err(CheckpointError::Bitmap { validators, bytes: certificate.signers.len() });
+        }
+        let keys: ConfigurationKeys = load(store, &configuration.keys)?;
+        let total = configuration.total_power;
+        let signed = keys.signed_power(certificate)?;
+        if !is_quorum(signed, total) {
+            return Err(CheckpointError::BelowQuorum { signed, total });
+        }
+        let key = keys.signers_key(certificate, count)?.ok_or(CheckpointError::IdentityKey)?;
+        if verify(&certificate.signature, &key, digest) {
+            return Ok(());
+        }
+        Err(CheckpointError::Signature { digest: *digest })
+    }
+}
+
+fn weighed(member: Member) -> Weighed {
+    let Member { owner, vote_key, checkpoint_key, power, point, .. } = member;
+    (Validator { owner, vote_key, checkpoint_key, power }, point)
+}
+
+impl ConfigurationKeys {
+    /// Sum of the signers' powers.
+    fn signed_power(&self, certificate: &QuorumCertificate) -> Result<Power, StateError> {
+        let mut signed = Power::ZERO;
+        for (index, power) in self.powers.chunks(8).enumerate() {
+            if certificate.is_signer(index) {
+                let power = power.try_into().map(u64::from_be_bytes).map_err(state_error)?;
+                signed = signed.checked_add(power).ok_or_else(|| state_error("powers overflow"))?;
+            }
+        }
+        Ok(signed)
+    }
+
+    /// Sum of the signers' keys: all minus the absent, or the signers alone when they are fewer. `None` when that is
+    /// the identity.
+    fn signers_key(&self, certificate: &QuorumCertificate, count: usize) -> Result<Option<BlsPublicKey>, StateError> {
+        let points = || self.points.chunks(POINT_BYTES).enumerate();
+        let signers = points().filter(|(index, _)| certificate.is_signer(*index)).map(|(_, point)| point);
+        let absent = points().filter(|(index, _)| !certificate.is_signer(*index)).map(|(_, point)| point);
+        let absent_count = absent.clone().count();
+        if absent_count == 0 {
+            return Ok(Some(self.key_sum));
+        }
+        let sum = if absent_count * 2 <= count {
+            keys::sum(Some(&self.sum_point), [], absent)
+        } else {
+            keys::sum(None, signers, [])
+        };
+        let sum = sum.ok_or_else(|| state_error("a stored point is malformed"))?;
+        Ok(keys::as_key(&sum))
+    }
+}

@@ -1,0 +1,87 @@
+//! The only place where value enters, leaves or moves between the counters. The balance itself decides nothing.
+//!
+//! ```text
+//!  Join ──> stake_total
+//!  Lock ──> custody ──accept──> batch_reserved ──deliver──> gateway
+//!              └────accept────> burnt funds        └──(gateway takes nothing)──> unclaimed
+//! ```
+
+use fvm_ipld_amt::Amt;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::cross::MessageBatch;
+use subnet_types::quantity::Nonce;
+
+use super::{State, state_error};
+use crate::error::CheckpointError;
+
+fn atto(amount: &TokenAmount) -> String {
+    amount.atto().to_string()
+}
+
+impl State {
+    /// A member's value came in.
+    pub(crate) fn add_stake(&mut self, amount: &TokenAmount) {
+        self.stake_total += amount;
+    }
+
+    /// The gateway locked value for the subnet.
+    pub fn lock(&mut self, amount: &TokenAmount) {
+        self.custody += amount;
+    }
+
+    /// The firewall: what a checkpoint takes out of circulation leaves the custody, the batch's value to wait for
+    /// delivery and `burned` for good (the caller sends it to the burnt-funds actor).
+    ///
+    /// # Errors
+    /// When there is less than that.
+    pub(crate) fn take_out(&mut self, value: &TokenAmount, burned: &TokenAmount) -> Result<(), CheckpointError> {
+        if value + burned > self.custody {
+            let (value, burned, custody) = (atto(value), atto(burned), atto(&self.custody));
+            return Err(CheckpointError::BeyondCustody { value, burned, custody });
+        }
+        self.custody -= value + burned;
+        self.batch_reserved += value;
+        Ok(())
+    }
+
+    /// Moves the cursor past the message `nonce` of `batch` and its `amount` out of the reserved counter (the caller
+    /// sends it to the gateway).
+    ///
+    /// # Errors
+    /// When the batch would deliver more than it declared.
+    pub fn pass_message(
+        &mut self,
+        batch: &MessageBatch,
+        nonce: Nonce,
+        amount: &TokenAmount,
+    ) -> Result<(), CheckpointError> {
+        let before = if nonce == batch.first_nonce { TokenAmount::default() } else { self.batch_delivered.clone() };
+        let delivered = before + amount;
+        if delivered > batch.value || *amount > self.batch_reserved {
+            let (declared, actual) = (atto(&batch.value), atto(&delivered));
+            return Err(CheckpointError::BeyondBatch { declared, actual, nonce });
+        }
+        self.batch_delivered = delivered;
+        self.batch_reserved -= amount;
+        self.next_delivery_nonce = nonce.next();
+        Ok(())
+    }
+
+    /// Keeps the amount of a message that the gateway did not take, for a later claim.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn set_aside(
+        &mut self,
+        store: &impl Blockstore,
+        nonce: Nonce,
+        amount: &TokenAmount,
+    ) -> Result<(), CheckpointError> {
+        let mut messages = Amt::<TokenAmount, _>::load(&self.unclaimed_messages, store).map_err(state_error)?;
+        messages.set(nonce.get(), amount.clone()).map_err(state_error)?;
+        self.unclaimed_messages = messages.flush().map_err(state_error)?;
+        self.unclaimed += amount;
+        Ok(())
+    }
+}
