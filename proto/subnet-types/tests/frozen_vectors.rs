@@ -197,15 +197,27 @@ fn method_numbers_are_frozen() {
 #[test]
 fn checkpoint_digest_and_batch_are_frozen() {
     let domain = CheckpointDomain { parent: Digest([4; 32]), actor: Address::new_actor(b"checkpoint actor") };
-    frozen("batch root", checkpoint().messages.root, "BATCH");
+    frozen(
+        "batch root",
+        checkpoint().messages.root,
+        "2bc7b49952f0f70db36ac329a8659525f59834a3a5f69e39caf3cc1c117f5828",
+    );
     frozen(
         "validator set hash",
         validators().hash(),
         "464468a2732c7d10c03273704f9ab5ae2f0e09c2cf484b6337c76fea76327ced",
     );
-    frozen("checkpoint digest", checkpoint().digest(&domain).expect("a digest"), "DIGEST");
-    frozen("checkpoint encoding", cid_of(&checkpoint()), "CHECKPOINT");
-    frozen("message id", messages()[0].id, "MSGID");
+    frozen(
+        "checkpoint digest",
+        checkpoint().digest(&domain).expect("a digest"),
+        "eb381bf5611296a298e1356ab3d8bec9b3b360421784e35349f5bb7d54bb9b76",
+    );
+    frozen(
+        "checkpoint encoding",
+        cid_of(&checkpoint()),
+        "bafy2bzacedpoowyxup6pyjkxguewwai5nntzdsubsdvhzflsx5idhgoxeif3a",
+    );
+    frozen("message id", messages()[0].id, "db0b1e8882193aac8c2e61e77027ef8002b764054f132c142e4d4809d4ab6c95");
 }
 
 #[test]
