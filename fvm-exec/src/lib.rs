@@ -1,1 +1,45 @@
 //! One ordered block in, receipts and state root out.
+//!
+//! Nothing here knows a network, a clock or a task runtime. State comes from a blockstore, everything else from the
+//! arguments, so the same block on the same state gives the same output on every node:
+//!
+//! ```text
+//! BlockInput ──► Executor ──► BlockOutput { state root, receipts, events, new blocks }
+//!                  │ reads                         │ one atomic write, by the caller
+//!                  ▼                               ▼
+//!              blockstore ◄────────────────────────┘
+//! ```
+//!
+//! Inside, the reference VM's own executor runs message after message. Whatever replaces it keeps this interface and
+//! has it as its oracle.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod base_fee;
+mod block;
+mod engine;
+mod error;
+mod executor;
+mod externs;
+pub mod genesis;
+pub mod genesis_file;
+mod implicit;
+mod overlay;
+pub mod preflight;
+mod receipts;
+mod rules;
+mod session;
+mod state_view;
+
+pub use block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
+pub use engine::Engine;
+pub use error::ExecError;
+pub use executor::Executor;
+pub use externs::BlockIds;
+pub use genesis::GenesisOutput;
+pub use genesis_file::GenesisFileError;
+pub use overlay::Overlay;
+pub use preflight::{MessageRejection, MessageRules};
+pub use receipts::{load_events, load_receipts};
+pub use rules::{ChainRules, NETWORK_VERSION};
+pub use state_view::{StateView, Supply};

@@ -1,0 +1,260 @@
+//! Runs blocks and trial calls.
+
+use std::sync::Arc;
+
+use cid::Cid;
+use fvm::executor::{ApplyKind, ApplyRet};
+use fvm_ipld_blockstore::Blockstore;
+use fvm_ipld_encoding::RawBytes;
+use fvm_shared::address::Protocol;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use fvm_shared::event::StampedEvent;
+use fvm_shared::message::Message;
+use fvm_shared::receipt::Receipt;
+use num_traits::Zero;
+use subnet_types::SignedMessage;
+use subnet_types::hash::encode;
+use subnet_types::limits::BLOCK_GAS_MAX;
+
+use crate::block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
+use crate::engine::Engine;
+use crate::error::ExecError;
+use crate::externs::{BlockIds, ChainExterns};
+use crate::implicit;
+use crate::overlay::Overlay;
+use crate::preflight::{self, MessageRules};
+use crate::receipts::{store_events, store_receipts};
+use crate::rules::ChainRules;
+use crate::session::{Session, Setting, on_vm_thread};
+
+/// Bytes that a signature adds to a message: the array around both and the byte string with its type.
+const SECP_SIGNATURE_BYTES: usize = 1 + 2 + 66;
+const BLS_SIGNATURE_BYTES: usize = 1 + 2 + 97;
+
+/// Executes the blocks of one chain. Keeps nothing between blocks, so one may be shared and called from any thread;
+/// each call runs on a thread of its own and returns when it is done.
+pub struct Executor<B> {
+    engine: Arc<Engine>,
+    store: B,
+    rules: ChainRules,
+    externs: ChainExterns,
+}
+
+impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
+    /// An executor for the chain with these `rules`, whose state is in `store`.
+    pub fn new(engine: Arc<Engine>, store: B, rules: ChainRules) -> Self {
+        let externs = ChainExterns { identity: rules.identity, block_ids: None };
+        Self { engine, store, rules, externs }
+    }
+
+    /// Lets actors look up the ids of earlier blocks. Either all nodes of a chain have this or none.
+    #[must_use]
+    pub fn with_block_ids(mut self, block_ids: Arc<dyn BlockIds>) -> Self {
+        self.externs.block_ids = Some(block_ids);
+        self
+    }
+
+    /// The rules of the chain.
+    pub fn rules(&self) -> &ChainRules {
+        &self.rules
+    }
+
+    /// Executes `input` on the state `state_root`. Writes nothing: the caller stores `new_blocks` of the output.
+    ///
+    /// In order: the parent update, the messages, the tips, the cut. A message that fails has a failing receipt; one
+    /// that a validator must not have let in has one too and changes nothing.
+    ///
+    /// # Errors
+    /// When this node cannot execute the block; no other error than [`ExecError::is_storage`] differs between nodes.
+    pub fn execute(&self, state_root: &Cid, input: &BlockInput) -> Result<BlockOutput, ExecError> {
+        let overlay = Overlay::new(self.store.clone());
+        on_vm_thread(|| {
+            let session = Session::start(&self.setting(), overlay.clone(), state_root, &input.context)?;
+            run_block(session, overlay, input, self.rules.block_gas_limit)
+        })
+    }
+
+    /// What `message` would do on the state `state_root`, for queries and gas estimates. Nothing is kept.
+    ///
+    /// It runs as an implicit message would: the nonce is not checked and no gas is paid for, so the sender needs
+    /// the message's value and nothing for gas. A sender that does not exist yet fails with `SYS_SENDER_INVALID`.
+    /// A gas limit of zero, or above the protocol's, counts as the largest a block can have. The gas used contains
+    /// what inclusion of the signed message would cost; an estimate adds its own margin for a state that moves on.
+    ///
+    /// # Errors
+    /// When the store or the VM fails.
+    pub fn call(&self, state_root: &Cid, context: &BlockContext, message: &Message) -> Result<CallOutcome, ExecError> {
+        if message.value.is_negative() {
+            return Ok(refused(ExitCode::SYS_SENDER_STATE_INVALID, "value is below zero"));
+        }
+        let inclusion_gas = preflight::inclusion_gas(signed_length(message));
+        let mut message = message.clone();
+        message.version = 0;
+        message.gas_limit = if message.gas_limit == 0 { BLOCK_GAS_MAX } else { message.gas_limit.min(BLOCK_GAS_MAX) };
+        // Only what an actor may see of them is left: nothing is paid.
+        message.gas_fee_cap = TokenAmount::zero();
+        message.gas_premium = TokenAmount::zero();
+        let ret = on_vm_thread(|| {
+            let overlay = Overlay::new(self.store.clone());
+            Session::start(&self.setting(), overlay, state_root, context)?.apply(message, ApplyKind::Implicit, 0)
+        })?;
+        let failure = ret.failure_info.is_some().then(|| implicit::failure(&ret));
+        Ok(CallOutcome {
+            exit_code: ret.msg_receipt.exit_code,
+            gas_used: ret.msg_receipt.gas_used.saturating_add(inclusion_gas),
+            return_data: ret.msg_receipt.return_data,
+            events: ret.events,
+            failure,
+        })
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        Setting { engine: &self.engine, rules: &self.rules, externs: &self.externs }
+    }
+}
+
+fn run_block<B: Blockstore + 'static>(
+    mut session: Session<B>,
+    overlay: Overlay<B>,
+    input: &BlockInput,
+    block_gas_limit: u64,
+) -> Result<BlockOutput, ExecError> {
+    let height = input.context.height;
+    let mut log = Log::default();
+
+    let parent_update = match &input.parent_update {
+        Some(update) => {
+            let (ret, outcome) = implicit::apply_parent_update(&mut session, height, update)?;
+            log.push(ret.msg_receipt, ret.events);
+            Some(outcome)
+        }
+        None => {
+            log.push(empty_receipt(ExitCode::OK), Vec::new());
+            None
+        }
+    };
+
+    let rules = MessageRules { base_fee: input.context.base_fee.clone(), block_gas_limit };
+    let mut gas_used = 0u64;
+    let mut tips = TokenAmount::zero();
+    for message in &input.messages {
+        let ret = apply_signed(&mut session, message, &rules)?;
+        gas_used = gas_used.saturating_add(ret.msg_receipt.gas_used);
+        tips += &ret.miner_tip;
+        log.push(ret.msg_receipt, ret.events);
+    }
+
+    if tips.is_positive() {
+        let ret = implicit::award_tips(&mut session, height, input.proposer_owner, tips)?;
+        log.push(ret.msg_receipt, ret.events);
+    }
+
+    let cut = if input.cuts {
+        let (ret, cut) = implicit::cut_checkpoint(&mut session, height)?;
+        log.push(ret.msg_receipt, ret.events);
+        Some(cut)
+    } else {
+        None
+    };
+
+    let state_root = session.flush()?;
+    let receipts_root = log.store(&overlay)?;
+    let Log { receipts, events } = log;
+    Ok(BlockOutput {
+        state_root,
+        receipts,
+        receipts_root,
+        gas_used,
+        events,
+        parent_update,
+        cut,
+        new_blocks: overlay.take(),
+    })
+}
+
+fn apply_signed<B: Blockstore + 'static>(
+    session: &mut Session<B>,
+    signed: &SignedMessage,
+    rules: &MessageRules,
+) -> Result<ApplyRet, ExecError> {
+    let length = signed.to_bytes().len();
+    // The VM takes these rules for granted: a negative fee, say, would pay the sender.
+    if let Err(rejection) = preflight::check(&signed.message, length, rules) {
+        return Ok(ApplyRet::prevalidation_fail(rejection.exit_code(), rejection.to_string(), TokenAmount::zero()));
+    }
+    session.apply(signed.message.clone(), ApplyKind::Explicit, length)
+}
+
+/// Receipts and events in the order they came.
+#[derive(Default)]
+struct Log {
+    receipts: Vec<Receipt>,
+    events: Vec<Vec<StampedEvent>>,
+}
+
+impl Log {
+    fn push(&mut self, receipt: Receipt, events: Vec<StampedEvent>) {
+        self.receipts.push(receipt);
+        self.events.push(events);
+    }
+
+    fn store<B: Blockstore>(&self, overlay: &Overlay<B>) -> Result<Cid, ExecError> {
+        for (receipt, events) in self.receipts.iter().zip(&self.events) {
+            store_events(overlay, receipt, events)?;
+        }
+        store_receipts(overlay, &self.receipts)
+    }
+}
+
+fn empty_receipt(exit_code: ExitCode) -> Receipt {
+    Receipt { exit_code, return_data: RawBytes::default(), gas_used: 0, events_root: None }
+}
+
+fn refused(exit_code: ExitCode, reason: &str) -> CallOutcome {
+    CallOutcome {
+        exit_code,
+        return_data: RawBytes::default(),
+        gas_used: 0,
+        events: Vec::new(),
+        failure: Some(reason.to_owned()),
+    }
+}
+
+/// Length that `message` will have once it is signed.
+fn signed_length(message: &Message) -> usize {
+    let signature = match message.from.protocol() {
+        Protocol::BLS => BLS_SIGNATURE_BYTES,
+        _ => SECP_SIGNATURE_BYTES,
+    };
+    encode(message).len() + signature
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fvm_shared::address::Address;
+    use fvm_shared::crypto::signature::Signature;
+
+    #[test]
+    fn length_of_an_unsigned_message_is_that_of_the_signed_one() {
+        let message = |from| Message {
+            version: 0,
+            from,
+            to: Address::new_id(100),
+            sequence: 3,
+            value: TokenAmount::from_whole(1),
+            method_num: 0,
+            params: RawBytes::default(),
+            gas_limit: 1,
+            gas_fee_cap: TokenAmount::zero(),
+            gas_premium: TokenAmount::zero(),
+        };
+        let secp = message(Address::new_secp256k1(&[1; 65]).unwrap());
+        let signed = SignedMessage { message: secp.clone(), signature: Signature::new_secp256k1(vec![0; 65]) };
+        assert_eq!(signed_length(&secp), signed.to_bytes().len());
+        let bls = message(Address::new_bls(&[1; 48]).unwrap());
+        let signed = SignedMessage { message: bls.clone(), signature: Signature::new_bls(vec![0; 96]) };
+        assert_eq!(signed_length(&bls), signed.to_bytes().len());
+    }
+}

@@ -1,0 +1,144 @@
+//! The actor bundle: code by name.
+
+use std::collections::BTreeMap;
+
+use cid::Cid;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_ipld_encoding::CborStore;
+
+use crate::error::ExecError;
+
+/// Version of the manifest's layout, the only one that the VM reads.
+const MANIFEST_VERSION: u32 = 1;
+
+/// Actors that every chain of this project needs.
+const REQUIRED: [&str; 9] = [
+    "system",
+    "init",
+    "reward",
+    "account",
+    "placeholder",
+    "eam",
+    "ethaccount",
+    subnet_types::actors::manifest_names::GATEWAY,
+    subnet_types::actors::manifest_names::CHECKPOINT,
+];
+
+/// An actor bundle whose manifest is in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    manifest: Cid,
+    list: Cid,
+    codes: BTreeMap<String, Cid>,
+}
+
+impl Bundle {
+    /// Reads the bundle with this manifest and checks that it has every actor a chain needs, with its code.
+    ///
+    /// # Errors
+    /// When it is not there, or not complete.
+    pub fn load<B: Blockstore>(store: &B, manifest: &Cid) -> Result<Self, ExecError> {
+        let wrong = |problem: String| ExecError::Bundle { bundle: *manifest, problem };
+        let unreadable = |error: anyhow::Error| wrong(format!("{error:#}"));
+        let (version, list): (u32, Cid) =
+            store.get_cbor(manifest).map_err(unreadable)?.ok_or_else(|| wrong("is not in the store".to_owned()))?;
+        if version != MANIFEST_VERSION {
+            return Err(wrong(format!("version {version}, only {MANIFEST_VERSION} is known")));
+        }
+        let entries: Vec<(String, Cid)> = store
+            .get_cbor(&list)
+            .map_err(unreadable)?
+            .ok_or_else(|| wrong(format!("its list {list} is not in the store")))?;
+        let mut codes = BTreeMap::new();
+        for (name, code) in entries {
+            if !store.has(&code).map_err(unreadable)? {
+                return Err(wrong(format!("code {code} of {name} is not in the store")));
+            }
+            if codes.insert(name.clone(), code).is_some() {
+                return Err(wrong(format!("lists {name} twice")));
+            }
+        }
+        if let Some(name) = REQUIRED.into_iter().find(|name| !codes.contains_key(*name)) {
+            return Err(wrong(format!("has no {name} actor")));
+        }
+        Ok(Self { manifest: *manifest, list, codes })
+    }
+
+    /// CID of the manifest, by which a genesis names the bundle.
+    pub const fn manifest(&self) -> Cid {
+        self.manifest
+    }
+
+    /// CID of the list of names and codes, which the system actor's state holds.
+    pub const fn list(&self) -> Cid {
+        self.list
+    }
+
+    /// Code of the actor with this name.
+    ///
+    /// # Errors
+    /// When the bundle has none.
+    pub fn code(&self, name: &str) -> Result<Cid, ExecError> {
+        self.codes
+            .get(name)
+            .copied()
+            .ok_or_else(|| ExecError::Bundle { bundle: self.manifest, problem: format!("has no {name} actor") })
+    }
+
+    /// All actors, by name.
+    pub fn codes(&self) -> impl Iterator<Item = (&str, &Cid)> {
+        self.codes.iter().map(|(name, code)| (name.as_str(), code))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fvm_ipld_blockstore::{Block, MemoryBlockstore};
+    use fvm_ipld_encoding::IPLD_RAW;
+    use multihash_codetable::Code::Blake2b256;
+
+    fn put(store: &MemoryBlockstore, version: u32, names: &[&str]) -> Cid {
+        let code = |name: &&str| {
+            let cid = store.put(Blake2b256, &Block::new(IPLD_RAW, name.as_bytes())).unwrap();
+            ((*name).to_owned(), cid)
+        };
+        let entries: Vec<(String, Cid)> = names.iter().map(code).collect();
+        let list = store.put_cbor(&entries, Blake2b256).unwrap();
+        store.put_cbor(&(version, list), Blake2b256).unwrap()
+    }
+
+    fn problem(store: &MemoryBlockstore, manifest: &Cid) -> String {
+        match Bundle::load(store, manifest) {
+            Err(ExecError::Bundle { problem, .. }) => problem,
+            other => panic!("expected a bundle error, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn complete_bundle_gives_codes_by_name() {
+        let store = MemoryBlockstore::default();
+        let manifest = put(&store, 1, &REQUIRED);
+        let bundle = Bundle::load(&store, &manifest).unwrap();
+        assert_eq!(bundle.manifest(), manifest);
+        assert_eq!(bundle.codes().count(), REQUIRED.len());
+        assert!(store.has(&bundle.code("init").unwrap()).unwrap());
+        assert!(bundle.code("market").is_err());
+    }
+
+    #[test]
+    fn each_defect_of_a_bundle_is_named() {
+        let store = MemoryBlockstore::default();
+        assert!(problem(&store, &put(&store, 2, &REQUIRED)).contains("version 2"));
+        assert!(problem(&store, &put(&store, 1, &REQUIRED[1..])).contains("no system actor"));
+        let twice: Vec<&str> = REQUIRED.iter().copied().chain(["init"]).collect();
+        assert!(problem(&store, &put(&store, 1, &twice)).contains("init twice"));
+        let elsewhere = put(&MemoryBlockstore::default(), 1, &REQUIRED);
+        assert!(problem(&MemoryBlockstore::default(), &elsewhere).contains("not in the store"));
+        let entries: Vec<(String, Cid)> = REQUIRED.iter().map(|name| ((*name).to_owned(), elsewhere)).collect();
+        let codeless = MemoryBlockstore::default();
+        let list = codeless.put_cbor(&entries, Blake2b256).unwrap();
+        let manifest = codeless.put_cbor(&(1u32, list), Blake2b256).unwrap();
+        assert!(problem(&codeless, &manifest).contains("code"));
+    }
+}

@@ -1,0 +1,139 @@
+//! One run of the reference VM over one state: messages in, receipts out, a root at the end.
+//!
+//! This is the part that a parallel executor replaces.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use cid::Cid;
+use fvm::call_manager::DefaultCallManager;
+use fvm::executor::{ApplyKind, ApplyRet, DefaultExecutor, Executor as _};
+use fvm::kernel::filecoin::DefaultFilecoinKernel;
+use fvm::machine::DefaultMachine;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::message::Message;
+
+use crate::block::BlockContext;
+use crate::engine::Engine;
+use crate::error::ExecError;
+use crate::externs::ChainExterns;
+use crate::overlay::Overlay;
+use crate::rules::ChainRules;
+use crate::state_view::StateView;
+
+/// The VM asks for 64 MiB: 1024 nested calls take 36 KiB of native stack each.
+const VM_STACK_BYTES: usize = 64 << 20;
+
+type Machine<B> = Box<DefaultMachine<Overlay<B>, ChainExterns>>;
+type Kernel<B> = DefaultFilecoinKernel<DefaultCallManager<Machine<B>>>;
+
+/// What a run needs besides the state and the block.
+pub(crate) struct Setting<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) rules: &'a ChainRules,
+    pub(crate) externs: &'a ChainExterns,
+}
+
+/// A run of the VM. Lives on a thread made by [`on_vm_thread`].
+pub(crate) struct Session<B: Blockstore + 'static> {
+    executor: DefaultExecutor<Kernel<B>>,
+    overlay: Overlay<B>,
+}
+
+impl<B: Blockstore + 'static> Session<B> {
+    pub(crate) fn start(
+        setting: &Setting<'_>,
+        overlay: Overlay<B>,
+        state_root: &Cid,
+        context: &BlockContext,
+    ) -> Result<Self, ExecError> {
+        let result = Self::try_start(setting, &overlay, state_root, context);
+        overlay.failure().map_or(result, Err)
+    }
+
+    fn try_start(
+        setting: &Setting<'_>,
+        overlay: &Overlay<B>,
+        state_root: &Cid,
+        context: &BlockContext,
+    ) -> Result<Self, ExecError> {
+        let circulating = circulating(overlay, state_root, &setting.rules.issued)?;
+        let mut machine_context =
+            setting.rules.network_config().for_epoch(context.height.epoch(), context.timestamp.seconds(), *state_root);
+        machine_context.set_base_fee(context.base_fee.clone()).set_circulating_supply(circulating);
+        let machine = DefaultMachine::new(&machine_context, overlay.clone(), setting.externs.clone())
+            .map_err(|error| ExecError::vm("opening the state", error))?;
+        let executor = DefaultExecutor::new(setting.engine.pool(), Box::new(machine))
+            .map_err(|error| ExecError::vm("loading the actors", error))?;
+        Ok(Self { executor, overlay: overlay.clone() })
+    }
+
+    /// Runs one message. `length` is that of its encoding in the payload; implicit messages have none.
+    pub(crate) fn apply(&mut self, message: Message, kind: ApplyKind, length: usize) -> Result<ApplyRet, ExecError> {
+        let result = self.executor.execute_message(message, kind, length);
+        // A receipt that a broken disk wrote is not one that the other nodes have.
+        if let Some(failure) = self.overlay.failure() {
+            return Err(failure);
+        }
+        result.map_err(|error| ExecError::vm("executing a message", error))
+    }
+
+    /// Writes the state into the overlay and returns its root.
+    pub(crate) fn flush(mut self) -> Result<Cid, ExecError> {
+        let result = self.executor.flush();
+        if let Some(failure) = self.overlay.failure() {
+            return Err(failure);
+        }
+        result.map_err(|error| ExecError::vm("writing the state", error))
+    }
+}
+
+fn circulating<B: Blockstore>(store: &B, state_root: &Cid, issued: &TokenAmount) -> Result<TokenAmount, ExecError> {
+    Ok(StateView::new(store, state_root)?.supply_of(issued)?.circulating)
+}
+
+/// Runs `work` on a thread of its own with the stack that the VM needs, and waits for it. A panic inside becomes an
+/// error: whatever ran has written nothing but its own overlay.
+pub(crate) fn on_vm_thread<T: Send>(work: impl FnOnce() -> Result<T, ExecError> + Send) -> Result<T, ExecError> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("vm".to_owned())
+            .stack_size(VM_STACK_BYTES)
+            .spawn_scoped(scope, work)
+            .map_err(|error| ExecError::vm("starting a thread", error))?
+            .join()
+            .unwrap_or_else(|panic| Err(ExecError::Panicked { reason: panic_message(&*panic) }))
+    })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_has_a_deep_stack() {
+        #[inline(never)]
+        fn dig(depth: u32) -> u64 {
+            let frame = std::hint::black_box([u64::from(depth); 512]);
+            if depth == 0 { frame[0] } else { dig(depth - 1) + frame[511] - u64::from(depth) }
+        }
+        // 10,000 frames of 4 KiB: far beyond the 2 MiB of an ordinary thread.
+        assert_eq!(on_vm_thread(|| Ok(dig(10_000))).unwrap(), 0);
+    }
+
+    #[test]
+    fn panic_becomes_an_error_with_its_message() {
+        let error = on_vm_thread::<()>(|| panic!("lost {}", "count")).unwrap_err();
+        assert!(matches!(&error, ExecError::Panicked { reason } if reason == "lost count"), "{error}");
+        assert_eq!(on_vm_thread(|| Ok(3)).unwrap(), 3);
+    }
+}

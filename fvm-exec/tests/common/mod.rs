@@ -1,0 +1,8 @@
+//! A small chain in memory for tests: genesis, blocks, state.
+//!
+//! Each test file uses its own part of this, so the rest is unused there.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub mod accounts;
+pub mod genesis;
+pub mod store;
