@@ -1,0 +1,107 @@
+//! The chain's children: what it knows of them, and what they have to learn.
+
+use client::api::{ApiError, ChildStatus, ChildSummary, DagCbor, ParentUpdateAnswer};
+use fvm_exec::StateView;
+use fvm_shared::ActorID;
+use fvm_shared::address::Address;
+use gateway_actor::types::Child;
+use subnet_types::genesis::ActivationRecord;
+use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
+use subnet_types::parent::ParentUpdate;
+use subnet_types::{ConfigurationNumber, Height, Nonce, SubnetId};
+
+use super::chain::{internal, stored};
+use super::context::RpcContext;
+use super::limits::CHILDREN_PER_ANSWER_MAX;
+use super::status::no_child;
+use crate::storage::Store;
+
+impl RpcContext {
+    pub(super) fn children(&self) -> Result<Vec<ChildSummary>, ApiError> {
+        let state = self.state_after(self.head())?;
+        let children = state.gateway().map_err(internal)?.children(self.store()).map_err(internal)?;
+        let summary = |(id, child): (ActorID, Child)| {
+            Ok(ChildSummary {
+                custody: checkpoint_state(&state, id)?.custody.into(),
+                subnet: child.subnet,
+                id: Address::new_id(id).into(),
+                is_active: child.is_active,
+                top_down_next_nonce: child.next_nonce,
+            })
+        };
+        children.into_iter().take(CHILDREN_PER_ANSWER_MAX).map(summary).collect()
+    }
+
+    pub(super) fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, ApiError> {
+        let state = self.state_after(self.head())?;
+        let (id, known) = self.registered(&state, child)?;
+        let settled = checkpoint_state(&state, id)?;
+        Ok(ChildStatus {
+            subnet: known.subnet,
+            actor: known.actor.into(),
+            id: Address::new_id(id).into(),
+            is_active: known.is_active,
+            members: u32::try_from(settled.member_count).unwrap_or(u32::MAX),
+            validators_min: settled.parameters.validators_min,
+            last_sequence: settled.last_sequence,
+            last_digest: settled.last_digest,
+            last_height: settled.last_height,
+            confirmed_configuration: settled.configuration_confirmed,
+            undelivered: settled.undelivered(),
+            custody: settled.custody.into(),
+            stake: settled.stake_total.into(),
+            batch_reserved: settled.batch_reserved.into(),
+            top_down_next_nonce: known.next_nonce,
+            top_down_applied: known.unapplied_from,
+            bottom_up_next_nonce: settled.next_delivery_nonce,
+        })
+    }
+
+    pub(super) fn activation(&self, child: &SubnetId) -> Result<Option<DagCbor<ActivationRecord>>, ApiError> {
+        let state = self.state_after(self.head())?;
+        let (id, _) = self.registered(&state, child)?;
+        let record = checkpoint_state(&state, id)?.activation(self.store()).map_err(internal)?;
+        Ok(record.map(DagCbor))
+    }
+
+    /// What `child` has to learn of this chain after the height `at`. The header of the next height proves that
+    /// state, so the last height that can be asked for is the one before the head.
+    pub(super) fn parent_update(
+        &self,
+        child: &SubnetId,
+        from_nonce: Nonce,
+        from_configuration: ConfigurationNumber,
+        at: Option<Height>,
+    ) -> Result<ParentUpdateAnswer, ApiError> {
+        let head = self.head();
+        let last = head.previous().ok_or_else(|| {
+            ApiError::NotReady(format!("{} has no block yet that proves its genesis state", self.genesis().subnet))
+        })?;
+        let height = at.unwrap_or(last);
+        if height > last {
+            let problem = format!("the state after height {height} is not proved yet, that after {last} is; ask again");
+            return Err(ApiError::NotReady(problem));
+        }
+        let state = self.state_after(height)?;
+        let (id, _) = self.registered(&state, child)?;
+        let gateway = state.gateway().map_err(internal)?;
+        let messages = gateway.top_down(self.store(), id, from_nonce, CROSS_MESSAGES_PER_BLOCK_MAX).map_err(internal)?;
+        let changes =
+            gateway.changes(self.store(), id, from_configuration, CHANGES_PER_UPDATE_MAX).map_err(internal)?;
+        let proof = height.next();
+        let certificate = stored(self.chain.certificate(proof), "certificate", proof)?.certificate;
+        let header = self.header(proof)?;
+        Ok(ParentUpdateAnswer::new(ParentUpdate { header, certificate, messages, changes, witness: Vec::new() }))
+    }
+
+    fn registered(&self, state: &StateView<'_, Store>, child: &SubnetId) -> Result<(ActorID, Child), ApiError> {
+        let gateway = state.gateway().map_err(internal)?;
+        let found = gateway.child_by_subnet(self.store(), child).map_err(internal)?;
+        found.ok_or_else(|| no_child(child, &self.genesis().subnet))
+    }
+}
+
+fn checkpoint_state(state: &StateView<'_, Store>, id: ActorID) -> Result<checkpoint_actor::State, ApiError> {
+    let found = state.checkpoint(id).map_err(internal)?;
+    found.ok_or_else(|| internal(format!("registered child {id} has no checkpoint actor")))
+}
