@@ -1,0 +1,32 @@
+//! JSON types of every RPC method, and the methods themselves as two traits.
+//!
+//! `Filecoin.*` has the names and shapes of FRC-0104, so that stock clients understand the answers. `Subnet.*` is what
+//! is ours; its fields are camelCase, and where a caller needs the exact bytes, `dagCbor` holds them beside the
+//! readable fields. The server implements the traits and the client calls through them, so both agree by
+//! construction.
+
+mod chain;
+mod error;
+mod filecoin;
+mod message;
+mod scalar;
+mod state;
+mod status;
+mod subnet;
+mod subnet_methods;
+
+pub use chain::{BlockHeaderJson, BlockMessages, Tipset, TipsetKey};
+pub use error::{ApiError, RejectionReason, code};
+pub use filecoin::{FilecoinApiClient, FilecoinApiServer};
+pub use message::{MessageJson, MessageSendSpec, SignatureJson, SignedMessageJson};
+pub use scalar::{AMOUNT_DIGITS_MAX, JsonAddress, JsonAmount, JsonBytes, JsonCid};
+pub use state::{ActorStateJson, ApiVersion, InvocationResult, MessageGasCost, MessageLookup, ReadState, ReceiptJson};
+pub use status::{
+    CheckpointRecord, CheckpointSummary, ChildStatus, CrossEdge, CrossStage, CrossStatus, MessageStage, MessageStatus,
+    ParentViewInfo, SupplyInfo,
+};
+pub use subnet::{
+    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, HeaderInfo, ParentLink, ParentUpdateAnswer,
+    ParentUpdateSummary, SubnetInfo, ValidatorInfo, ValidatorsInfo,
+};
+pub use subnet_methods::{SubnetApiClient, SubnetApiServer};

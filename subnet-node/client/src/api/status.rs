@@ -1,0 +1,293 @@
+//! Answers of the `Subnet.*` methods: checkpoints, cross messages and supply.
+
+use serde::{Deserialize, Serialize};
+use subnet_types::actors::SubmitCheckpointParams;
+use subnet_types::bytes::Digest;
+use subnet_types::checkpoint::Checkpoint;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence, TimestampMs};
+use subnet_types::{ChainIdentity, SubnetId};
+
+use super::scalar::{JsonAddress, JsonAmount, JsonBytes, JsonCid};
+use super::subnet::DagCbor;
+
+/// What a parent knows of a child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildStatus {
+    /// Name of the child.
+    pub subnet: SubnetId,
+    /// Robust address of its checkpoint actor.
+    pub actor: JsonAddress,
+    /// Id address of the same.
+    pub id: JsonAddress,
+    /// Whether its validators were frozen and it may run.
+    pub is_active: bool,
+    /// Validators that joined.
+    pub members: u32,
+    /// Validators needed for activation.
+    pub validators_min: u64,
+    /// Sequence of the last accepted checkpoint; zero before the first.
+    pub last_sequence: Sequence,
+    /// Its digest; before the first, the child's identity, or zero before activation.
+    pub last_digest: Digest,
+    /// The child height it reports.
+    pub last_height: Height,
+    /// The configuration that signs the next one.
+    pub confirmed_configuration: ConfigurationNumber,
+    /// Locked for the child.
+    pub custody: JsonAmount,
+    /// Stake of its validators.
+    pub stake: JsonAmount,
+    /// Accepted and not yet delivered.
+    pub batch_reserved: JsonAmount,
+    /// Nonce of the next message down.
+    pub top_down_next_nonce: Nonce,
+    /// All top-down nonces below are applied, as the last accepted checkpoint reports.
+    pub top_down_applied: Nonce,
+    /// Nonce of the next message up to deliver.
+    pub bottom_up_next_nonce: Nonce,
+    /// Accepted messages up that wait for delivery.
+    pub undelivered: u64,
+}
+
+/// A checkpoint, readable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointSummary {
+    /// Counts from 1.
+    pub sequence: Sequence,
+    /// The block after which this is the state.
+    pub height: Height,
+    /// That block's id.
+    pub block: JsonCid,
+    /// State root after it.
+    pub state_root: JsonCid,
+    /// What the validators signed.
+    pub digest: Digest,
+    /// Digest of the checkpoint before.
+    pub previous: Digest,
+    /// Bottom-up messages of the period.
+    pub messages: u64,
+    /// Nonce of the first of them.
+    pub first_nonce: Nonce,
+    /// Sum of their value and fees.
+    pub value: JsonAmount,
+    /// Fees burned in the period.
+    pub burned: JsonAmount,
+    /// Next top-down nonce to apply.
+    pub top_down_applied: Nonce,
+    /// The configuration that votes from two blocks later on.
+    pub configuration: ConfigurationNumber,
+    /// How many validators signed.
+    pub signers: u32,
+}
+
+impl CheckpointSummary {
+    /// The line for `checkpoint`, whose validators signed `digest`.
+    pub fn new(checkpoint: &Checkpoint, digest: Digest, signers: u32) -> Self {
+        Self {
+            sequence: checkpoint.sequence,
+            height: checkpoint.height,
+            block: checkpoint.block.into(),
+            state_root: checkpoint.state_root.into(),
+            digest,
+            previous: checkpoint.previous,
+            messages: checkpoint.messages.count,
+            first_nonce: checkpoint.messages.first_nonce,
+            value: checkpoint.messages.value.clone().into(),
+            burned: checkpoint.burned.clone().into(),
+            top_down_applied: checkpoint.top_down_applied.nonce,
+            configuration: checkpoint.configuration.number,
+            signers,
+        }
+    }
+}
+
+/// A checkpoint with its certificate and messages, ready to be submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointRecord {
+    /// The readable part.
+    pub checkpoint: CheckpointSummary,
+    /// Parameters of the parent's `SubmitCheckpoint`, exactly.
+    #[serde(flatten)]
+    pub submission: DagCbor<SubmitCheckpointParams>,
+}
+
+impl CheckpointRecord {
+    /// The answer for a submission whose checkpoint has this digest.
+    pub fn new(submission: SubmitCheckpointParams, digest: Digest) -> Self {
+        let signers = submission.certificate.signers.iter().map(|byte| byte.count_ones()).sum();
+        let checkpoint = CheckpointSummary::new(&submission.checkpoint, digest, signers);
+        Self { checkpoint, submission: DagCbor(submission) }
+    }
+}
+
+/// How far a chain follows its parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentViewInfo {
+    /// Identity of the parent.
+    pub identity: ChainIdentity,
+    /// Its name.
+    pub subnet: SubnetId,
+    /// The parent height last followed.
+    pub height: Height,
+    /// Block that proves it; absent before the first update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<JsonCid>,
+    /// The followed header's time.
+    pub timestamp_ms: TimestampMs,
+    /// Next top-down nonce to apply.
+    pub next_nonce: Nonce,
+    /// This chain's time minus the followed header's.
+    pub lag_ms: u64,
+}
+
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageStage {
+    /// This node has never seen it, or dropped it.
+    Unknown,
+    /// In the mempool.
+    Pending,
+    /// Executed in a final block.
+    Included,
+}
+
+/// Where a message is and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageStatus {
+    /// CID of the message.
+    pub message: JsonCid,
+    /// Where it is.
+    pub stage: MessageStage,
+    /// Height of its block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<Height>,
+    /// Its outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u32>,
+    /// Gas it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_used: Option<u64>,
+    /// What it returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#return: Option<JsonBytes>,
+}
+
+/// Which way a cross message crosses the edge that this chain sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrossEdge {
+    /// From this chain's parent into it, or from it into a child.
+    TopDown,
+    /// From a child into this chain, or from it to its parent.
+    BottomUp,
+}
+
+/// How far a cross message is, as one chain sees it. A chain sees its own side of an edge: the sender's chain says
+/// `queued`, `sealed` and `confirmed`, the receiver's says `delivered` or `returned`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrossStage {
+    /// This chain knows no such message.
+    Unknown,
+    /// Leaves this chain; waits for the next chain to see it.
+    Queued,
+    /// Bottom-up: part of a checkpoint that the validators signed.
+    Sealed,
+    /// The chain on the other side reports that it applied or accepted it.
+    Confirmed,
+    /// Arrived here and waits for its delivery.
+    Arrived,
+    /// Arrived here, and the destination was credited.
+    Delivered,
+    /// Arrived here, was refused, and the value is on its way back as a receipt.
+    Returned,
+}
+
+impl CrossStage {
+    /// Whether the receiving chain is done with the message.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Delivered | Self::Returned)
+    }
+}
+
+/// Where a cross message is and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrossStatus {
+    /// The message.
+    pub id: Digest,
+    /// How far it is.
+    pub stage: CrossStage,
+    /// Which way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<CrossEdge>,
+    /// The child on whose edge it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<SubnetId>,
+    /// Its position on that edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<JsonAmount>,
+    /// Height of this chain at which it reached the stage, where this node recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<Height>,
+    /// Why it was returned, or zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u32>,
+    /// Bottom-up: the checkpoint that carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Sequence>,
+}
+
+impl CrossStatus {
+    /// The answer of a chain that has never seen `id`.
+    pub fn unknown(id: Digest) -> Self {
+        let stage = CrossStage::Unknown;
+        Self {
+            id,
+            stage,
+            edge: None,
+            child: None,
+            nonce: None,
+            value: None,
+            height: None,
+            exit_code: None,
+            checkpoint: None,
+        }
+    }
+}
+
+/// Native supply of one chain at one height.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SupplyInfo {
+    /// The height after whose block this is.
+    pub height: Height,
+    /// Credited since genesis: the genesis balances on a root, value that came from the parent on a subnet.
+    pub minted: JsonAmount,
+    /// Held by the burnt funds actor: fees and releases since genesis.
+    pub burnt: JsonAmount,
+    /// `minted − burnt`.
+    pub circulating: JsonAmount,
+    /// Released since the last cut, value and fees.
+    pub released_uncut: JsonAmount,
+    /// Fees burned since the last cut.
+    pub burned_uncut: JsonAmount,
+    /// Sequence of the last cut; zero before the first.
+    pub cut_sequence: Sequence,
+}
+
+impl SupplyInfo {
+    /// Whether the figures agree with each other.
+    pub fn is_consistent(&self) -> bool {
+        &self.minted.0 - &self.burnt.0 == self.circulating.0
+    }
+}

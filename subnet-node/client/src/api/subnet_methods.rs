@@ -1,0 +1,87 @@
+//! The `Subnet.*` methods.
+
+use jsonrpsee::proc_macros::rpc;
+use subnet_types::SubnetId;
+use subnet_types::bytes::Digest;
+use subnet_types::genesis::ActivationRecord;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
+
+use super::error::ApiError;
+use super::scalar::{JsonBytes, JsonCid};
+use super::status::{
+    CheckpointRecord, CheckpointSummary, ChildStatus, CrossStatus, MessageStatus, ParentViewInfo, SupplyInfo,
+};
+use super::subnet::{
+    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, ParentUpdateAnswer, SubnetInfo, ValidatorsInfo,
+};
+
+/// What a subnet's node answers beyond Filecoin's methods. A height of `null` is the last final one.
+#[rpc(server, client, namespace = "Subnet", namespace_separator = ".")]
+pub trait SubnetApi {
+    /// Which chain and node this is, and where it stands.
+    #[method(name = "Info")]
+    async fn info(&self) -> Result<SubnetInfo, ApiError>;
+
+    /// The validators that vote on a height.
+    #[method(name = "Validators")]
+    async fn validators(&self, height: Option<Height>) -> Result<ValidatorsInfo, ApiError>;
+
+    /// A header with its finality certificate.
+    #[method(name = "Header")]
+    async fn header(&self, height: Option<Height>) -> Result<FinalizedHeader, ApiError>;
+
+    /// A block with what it carries.
+    #[method(name = "Block")]
+    async fn block(&self, height: Option<Height>) -> Result<BlockDetails, ApiError>;
+
+    /// What a child has to learn: messages from a nonce and changes from a configuration on, after the parent height
+    /// `at_parent_height` (`null`: the last one that a certificate proves).
+    #[method(name = "ParentUpdate")]
+    async fn parent_update(
+        &self,
+        child: SubnetId,
+        from_nonce: Nonce,
+        from_configuration: ConfigurationNumber,
+        at_parent_height: Option<Height>,
+    ) -> Result<ParentUpdateAnswer, ApiError>;
+
+    /// What activation of a child froze; `null` before.
+    #[method(name = "Activation")]
+    async fn activation(&self, child: SubnetId) -> Result<Option<DagCbor<ActivationRecord>>, ApiError>;
+
+    /// The chain's genesis CAR.
+    #[method(name = "GenesisFile")]
+    async fn genesis_file(&self) -> Result<JsonBytes, ApiError>;
+
+    /// The chain's children.
+    #[method(name = "Children")]
+    async fn children(&self) -> Result<Vec<ChildSummary>, ApiError>;
+
+    /// What this chain knows of a child.
+    #[method(name = "ChildStatus")]
+    async fn child_status(&self, child: SubnetId) -> Result<ChildStatus, ApiError>;
+
+    /// A checkpoint that this chain's validators signed; `null` before.
+    #[method(name = "Checkpoint")]
+    async fn checkpoint(&self, sequence: Sequence) -> Result<Option<CheckpointRecord>, ApiError>;
+
+    /// Signed checkpoints from a sequence on, at most `max` of them.
+    #[method(name = "Checkpoints")]
+    async fn checkpoints(&self, from: Sequence, max: u32) -> Result<Vec<CheckpointSummary>, ApiError>;
+
+    /// How far this chain follows its parent; an error on a root.
+    #[method(name = "ParentView")]
+    async fn parent_view(&self) -> Result<ParentViewInfo, ApiError>;
+
+    /// Where a message is.
+    #[method(name = "MessageStatus")]
+    async fn message_status(&self, message: JsonCid) -> Result<MessageStatus, ApiError>;
+
+    /// Where a cross message is, as far as this chain sees it.
+    #[method(name = "CrossStatus")]
+    async fn cross_status(&self, id: Digest) -> Result<CrossStatus, ApiError>;
+
+    /// Native supply at a height.
+    #[method(name = "Supply")]
+    async fn supply(&self, height: Option<Height>) -> Result<SupplyInfo, ApiError>;
+}
