@@ -1,0 +1,449 @@
+//! The pool itself: pure, without clock, socket or lock.
+//!
+//! A message is admitted on the view of its sender's account that the caller read, and leaves when a newer view makes
+//! it invalid, when a better offer takes its nonce, or when the pool is full and better offers need its room. What
+//! makes room is always the last message of some sender, so no gap opens; messages behind a gap go first, then the
+//! cheapest, then the newest.
+//!
+//! Invariants ([`Pool::violations`] in tests): counters equal what is held; each message is found by its name and
+//! by its sender and nonce; the limits hold; every sender's balance covers all it has pending.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cid::Cid;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::SignedMessage;
+
+use crate::accounts::{AccountSource, AccountView, AccountsUnreadable};
+use crate::limits::{PoolLimits, REPLACEMENT_PERCENT_MIN};
+use crate::queue::{Entry, SenderQueue};
+use crate::rejection::Rejection;
+use crate::rules::{self, MessageRules};
+
+pub use crate::queue::PendingMessage;
+pub use crate::select::SelectLimits;
+
+/// What became of a message that breaks no rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It waits now.
+    Added {
+        /// Its name.
+        cid: Cid,
+        /// The message with the same nonce that it replaced.
+        replaced: Option<Cid>,
+        /// Messages that made room for it.
+        evicted: Vec<Cid>,
+    },
+    /// It waited already.
+    Duplicate {
+        /// Its name.
+        cid: Cid,
+    },
+}
+
+impl Admission {
+    /// Name of the message.
+    pub const fn cid(&self) -> Cid {
+        match self {
+            Self::Added { cid, .. } | Self::Duplicate { cid } => *cid,
+        }
+    }
+}
+
+/// What left the pool with a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Departures {
+    /// Messages whose nonce is used now.
+    pub used: Vec<Cid>,
+    /// Messages that their sender's balance does not cover any more.
+    pub uncovered: Vec<Cid>,
+}
+
+/// What the pool holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Messages.
+    pub messages: usize,
+    /// Their encoded bytes.
+    pub bytes: usize,
+    /// Their senders.
+    pub senders: usize,
+}
+
+/// Messages that wait for a block.
+#[derive(Debug)]
+pub struct Pool {
+    pub(crate) rules: MessageRules,
+    limits: PoolLimits,
+    pub(crate) senders: BTreeMap<Address, SenderQueue>,
+    names: HashMap<Cid, (Address, u64)>,
+    tails: BTreeSet<Tail>,
+    bytes: usize,
+    arrivals: u64,
+}
+
+/// Last message of a sender, ordered by how readily it makes room.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Tail {
+    rank: Rank,
+    newest_first: Reverse<u64>,
+    sender: Address,
+}
+
+/// What decides who stays: messages behind a gap first make room, then low offers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    is_reachable: bool,
+    offer: TokenAmount,
+}
+
+impl Tail {
+    fn of(sender: Address, queue: &SenderQueue) -> Option<Self> {
+        let tail = queue.tail()?;
+        let rank = Rank { is_reachable: queue.is_reachable(tail.nonce()), offer: tail.offer.clone() };
+        Some(Self { rank, newest_first: Reverse(tail.arrival), sender })
+    }
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(rules: MessageRules, limits: PoolLimits) -> Self {
+        Self {
+            rules,
+            limits,
+            senders: BTreeMap::new(),
+            names: HashMap::new(),
+            tails: BTreeSet::new(),
+            bytes: 0,
+            arrivals: 0,
+        }
+    }
+
+    /// Says whether [`Pool::add`] could admit the message, at the price of some lookups, so that a signature is
+    /// verified only where that is still in question. `account` is the sender's, as of now.
+    ///
+    /// # Errors
+    /// The first rule it breaks. Room is judged in full only when it is added.
+    pub fn check(&self, signed: &SignedMessage, bytes: usize, account: &AccountView) -> Result<Checked, Rejection> {
+        self.rules.check(signed, bytes)?;
+        let cid = signed.cid();
+        if self.names.contains_key(&cid) {
+            return Ok(Checked::Duplicate { cid });
+        }
+        let queue = self.senders.get(&signed.message.from);
+        // Nonces only grow: a view behind the queue's comes from a reader that a commit overtook.
+        let account = queue.map(SenderQueue::account).filter(|known| known.nonce > account.nonce).unwrap_or(account);
+        self.check_nonce(signed, account, queue)?;
+        let replaced = queue.and_then(|queue| queue.get(signed.message.sequence));
+        if let Some(replaced) = replaced {
+            check_replacement(signed, replaced)?;
+        }
+        check_balance(signed, account, queue, replaced)?;
+        if replaced.is_none() {
+            self.check_sender_room(signed, queue)?;
+        }
+        Ok(Checked::Admissible)
+    }
+
+    fn check_nonce(
+        &self,
+        signed: &SignedMessage,
+        account: &AccountView,
+        queue: Option<&SenderQueue>,
+    ) -> Result<(), Rejection> {
+        let actual = signed.message.sequence;
+        let expected = account.nonce;
+        if actual < expected {
+            return Err(Rejection::NonceStale { actual, expected });
+        }
+        let next = queue.map_or(expected, SenderQueue::next_free).max(expected);
+        let gap_max = self.limits.nonce_gap_max;
+        // The last nonce there is could never be followed, so it is refused with the gaps.
+        if actual > next.saturating_add(gap_max) || actual == u64::MAX {
+            return Err(Rejection::NonceGap { actual, next, gap_max });
+        }
+        Ok(())
+    }
+
+    /// A sender at its limit may still bring a message that its own last one makes room for.
+    fn check_sender_room(&self, signed: &SignedMessage, queue: Option<&SenderQueue>) -> Result<(), Rejection> {
+        let (actual, max) = (queue.map_or(0, SenderQueue::len), self.limits.sender_messages_max);
+        let tail = queue.and_then(SenderQueue::tail);
+        let is_before_tail = tail.is_some_and(|tail| signed.message.sequence < tail.nonce());
+        if actual >= max && !is_before_tail { Err(Rejection::SenderFull { actual, max }) } else { Ok(()) }
+    }
+
+    /// Admits a message whose signature the caller verified. `account` is the sender's, as of now.
+    ///
+    /// # Errors
+    /// The first rule it breaks, or that there is no room for its offer. The pool is then as before, but for
+    /// messages of the same sender that `account` itself made invalid.
+    pub fn add(&mut self, signed: SignedMessage, account: &AccountView) -> Result<Admission, Rejection> {
+        let from = signed.message.from;
+        self.refresh(&from, account);
+        let bytes = signed.to_bytes();
+        if let Checked::Duplicate { cid } = self.check(&signed, bytes.len(), account)? {
+            return Ok(Admission::Duplicate { cid });
+        }
+        self.arrivals += 1;
+        let entry = Entry::new(PendingMessage::new(signed, bytes), &self.rules.base_fee_min, self.arrivals);
+        self.senders.entry(from).or_insert_with(|| SenderQueue::new(account.clone()));
+        let admission = self.place(from, entry);
+        if self.senders.get(&from).is_some_and(SenderQueue::is_empty) {
+            self.senders.remove(&from);
+        }
+        admission
+    }
+
+    fn place(&mut self, from: Address, entry: Entry) -> Result<Admission, Rejection> {
+        let (cid, nonce) = (entry.message.cid(), entry.nonce());
+        let replaced = self.take(&from, nonce);
+        let mut evicted = Vec::new();
+        let queue = &self.senders[&from];
+        if queue.len() >= self.limits.sender_messages_max {
+            let tail = queue.tail().expect("a full queue without a last message was refused before").nonce();
+            evicted.extend(self.take(&from, tail).map(|entry| (from, entry)));
+        }
+        if let Err(rejection) = self.make_room(from, &entry, &mut evicted) {
+            for (sender, entry) in evicted.into_iter().rev() {
+                self.put(sender, entry);
+            }
+            if let Some(entry) = replaced {
+                self.put(from, entry);
+            }
+            return Err(rejection);
+        }
+        self.put(from, entry);
+        let evicted = evicted
+            .into_iter()
+            .map(|(sender, entry)| {
+                if self.senders.get(&sender).is_some_and(SenderQueue::is_empty) {
+                    self.senders.remove(&sender);
+                }
+                entry.message.cid()
+            })
+            .collect();
+        Ok(Admission::Added { cid, replaced: replaced.map(|entry| entry.message.cid()), evicted })
+    }
+
+    /// Takes out the messages that make room for `entry`, each ranked below it. Queues that become empty stay, so
+    /// that everything can be put back.
+    fn make_room(
+        &mut self,
+        from: Address,
+        entry: &Entry,
+        evicted: &mut Vec<(Address, Entry)>,
+    ) -> Result<(), Rejection> {
+        let nonce = entry.nonce();
+        let rank = Rank { is_reachable: self.senders[&from].is_reachable(nonce), offer: entry.offer.clone() };
+        let size = entry.message.bytes().len();
+        while self.names.len() + 1 > self.limits.messages_max || self.bytes + size > self.limits.bytes_max {
+            // The sender's own message before this one must stay, or this one would be behind a gap.
+            let is_own_predecessor = |tail: &Tail| {
+                tail.sender == from && self.senders[&from].tail().is_some_and(|last| last.nonce() < nonce)
+            };
+            let victim = self.tails.iter().find(|tail| !is_own_predecessor(tail));
+            let Some(victim) = victim.filter(|tail| tail.rank < rank).map(|tail| tail.sender) else {
+                return Err(Rejection::PoolFull { tip: rank.offer });
+            };
+            let last = self.senders[&victim].tail().expect("a sender with a tail has a last message").nonce();
+            evicted.extend(self.take(&victim, last).map(|entry| (victim, entry)));
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, sender: Address, entry: Entry) {
+        self.bytes += entry.message.bytes().len();
+        let previous = self.names.insert(entry.message.cid(), (sender, entry.nonce()));
+        assert!(previous.is_none(), "a message is in the pool once");
+        self.change(sender, |queue| queue.insert(entry));
+    }
+
+    fn take(&mut self, sender: &Address, nonce: u64) -> Option<Entry> {
+        let entry = self.change(*sender, |queue| queue.remove(nonce))?;
+        self.forget(&entry);
+        Some(entry)
+    }
+
+    fn forget(&mut self, entry: &Entry) {
+        self.bytes -= entry.message.bytes().len();
+        self.names.remove(&entry.message.cid());
+    }
+
+    /// Changes a queue that exists and keeps the order of tails with it.
+    fn change<T>(&mut self, sender: Address, change: impl FnOnce(&mut SenderQueue) -> T) -> T {
+        let queue = self.senders.get_mut(&sender).expect("the caller made the queue");
+        let before = Tail::of(sender, queue);
+        let result = change(queue);
+        let after = Tail::of(sender, queue);
+        if before != after {
+            before.map(|tail| self.tails.remove(&tail));
+            self.tails.extend(after);
+        }
+        result
+    }
+
+    /// Takes a newer view of one account in.
+    pub fn refresh(&mut self, address: &Address, account: &AccountView) -> Departures {
+        let Some(queue) = self.senders.get(address) else { return Departures::default() };
+        if queue.account() == account {
+            return Departures::default();
+        }
+        let refreshed = self.change(*address, |queue| queue.refresh(account));
+        refreshed.used.iter().chain(&refreshed.uncovered).for_each(|entry| self.forget(entry));
+        if self.senders[address].is_empty() {
+            self.senders.remove(address);
+        }
+        let cids = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.message.cid()).collect();
+        Departures { used: cids(refreshed.used), uncovered: cids(refreshed.uncovered) }
+    }
+
+    /// Takes a committed block in: used nonces leave, and balances are checked again. Blocks are final, so nothing
+    /// ever comes back.
+    ///
+    /// # Errors
+    /// When an account cannot be read.
+    pub fn on_commit<'a>(
+        &mut self,
+        committed: impl IntoIterator<Item = &'a SignedMessage>,
+        accounts: &dyn AccountSource,
+    ) -> Result<Departures, AccountsUnreadable> {
+        let senders: BTreeSet<Address> = committed.into_iter().map(|signed| signed.message.from).collect();
+        let mut departures = Departures::default();
+        for sender in senders.iter().filter(|sender| self.senders.contains_key(sender)).copied().collect::<Vec<_>>() {
+            let account = accounts.account(&sender)?.unwrap_or_default();
+            let left = self.refresh(&sender, &account);
+            departures.used.extend(left.used);
+            departures.uncovered.extend(left.uncovered);
+        }
+        Ok(departures)
+    }
+
+    /// A message that waits.
+    pub fn get(&self, cid: &Cid) -> Option<Arc<PendingMessage>> {
+        let (sender, nonce) = self.names.get(cid)?;
+        let entry = self.senders.get(sender)?.get(*nonce)?;
+        Some(entry.message.clone())
+    }
+
+    /// All messages that wait, by sender and nonce.
+    pub fn pending(&self) -> impl Iterator<Item = &Arc<PendingMessage>> {
+        self.senders.values().flat_map(|queue| queue.iter().map(|entry| &entry.message))
+    }
+
+    /// Some of what waits, for a peer that was away: every sender's first message, then every second one, and so on
+    /// within the limits, so that what comes over can be included.
+    pub fn sample(&self, messages_max: usize, bytes_max: usize) -> Vec<Arc<PendingMessage>> {
+        let mut queues: Vec<_> = self.senders.values().map(SenderQueue::iter).collect();
+        let (mut sample, mut bytes) = (Vec::new(), 0);
+        while !queues.is_empty() {
+            queues.retain_mut(|queue| {
+                let Some(entry) = queue.next() else { return false };
+                bytes += entry.message.bytes().len();
+                if bytes <= bytes_max && sample.len() < messages_max {
+                    sample.push(entry.message.clone());
+                }
+                true
+            });
+            if bytes > bytes_max || sample.len() >= messages_max {
+                break;
+            }
+        }
+        sample
+    }
+
+    /// First nonce from `account_nonce` on that the sender has free.
+    pub fn next_nonce(&self, address: &Address, account_nonce: u64) -> u64 {
+        self.senders.get(address).map_or(account_nonce, SenderQueue::next_free).max(account_nonce)
+    }
+
+    /// What the pool holds.
+    pub fn stats(&self) -> PoolStats {
+        PoolStats { messages: self.names.len(), bytes: self.bytes, senders: self.senders.len() }
+    }
+}
+
+/// Answer of [`Pool::check`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// Nothing speaks against it but perhaps its signature, or that there is no room for its offer.
+    Admissible,
+    /// It waits already.
+    Duplicate {
+        /// Its name.
+        cid: Cid,
+    },
+}
+
+fn check_replacement(signed: &SignedMessage, replaced: &Entry) -> Result<(), Rejection> {
+    let (new, old) = (&signed.message, &replaced.message.signed().message);
+    let (premium_min, fee_cap_min) = (raised(&old.gas_premium), raised(&old.gas_fee_cap));
+    if new.gas_premium >= premium_min && new.gas_fee_cap >= fee_cap_min {
+        return Ok(());
+    }
+    Err(Rejection::ReplacementUnderpriced {
+        nonce: new.sequence,
+        premium: new.gas_premium.clone(),
+        premium_min,
+        fee_cap: new.gas_fee_cap.clone(),
+        fee_cap_min,
+    })
+}
+
+/// The least that replaces `price`: at least one attoFIL more, so that zero is replaced by something.
+fn raised(price: &TokenAmount) -> TokenAmount {
+    let scaled = price.atto() * REPLACEMENT_PERCENT_MIN;
+    let ceiling: TokenAmount = TokenAmount::from_atto((scaled + 99u64) / 100u64);
+    ceiling.max(price + TokenAmount::from_atto(1))
+}
+
+fn check_balance(
+    signed: &SignedMessage,
+    account: &AccountView,
+    queue: Option<&SenderQueue>,
+    replaced: Option<&Entry>,
+) -> Result<(), Rejection> {
+    let cost = rules::cost(&signed.message);
+    let mut pending = queue.map(|queue| queue.cost().clone()).unwrap_or_default();
+    if let Some(replaced) = replaced {
+        pending -= &replaced.cost;
+    }
+    if &pending + &cost <= account.balance {
+        return Ok(());
+    }
+    Err(Rejection::Balance { balance: account.balance.clone(), cost, pending })
+}
+
+#[cfg(test)]
+impl Pool {
+    /// Every invariant that does not hold.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        let mut violations: Vec<String> = self.senders.values().flat_map(SenderQueue::violations).collect();
+        let mut claim = |holds: bool, what: &str| {
+            if !holds {
+                violations.push(what.to_owned())
+            }
+        };
+        claim(self.pending().count() == self.names.len(), "names count what queues hold");
+        claim(self.pending().map(|m| m.bytes().len()).sum::<usize>() == self.bytes, "bytes sum to the counter");
+        claim(
+            self.pending()
+                .all(|m| self.names.get(&m.cid()) == Some(&(m.signed().message.from, m.signed().message.sequence))),
+            "each message is found by its name",
+        );
+        let tails: BTreeSet<Tail> =
+            self.senders.iter().filter_map(|(sender, queue)| Tail::of(*sender, queue)).collect();
+        claim(tails == self.tails, "tails are those of the queues");
+        claim(self.names.len() <= self.limits.messages_max, "the message limit holds");
+        claim(self.bytes <= self.limits.bytes_max, "the byte limit holds");
+        claim(
+            self.senders.values().all(|q| !q.is_empty() && q.len() <= self.limits.sender_messages_max),
+            "no queue is empty or too long",
+        );
+        violations
+    }
+}
