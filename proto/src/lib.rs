@@ -6,12 +6,14 @@
 //! they are long.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-/// Consensus messages: votes, proposals, parts of blocks.
+/// Consensus messages: votes, proposals, parts of blocks. Documented in `schemas/consensus.proto`.
+#[allow(missing_docs)]
 pub mod consensus {
     include!(concat!(env!("OUT_DIR"), "/subnet.consensus.rs"));
 }
 
-/// Sync messages: decided blocks for nodes that fell behind.
+/// Sync messages: decided blocks for nodes that fell behind. Documented in `schemas/sync.proto`.
+#[allow(missing_docs)]
 pub mod sync {
     include!(concat!(env!("OUT_DIR"), "/subnet.sync.rs"));
 }

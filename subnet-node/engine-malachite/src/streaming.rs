@@ -1,0 +1,418 @@
+//! A proposed block as a stream of small parts, and back, with every buffer bounded.
+//!
+//! A stream is: the signed announcement (sequence 0), chunks of [`CHUNK_BYTES`] (1..=n, the last may be shorter), an end
+//! mark (n + 1). Parts arrive in any order and through any neighbour; they are grouped by who published them and the
+//! stream's id. Nothing is kept for a stream whose announcement the caller refuses, and before the announcement only a
+//! few parts are. Where a bound is reached the neighbour's own oldest stream makes room, so one that floods
+//! us loses its own streams first.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use arc_malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
+use arc_malachitebft_app_channel::app::types::PeerId;
+use bytes::{Bytes, BytesMut};
+use proto::block::BLOCK_BYTES_MAX;
+
+use crate::context::{ProposalInit, ProposalPart};
+
+/// Bytes of a chunk. Small enough to be relayed at once, large enough that a full block is 65 messages.
+pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
+
+/// Bytes of a stream's id. Ours have 16.
+pub(crate) const STREAM_ID_BYTES_MAX: usize = 32;
+
+/// Parts of a stream that are kept before its announcement came.
+const EARLY_PARTS_MAX: usize = 8;
+
+/// Open streams that came through one neighbour. An honest one relays a stream for each round, and those of validators
+/// that propose an older block again.
+const STREAMS_PER_NEIGHBOUR_MAX: usize = 8;
+
+/// Bytes buffered of the streams that came through one neighbour: three full blocks.
+const BYTES_PER_NEIGHBOUR_MAX: usize = 3 * BLOCK_BYTES_MAX;
+
+/// Bytes buffered of all streams.
+const BYTES_MAX: usize = 8 * BLOCK_BYTES_MAX;
+
+/// Ended streams that are remembered, so that parts that come late do not open them again.
+const ENDED_MAX: usize = 256;
+
+/// The stream that carries `encoded`, announced by `init`.
+pub(crate) fn split(
+    init: ProposalInit,
+    encoded: Bytes,
+    stream: StreamId,
+) -> impl Iterator<Item = StreamMessage<ProposalPart>> {
+    let chunks = chunks_of(encoded.len());
+    let chunk = move |index: usize| {
+        let start = index * CHUNK_BYTES;
+        ProposalPart::Chunk(encoded.slice(start..encoded.len().min(start + CHUNK_BYTES)))
+    };
+    std::iter::once(StreamContent::Data(ProposalPart::Init(init)))
+        .chain((0..chunks).map(move |index| StreamContent::Data(chunk(index))))
+        .chain(std::iter::once(StreamContent::Fin))
+        .zip(0u64..)
+        .map(move |(content, sequence)| StreamMessage::new(stream.clone(), sequence, content))
+}
+
+fn chunks_of(bytes: usize) -> usize {
+    bytes.div_ceil(CHUNK_BYTES)
+}
+
+/// Why a part was dropped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Drop {
+    /// The stream already ended, well or not.
+    #[error("its stream has ended")]
+    Ended,
+    /// The announcement stands at another position than the first.
+    #[error("part {sequence} is out of place: {reason}")]
+    OutOfPlace {
+        /// Position in the stream.
+        sequence: u64,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// Too many parts came before the announcement.
+    #[error("{EARLY_PARTS_MAX} parts came before the announcement")]
+    NoAnnouncement,
+    /// The announced length is none a block can have.
+    #[error("a block of {bytes} bytes is announced, 1 to {BLOCK_BYTES_MAX} are allowed")]
+    Length {
+        /// As announced.
+        bytes: u64,
+    },
+    /// The caller refused the announcement.
+    #[error("announcement refused: {0}")]
+    Refused(String),
+}
+
+/// What a part did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// More parts are to come.
+    Waiting,
+    /// The announcement and all bytes are here. Whether the bytes are the announced block is the caller's to check.
+    Complete(ProposalInit, Bytes),
+}
+
+type Key = (PeerId, Bytes);
+
+/// Streams that are being received.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    open: BTreeMap<Key, Stream>,
+    /// Keys of the open streams, oldest first.
+    order: VecDeque<Key>,
+    ended: VecDeque<Key>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    neighbour: PeerId,
+    init: Option<ProposalInit>,
+    /// Chunks by sequence.
+    chunks: BTreeMap<u64, Bytes>,
+    bytes: usize,
+}
+
+impl Streams {
+    /// Takes a part that came through `neighbour`. `check` judges an announcement.
+    pub(crate) fn accept(
+        &mut self,
+        neighbour: PeerId,
+        publisher: Option<PeerId>,
+        message: StreamMessage<ProposalPart>,
+        check: impl FnOnce(&ProposalInit) -> Result<(), String>,
+    ) -> Result<Progress, Drop> {
+        let key = (publisher.unwrap_or(neighbour), message.stream_id.to_bytes());
+        if self.ended.contains(&key) {
+            return Err(Drop::Ended);
+        }
+        if !self.open.contains_key(&key) {
+            self.open(&key, neighbour);
+        }
+        let stream = self.open.get_mut(&key).expect("the stream was just opened");
+        match stream.accept(message, check) {
+            Ok(false) => {
+                self.make_room(neighbour);
+                Ok(Progress::Waiting)
+            }
+            Ok(true) => {
+                let stream = self.end(&key).expect("the stream is open");
+                let init = stream.init.expect("a complete stream was announced");
+                let mut bytes = BytesMut::with_capacity(stream.bytes);
+                stream.chunks.values().for_each(|chunk| bytes.extend_from_slice(chunk));
+                Ok(Progress::Complete(init, bytes.freeze()))
+            }
+            Err(reason) => {
+                self.end(&key);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Forgets the streams whose announcement is not to be kept: at a new height, those of the one before.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&ProposalInit) -> bool) {
+        let dead: Vec<Key> = self
+            .open
+            .iter()
+            .filter(|(_, stream)| stream.init.as_ref().is_some_and(|init| !keep(init)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in dead {
+            self.end(&key);
+        }
+    }
+
+    fn open(&mut self, key: &Key, neighbour: PeerId) {
+        if self.of(neighbour).count() >= STREAMS_PER_NEIGHBOUR_MAX {
+            self.end_oldest_of(neighbour);
+        }
+        self.open.insert(key.clone(), Stream { neighbour, init: None, chunks: BTreeMap::new(), bytes: 0 });
+        self.order.push_back(key.clone());
+    }
+
+    /// Ends streams until the bounds on buffered bytes hold again.
+    fn make_room(&mut self, neighbour: PeerId) {
+        while self.of(neighbour).map(|stream| stream.bytes).sum::<usize>() > BYTES_PER_NEIGHBOUR_MAX {
+            self.end_oldest_of(neighbour);
+        }
+        while self.open.values().map(|stream| stream.bytes).sum::<usize>() > BYTES_MAX {
+            let oldest = self.order.front().cloned().expect("what buffers bytes is open");
+            self.end(&oldest);
+        }
+    }
+
+    fn of(&self, neighbour: PeerId) -> impl Iterator<Item = &Stream> {
+        self.open.values().filter(move |stream| stream.neighbour == neighbour)
+    }
+
+    fn end_oldest_of(&mut self, neighbour: PeerId) {
+        let oldest = self.order.iter().find(|key| self.open.get(*key).is_some_and(|s| s.neighbour == neighbour));
+        if let Some(oldest) = oldest.cloned() {
+            self.end(&oldest);
+        }
+    }
+
+    fn end(&mut self, key: &Key) -> Option<Stream> {
+        let stream = self.open.remove(key)?;
+        self.order.retain(|open| open != key);
+        if self.ended.len() >= ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(key.clone());
+        Some(stream)
+    }
+}
+
+impl Stream {
+    /// Whether the stream is complete with this part.
+    fn accept(
+        &mut self,
+        message: StreamMessage<ProposalPart>,
+        check: impl FnOnce(&ProposalInit) -> Result<(), String>,
+    ) -> Result<bool, Drop> {
+        let sequence = message.sequence;
+        match (message.content, sequence) {
+            (StreamContent::Data(ProposalPart::Init(init)), 0) => self.announce(init, check)?,
+            (StreamContent::Data(ProposalPart::Chunk(chunk)), 1..) => self.chunk(sequence, chunk)?,
+            // The announced length already says where the stream ends; the mark only closes it for the engine.
+            (StreamContent::Fin, 1..) => {}
+            (StreamContent::Data(ProposalPart::Init(_)), _) => {
+                return Err(Drop::OutOfPlace { sequence, reason: "only the first part announces" });
+            }
+            (_, 0) => return Err(Drop::OutOfPlace { sequence, reason: "the first part must announce" }),
+        }
+        Ok(self.init.as_ref().is_some_and(|init| init.bytes == self.bytes as u64))
+    }
+
+    fn announce(
+        &mut self,
+        init: ProposalInit,
+        check: impl FnOnce(&ProposalInit) -> Result<(), String>,
+    ) -> Result<(), Drop> {
+        if self.init.is_some() {
+            return Err(Drop::OutOfPlace { sequence: 0, reason: "the stream is announced already" });
+        }
+        if init.bytes == 0 || init.bytes > BLOCK_BYTES_MAX as u64 {
+            return Err(Drop::Length { bytes: init.bytes });
+        }
+        check(&init).map_err(Drop::Refused)?;
+        for (sequence, chunk) in &self.chunks {
+            fits(&init, *sequence, chunk)?;
+        }
+        self.init = Some(init);
+        Ok(())
+    }
+
+    fn chunk(&mut self, sequence: u64, chunk: Bytes) -> Result<(), Drop> {
+        match &self.init {
+            Some(init) => fits(init, sequence, &chunk)?,
+            None if self.chunks.len() >= EARLY_PARTS_MAX => return Err(Drop::NoAnnouncement),
+            None => {}
+        }
+        if self.chunks.contains_key(&sequence) {
+            return Err(Drop::OutOfPlace { sequence, reason: "it came already" });
+        }
+        self.bytes += chunk.len();
+        self.chunks.insert(sequence, chunk);
+        Ok(())
+    }
+}
+
+/// Whether a chunk has the place and the length that the announcement gives it.
+fn fits(init: &ProposalInit, sequence: u64, chunk: &Bytes) -> Result<(), Drop> {
+    let bytes = usize::try_from(init.bytes).expect("checked to be a block's length");
+    let index = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);
+    if index >= chunks_of(bytes) {
+        return Err(Drop::OutOfPlace { sequence, reason: "it lies behind the announced length" });
+    }
+    let expected = (bytes - index * CHUNK_BYTES).min(CHUNK_BYTES);
+    if chunk.len() != expected {
+        return Err(Drop::OutOfPlace { sequence, reason: "its length is not the one its place has" });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use subnet_types::hash::cid_of_bytes;
+    use subnet_types::{Ed25519Signature, Height, VoteKey};
+
+    fn peer(seed: u8) -> PeerId {
+        let seed = [seed; 32];
+        let keypair = libp2p_identity::Keypair::ed25519_from_bytes(seed).unwrap();
+        PeerId::from_bytes(&keypair.public().to_peer_id().to_bytes()).unwrap()
+    }
+
+    fn init(bytes: usize) -> ProposalInit {
+        ProposalInit {
+            height: Height::new(1),
+            round: 0,
+            proposer: VoteKey([1; 32]),
+            block: cid_of_bytes(b"block"),
+            bytes: bytes as u64,
+            signature: Ed25519Signature([0; 64]),
+        }
+    }
+
+    fn parts(encoded: &[u8], stream: u8) -> Vec<StreamMessage<ProposalPart>> {
+        let id = StreamId::new(Bytes::copy_from_slice(&[stream]));
+        split(init(encoded.len()), Bytes::copy_from_slice(encoded), id).collect()
+    }
+
+    fn feed(streams: &mut Streams, parts: impl IntoIterator<Item = StreamMessage<ProposalPart>>) -> Vec<Progress> {
+        parts.into_iter().filter_map(|part| streams.accept(peer(1), Some(peer(2)), part, |_| Ok(())).ok()).collect()
+    }
+
+    fn completed(progress: &[Progress]) -> Option<&Bytes> {
+        progress.iter().find_map(|step| match step {
+            Progress::Complete(_, bytes) => Some(bytes),
+            Progress::Waiting => None,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn parts_in_nearly_any_order_give_the_block_back(
+            length in 1usize..6 * CHUNK_BYTES,
+            swaps in proptest::collection::vec((0usize..8, 0usize..8), 0..8),
+        ) {
+            let encoded: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
+            let mut parts = parts(&encoded, 1);
+            let count = parts.len();
+            for (a, b) in swaps {
+                parts.swap(a % count, b % count);
+            }
+            let mut streams = Streams::default();
+            let progress = feed(&mut streams, parts);
+            prop_assert_eq!(completed(&progress).map(|bytes| bytes.to_vec()), Some(encoded));
+            prop_assert!(streams.open.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_refused_announcement_ends_the_stream_and_keeps_nothing() {
+        let mut streams = Streams::default();
+        let parts = parts(&[1; 300_000], 1);
+        let first = streams.accept(peer(1), None, parts[0].clone(), |_| Err("not the proposer".to_owned()));
+        assert_eq!(first, Err(Drop::Refused("not the proposer".to_owned())));
+        assert_eq!(streams.accept(peer(1), None, parts[1].clone(), |_| Ok(())), Err(Drop::Ended));
+        assert!(streams.open.is_empty());
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_the_announcement_are_dropped() {
+        let parts = parts(&[1; 300_000], 1);
+        let chunk = |sequence, length: usize| {
+            let content = StreamContent::Data(ProposalPart::Chunk(vec![0; length].into()));
+            StreamMessage::new(parts[0].stream_id.clone(), sequence, content)
+        };
+        let after_announcement = |part| {
+            let mut streams = Streams::default();
+            assert_eq!(streams.accept(peer(1), None, parts[0].clone(), |_| Ok(())), Ok(Progress::Waiting));
+            streams.accept(peer(1), None, part, |_| Ok(()))
+        };
+        assert_eq!(after_announcement(chunk(1, CHUNK_BYTES)), Ok(Progress::Waiting));
+        assert!(matches!(after_announcement(chunk(1, 10)), Err(Drop::OutOfPlace { sequence: 1, .. })));
+        assert!(matches!(after_announcement(chunk(4, 10)), Err(Drop::OutOfPlace { sequence: 4, .. })));
+        assert!(matches!(after_announcement(chunk(0, 10)), Err(Drop::OutOfPlace { sequence: 0, .. })));
+        assert!(matches!(after_announcement(chunk(u64::MAX, 10)), Err(Drop::OutOfPlace { .. })));
+        assert!(matches!(after_announcement(parts[0].clone()), Err(Drop::OutOfPlace { sequence: 0, .. })));
+    }
+
+    #[test]
+    fn impossible_lengths_are_refused_before_anything_is_kept() {
+        for bytes in [0, BLOCK_BYTES_MAX + 1] {
+            let id = StreamId::new(Bytes::from_static(&[1]));
+            let announcement = StreamContent::Data(ProposalPart::Init(init(bytes)));
+            let message = StreamMessage::new(id, 0, announcement);
+            let result = Streams::default().accept(peer(1), None, message, |_| Ok(()));
+            assert_eq!(result, Err(Drop::Length { bytes: bytes as u64 }));
+        }
+    }
+
+    #[test]
+    fn a_flood_without_announcements_stays_small_and_does_not_touch_another_neighbour() {
+        let mut streams = Streams::default();
+        let honest = parts(&[1; 300_000], 0);
+        assert_eq!(streams.accept(peer(9), None, honest[0].clone(), |_| Ok(())), Ok(Progress::Waiting));
+        for stream in 1..=200u8 {
+            for part in parts(&vec![1; 20 * CHUNK_BYTES], stream).into_iter().skip(1) {
+                streams.accept(peer(1), Some(peer(stream)), part, |_| Ok(())).ok();
+            }
+        }
+        assert!(streams.of(peer(1)).count() <= STREAMS_PER_NEIGHBOUR_MAX);
+        let buffered: usize = streams.of(peer(1)).map(|stream| stream.bytes).sum();
+        assert!(buffered <= STREAMS_PER_NEIGHBOUR_MAX * EARLY_PARTS_MAX * CHUNK_BYTES);
+        let mut last = Ok(Progress::Waiting);
+        for part in honest.into_iter().skip(1).take(3) {
+            last = streams.accept(peer(9), None, part, |_| Ok(()));
+        }
+        assert!(matches!(last, Ok(Progress::Complete(..))));
+    }
+
+    #[test]
+    fn one_neighbour_cannot_buffer_more_than_its_share() {
+        let mut streams = Streams::default();
+        let encoded = vec![1; BLOCK_BYTES_MAX];
+        for stream in 0..6 {
+            let mut parts = parts(&encoded, stream);
+            parts.remove(1); // never completes
+            feed(&mut streams, parts);
+        }
+        let buffered: usize = streams.of(peer(1)).map(|stream| stream.bytes).sum();
+        assert!(buffered <= BYTES_PER_NEIGHBOUR_MAX, "{buffered} bytes");
+    }
+
+    #[test]
+    fn streams_of_a_height_that_is_over_are_forgotten() {
+        let mut streams = Streams::default();
+        feed(&mut streams, parts(&[1; 300_000], 1).into_iter().take(2));
+        streams.retain(|init| init.height > Height::new(1));
+        assert!(streams.open.is_empty());
+    }
+}
