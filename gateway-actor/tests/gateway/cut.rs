@@ -1,0 +1,78 @@
+//! The end of a period.
+
+use actor_runtime::{Runtime, encode_params};
+use fvm_shared::error::ExitCode;
+use subnet_types::actors::{ApplyParentUpdateParams, BURNT_FUNDS_ID, SYSTEM_ID, gateway};
+use subnet_types::cross::MessageBatch;
+use subnet_types::hash::cid_of_bytes;
+use subnet_types::parent::MembershipChange;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
+
+use crate::world::{ALICE, World, down, fil, set, validator};
+
+#[test]
+fn cut_fixes_batch_burn_cursor_and_configuration() {
+    let world = World::subnet();
+    world.release(5);
+    world.release(6);
+    // Fees reach the burnt-funds actor too.
+    world.rt.set_balance(BURNT_FUNDS_ID, &(world.burnt() + fil(40)));
+    let update = ApplyParentUpdateParams {
+        parent_height: Height::new(70),
+        parent_block: cid_of_bytes(b"parent"),
+        parent_timestamp: TimestampMs::new(70_000),
+        messages: vec![down(0, 3)],
+        changes: vec![MembershipChange { number: ConfigurationNumber::new(2), validator: validator(4, 10) }],
+    };
+    world.call(SYSTEM_ID, 3, gateway::APPLY_PARENT_UPDATE, encode_params(&update).unwrap()).unwrap();
+
+    let cut = world.cut(10).unwrap();
+    assert_eq!((cut.sequence.get(), cut.height.get(), cut.burned.clone()), (1, 10, fil(40)));
+    assert_eq!((cut.messages.count, cut.messages.value.clone()), (2, fil(11)));
+    let applied = cut.top_down_applied;
+    assert_eq!((applied.nonce.get(), applied.parent_height.get()), (1, 70));
+    let sealed = set(2, &[(1, 10), (2, 10), (3, 10), (4, 10)]);
+    assert_eq!((cut.configuration.number.get(), cut.configuration.validators_hash), (2, sealed.hash()));
+    let state = world.state();
+    assert_eq!(state.validators(world.rt.store()).unwrap(), sealed);
+    assert_eq!(state.last_cut, Some(cut.clone()));
+    let batch = state.batch(world.rt.store(), &cut).unwrap();
+    assert_eq!(MessageBatch::of(Nonce::ZERO, &batch), cut.messages);
+}
+
+#[test]
+fn second_period_starts_empty_and_continues_the_numbers() {
+    let world = World::subnet();
+    world.release(5);
+    world.cut(10).unwrap();
+    world.rt.set_block(11, 0);
+    assert_eq!(world.release(8).nonce.get(), 1);
+    let cut = world.cut(20).unwrap();
+    assert_eq!((cut.sequence.get(), cut.messages.first_nonce.get(), cut.messages.count), (2, 1, 1));
+    assert_eq!((cut.messages.value, cut.burned), (fil(8), fil(0)));
+    let empty = world.cut(30).unwrap();
+    assert_eq!(empty.messages, MessageBatch::of(Nonce::new(2), &[]));
+}
+
+#[test]
+fn cut_off_the_period_twice_by_strangers_or_on_a_root_is_refused() {
+    let world = World::subnet();
+    for height in [5, 9, 11, 20] {
+        assert_eq!(world.cut(height).unwrap_err().exit_code, ExitCode::USR_ILLEGAL_STATE, "height {height}");
+    }
+    world.rt.set_block(10, 0);
+    let stranger = world.call(ALICE, 0, gateway::CUT_CHECKPOINT, None).unwrap_err();
+    assert_eq!(stranger.exit_code, ExitCode::USR_FORBIDDEN);
+    world.cut(10).unwrap();
+    assert_eq!(world.cut(10).unwrap_err().exit_code, ExitCode::USR_ILLEGAL_STATE);
+    assert_eq!(World::root().cut(10).unwrap_err().exit_code, ExitCode::new(54));
+}
+
+#[test]
+fn cut_notices_value_released_without_being_burned() {
+    let world = World::subnet();
+    world.release(5);
+    world.rt.set_balance(BURNT_FUNDS_ID, &fil(4));
+    let error = world.cut(10).unwrap_err();
+    assert!(error.message.contains("grew by 4") && error.message.contains("5 were released"), "{error}");
+}

@@ -1,0 +1,195 @@
+//! Parent updates on a subnet.
+
+use actor_runtime::Runtime;
+use actor_runtime::encode_params;
+use fvm_ipld_encoding::RawBytes;
+use fvm_shared::METHOD_SEND;
+use fvm_shared::address::Address;
+use fvm_shared::error::ExitCode;
+use subnet_types::actors::{
+    ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, SYSTEM_ID, gateway, refusal,
+};
+use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::hash::cid_of_bytes;
+use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
+use subnet_types::parent::MembershipChange;
+use subnet_types::quantity::{ConfigurationNumber, Height, TimestampMs};
+
+use crate::world::{ALICE, World, as_receipt, at, child, down, f1, fil, nobody, root, set, validator};
+
+fn update(height: u64, messages: Vec<CrossMessage>) -> ApplyParentUpdateParams {
+    ApplyParentUpdateParams {
+        parent_height: Height::new(height),
+        parent_block: cid_of_bytes(b"parent"),
+        parent_timestamp: TimestampMs::new(height * 1_000),
+        messages,
+        changes: vec![],
+    }
+}
+
+fn value(update: &ApplyParentUpdateParams) -> u64 {
+    update.messages.iter().map(|m| u64::try_from(m.amount().atto().clone()).unwrap()).sum()
+}
+
+fn apply(world: &World, update: &ApplyParentUpdateParams) -> Vec<ExitCode> {
+    world.ok::<ApplyParentUpdateReturn>(SYSTEM_ID, value(update), gateway::APPLY_PARENT_UPDATE, update).outcomes
+}
+
+fn refused(world: &World, update: &ApplyParentUpdateParams) -> ExitCode {
+    world.error(SYSTEM_ID, value(update), gateway::APPLY_PARENT_UPDATE, update).exit_code
+}
+
+fn change(number: u64, seed: u8, power: u64) -> MembershipChange {
+    MembershipChange { number: ConfigurationNumber::new(number), validator: validator(seed, power) }
+}
+
+#[test]
+fn messages_are_credited_in_order_and_the_view_moves() {
+    let world = World::subnet();
+    assert_eq!(apply(&world, &update(60, vec![down(0, 5), down(1, 7)])), vec![ExitCode::OK; 2]);
+    let credit = |value| (f1("dave"), METHOD_SEND, fil(value));
+    assert_eq!(world.sends(), vec![credit(5), credit(7)]);
+    let parent = world.state().parent.unwrap();
+    assert_eq!((parent.height.get(), parent.next_nonce.get(), parent.timestamp.get()), (60, 2, 60_000));
+    assert_eq!(parent.block, Some(cid_of_bytes(b"parent")));
+
+    assert_eq!(apply(&world, &update(60, vec![down(2, 1)])), vec![ExitCode::OK], "the rest of the same height");
+    assert!(apply(&world, &update(61, vec![])).is_empty(), "only to follow");
+}
+
+#[test]
+fn only_system_applies_and_only_on_a_subnet() {
+    let world = World::subnet();
+    let params = update(60, vec![]);
+    assert_eq!(world.error(ALICE, 0, gateway::APPLY_PARENT_UPDATE, &params).exit_code, ExitCode::USR_FORBIDDEN);
+    assert_eq!(refused(&World::root(), &params), ExitCode::new(54));
+}
+
+#[test]
+fn update_that_skips_repeats_or_goes_back_changes_nothing() {
+    let world = World::subnet();
+    assert_eq!(refused(&world, &update(49, vec![])), ExitCode::new(55), "before the anchor");
+    assert_eq!(refused(&world, &update(60, vec![down(1, 5)])), ExitCode::new(56));
+    assert_eq!(refused(&world, &update(60, vec![down(0, 5), down(2, 5)])), ExitCode::new(56));
+    assert_eq!(refused(&world, &update(60, vec![down(0, 5), down(0, 5)])), ExitCode::new(56));
+    assert_eq!(refused(&world, &update(60, vec![down(u64::MAX, 5)])), ExitCode::new(56));
+    apply(&world, &update(60, vec![down(0, 5)]));
+    assert_eq!(refused(&world, &update(61, vec![down(0, 5)])), ExitCode::new(56), "applied already");
+    assert_eq!(refused(&world, &update(59, vec![])), ExitCode::new(55));
+    let mut earlier = update(61, vec![]);
+    earlier.parent_timestamp = TimestampMs::new(59_999);
+    assert_eq!(refused(&world, &earlier), ExitCode::new(55));
+    assert_eq!(world.rt.balance_of(SYSTEM_ID), fvm_shared::econ::TokenAmount::from_whole(1_000_000) - fil(5));
+}
+
+#[test]
+fn value_must_be_the_sum_of_the_messages() {
+    let world = World::subnet();
+    let params = update(60, vec![down(0, 5), down(1, 7)]);
+    for wrong in [0, 11, 13] {
+        let error = world.error(SYSTEM_ID, wrong, gateway::APPLY_PARENT_UPDATE, &params);
+        assert_eq!(error.exit_code, ExitCode::new(49));
+    }
+    let mut negative = update(60, vec![down(0, 5), down(1, 7)]);
+    negative.messages[0].value = -fil(5);
+    let error = world.error(SYSTEM_ID, 2, gateway::APPLY_PARENT_UPDATE, &negative);
+    assert_eq!(error.exit_code, ExitCode::new(58));
+}
+
+#[test]
+fn more_than_one_block_may_apply_is_refused() {
+    let world = World::subnet();
+    let messages = |count: usize| (0..count as u64).map(|nonce| down(nonce, 1)).collect::<Vec<_>>();
+    let most = CROSS_MESSAGES_PER_BLOCK_MAX;
+    assert_eq!(refused(&world, &update(60, messages(most + 1))), ExitCode::new(57));
+    assert_eq!(apply(&world, &update(60, messages(most))).len(), most);
+    let mut changes = update(61, vec![]);
+    changes.changes = (0..=CHANGES_PER_UPDATE_MAX as u64).map(|index| change(2 + index, 4, index + 1)).collect();
+    assert_eq!(refused(&world, &changes), ExitCode::new(57));
+    changes.changes.pop();
+    apply(&world, &changes);
+    assert_eq!(world.state().pending(world.rt.store()).unwrap().number().get(), 65);
+}
+
+#[test]
+fn hostile_message_costs_only_itself_and_goes_back() {
+    type Change = fn(&mut CrossMessage);
+    let cases: [(ExitCode, Change); 6] = [
+        (refusal::CALL, |m| m.kind = CrossKind::Call { payload: RawBytes::new(vec![1]) }),
+        (refusal::FEE, |m| m.fee = fil(2)),
+        (refusal::RECIPIENT, |m| m.destination.address = Address::new_id(100)),
+        (refusal::NO_ROUTE, |m| m.destination.subnet = child().child(nobody()).unwrap()),
+        (refusal::WRONG_DIRECTION, |m| m.destination.subnet = root()),
+        (ExitCode::SYS_INVALID_RECEIVER, |m| m.destination.address = nobody()),
+    ];
+    for (code, change) in cases {
+        let world = World::subnet();
+        let mut hostile = down(1, 7);
+        change(&mut hostile);
+        let outcomes = apply(&world, &update(60, vec![down(0, 5), hostile.clone(), down(2, 3)]));
+        assert_eq!(outcomes, vec![ExitCode::OK, code, ExitCode::OK]);
+        let receipt = world.outbox().pop().unwrap();
+        assert_eq!((receipt.destination, receipt.value), (hostile.origin.clone(), hostile.amount()));
+        let expected = CrossKind::Receipt { of: hostile.id, exit_code: code, return_data: RawBytes::default() };
+        assert_eq!(receipt.kind, expected);
+        let burn = world.sends().pop().unwrap();
+        assert_eq!(burn, (Address::new_id(BURNT_FUNDS_ID), METHOD_SEND, hostile.amount()));
+        assert_eq!(world.state().released_in_period, hostile.amount(), "it counts as a release");
+    }
+}
+
+#[test]
+fn receipt_that_cannot_be_credited_is_kept_and_makes_none() {
+    let world = World::subnet();
+    let mut receipt = as_receipt(down(0, 5));
+    receipt.destination.address = nobody();
+    let mut own = down(1, 2);
+    own.origin = at(child(), f1("carol"));
+    let outcomes = apply(&world, &update(60, vec![receipt, own]));
+    assert_eq!(outcomes, vec![ExitCode::SYS_INVALID_RECEIVER, refusal::FORGED_ORIGIN]);
+    assert!(world.outbox().is_empty());
+    assert_eq!(world.state().unclaimed_total, fil(7));
+}
+
+#[test]
+fn changes_wait_in_the_pending_configuration_for_the_cut() {
+    let world = World::subnet();
+    let mut params = update(60, vec![]);
+    params.changes = vec![change(2, 4, 10), change(3, 1, 0), change(4, 2, 99)];
+    apply(&world, &params);
+    let state = world.state();
+    assert_eq!(state.pending(world.rt.store()).unwrap(), set(4, &[(2, 99), (3, 10), (4, 10)]));
+    assert_eq!(state.validators(world.rt.store()).unwrap().number(), ConfigurationNumber::FIRST);
+
+    params.changes = vec![change(6, 5, 1)];
+    assert_eq!(refused(&world, &params), ExitCode::new(56));
+    params.changes = vec![change(4, 5, 1)];
+    assert_eq!(refused(&world, &params), ExitCode::new(56));
+    params.changes = vec![change(5, 2, 0), change(6, 3, 0), change(7, 4, 0)];
+    assert_eq!(refused(&world, &params), ExitCode::new(59), "somebody must be left");
+}
+
+#[test]
+fn receipts_past_a_full_batch_wait_for_the_next() {
+    let world = World::subnet();
+    let release = subnet_types::actors::ReleaseParams { to: f1("bob") };
+    let mut full = 0;
+    while world.call(ALICE, 1, gateway::RELEASE, encode_params(&release).unwrap()).is_ok() {
+        full += 1;
+    }
+    let hostile = |nonce| {
+        let mut message = down(nonce, 2);
+        message.destination.address = nobody();
+        message
+    };
+    apply(&world, &update(60, vec![hostile(0), hostile(1), hostile(2)]));
+    assert_eq!(world.state().outbox.count, full + 3);
+    world.rt.set_balance(BURNT_FUNDS_ID, &(world.burnt() + fil(11)));
+    let cut = world.cut(10).unwrap();
+    assert_eq!((cut.messages.count + world.state().outbox.count, cut.burned), (full + 3, fil(11)));
+    assert!(cut.messages.count >= full && world.state().outbox.count > 0);
+    assert_eq!(world.release(1).nonce.get(), full + 3);
+    let next = world.cut(20).unwrap();
+    assert_eq!(next.messages.first_nonce.get(), cut.messages.count);
+    assert_eq!(next.burned, fil(0), "what waited was burned, and counted as released, in the period before");
+}
