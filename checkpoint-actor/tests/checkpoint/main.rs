@@ -1,0 +1,12 @@
+//! The checkpoint actor's rules, over the VM in memory and with real keys. The invariants are checked after every call.
+#![allow(clippy::unwrap_used)]
+
+mod accepting;
+mod delivering;
+mod federated;
+mod joining;
+mod keys;
+mod registering;
+mod rejecting;
+mod sequences;
+mod world;

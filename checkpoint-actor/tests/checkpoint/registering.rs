@@ -1,0 +1,72 @@
+//! From creation to a name.
+
+use actor_runtime::encode_params;
+use actor_runtime::mock::MockRuntime;
+use checkpoint_actor::dispatch;
+use checkpoint_actor::types::Status;
+use fvm_shared::address::Address;
+use fvm_shared::error::ExitCode;
+use subnet_types::actors::{
+    CheckpointConstructorParams, GATEWAY_ID, INIT_ID, METHOD_CONSTRUCTOR, RegisterParams, checkpoint,
+};
+use subnet_types::genesis::{MembershipMode, SubnetParameters};
+
+use crate::world::{ACTOR, STRANGER, World, address, atto, parameters, parent, subnet};
+
+fn construct(caller: u64, change: impl FnOnce(&mut SubnetParameters)) -> Result<(), ExitCode> {
+    let rt = MockRuntime::new(ACTOR);
+    let mut parameters = parameters(MembershipMode::Collateral, 4);
+    change(&mut parameters);
+    let params = CheckpointConstructorParams { owner: Address::new_actor(b"owner"), parameters };
+    let params = encode_params(&params).unwrap();
+    rt.call(dispatch, caller, &atto(0), METHOD_CONSTRUCTOR, params).map(drop).map_err(|error| error.exit_code)
+}
+
+#[test]
+fn init_constructs_with_sound_parameters_only() {
+    assert_eq!(construct(INIT_ID, |_| {}), Ok(()));
+    assert_eq!(construct(STRANGER, |_| {}), Err(ExitCode::USR_FORBIDDEN));
+    assert_eq!(construct(INIT_ID, |p| p.validators_min = 0), Err(ExitCode::new(120)));
+    assert_eq!(construct(INIT_ID, |p| p.validators_min = 257), Err(ExitCode::new(120)));
+    assert_eq!(construct(INIT_ID, |p| p.stake_min = atto(0)), Err(ExitCode::new(120)));
+    assert_eq!(construct(INIT_ID, |p| p.chain.checkpoint_period_blocks = 1), Err(ExitCode::new(120)));
+    assert_eq!(construct(INIT_ID, |p| p.parent_lag_blocks_max = 0), Err(ExitCode::new(120)));
+}
+
+#[test]
+fn anyone_registers_once_under_the_actors_own_address() {
+    let world = World::created(MembershipMode::Collateral, 4);
+    assert_eq!(world.state().status(), Status::Created);
+    let wrong = world.call(STRANGER, 0, checkpoint::REGISTER, &RegisterParams { actor: Address::new_actor(b"x") });
+    assert_eq!(wrong.unwrap_err().exit_code, ExitCode::new(122));
+
+    let params = RegisterParams { actor: address() };
+    world.call(STRANGER, 0, checkpoint::REGISTER, &params).unwrap();
+    let state = world.state();
+    assert_eq!(state.status(), Status::Registered);
+    assert_eq!((state.actor, state.subnet, state.parent), (Some(address()), Some(subnet()), Some(parent())));
+    let again = world.call(STRANGER, 0, checkpoint::REGISTER, &params).unwrap_err();
+    assert_eq!(again.exit_code, ExitCode::new(121));
+}
+
+#[test]
+fn only_the_gateway_locks_value() {
+    let world = World::of_four();
+    let custody = world.state().custody;
+    world.call_with(GATEWAY_ID, 7, checkpoint::LOCK, None).unwrap();
+    assert_eq!(world.state().custody, custody + atto(7));
+    let error = world.call_with(STRANGER, 7, checkpoint::LOCK, None).unwrap_err();
+    assert_eq!(error.exit_code, ExitCode::USR_FORBIDDEN);
+}
+
+#[test]
+fn unknown_methods_and_garbage_parameters_are_refused() {
+    let world = World::of_four();
+    assert_eq!(world.call_with(STRANGER, 0, 4_242, None).unwrap_err().exit_code, ExitCode::USR_UNHANDLED_MESSAGE);
+    for method in [checkpoint::JOIN, checkpoint::SUBMIT_CHECKPOINT, checkpoint::DELIVER_BATCH, checkpoint::SET_POWER] {
+        let error = world.call(STRANGER, 0, method, &"garbage").unwrap_err();
+        assert_eq!(error.exit_code, ExitCode::USR_SERIALIZATION);
+        let error = world.call_with(STRANGER, 0, method, None).unwrap_err();
+        assert_eq!(error.exit_code, ExitCode::USR_ILLEGAL_ARGUMENT);
+    }
+}

@@ -1,0 +1,119 @@
+//! Random operations, valid and not: the invariants hold after each, and plain arithmetic agrees on the money.
+
+use actor_runtime::Runtime;
+use proptest::prelude::*;
+use subnet_types::checkpoint::ConfigurationApplied;
+use subnet_types::cross::CrossMessage;
+use subnet_types::genesis::MembershipMode;
+use subnet_types::quantity::ConfigurationNumber;
+
+use crate::world::{NANO, World, atto};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join { seed: u64, stake: u64 },
+    Lock { value: u64 },
+    Submit { values: Vec<u64>, burned: u64, is_with_messages: bool, confirm: bool, signers: u8, broken: u8 },
+    Deliver { gas: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => (5..9u64, 0..30u64).prop_map(|(seed, stake)| Step::Join { seed, stake }),
+        3 => (0..500u64).prop_map(|value| Step::Lock { value }),
+        5 => (prop::collection::vec(0..200u64, 0..4), 0..100u64, any::<bool>(), any::<bool>(), 0..8u8, 0..12u8)
+            .prop_map(|(values, burned, is_with_messages, confirm, signers, broken)| Step::Submit {
+                values, burned, is_with_messages, confirm, signers, broken,
+            }),
+        2 => (0..4u64).prop_map(|gas| Step::Deliver { gas }),
+    ]
+}
+
+fn amount(value: &fvm_shared::econ::TokenAmount) -> u64 {
+    u64::try_from(value.atto().clone()).unwrap()
+}
+
+proptest! {
+    // Each case signs with real keys.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn counters_follow_plain_arithmetic(steps in prop::collection::vec(step(), 1..25)) {
+        let world = World::active(MembershipMode::Collateral, &[1_000, 1_000, 1_000, 1_000]);
+        world.gateway.refused.borrow_mut().extend((0..200).filter(|nonce| nonce % 5 == 3));
+        world.gateway.failing.borrow_mut().extend((0..200).filter(|nonce| nonce % 7 == 2));
+        let (mut locked, mut staked, mut burned_all) = (1_000, 4_000 * NANO, 0);
+        let mut batches: Vec<(u64, Vec<CrossMessage>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Join { seed, stake } => {
+                    if world.join(seed, stake * NANO).is_ok() {
+                        staked += stake * NANO;
+                    }
+                }
+                Step::Lock { value } => {
+                    world.lock(value);
+                    locked += value;
+                }
+                Step::Submit { values, burned, is_with_messages, confirm, signers, broken } => {
+                    let first = world.state().next_batch_nonce.get();
+                    let messages: Vec<_> = values.iter().zip(world.messages(values.len() as u64, 0)).map(
+                        |(value, message)| CrossMessage { value: atto(*value), ..message },
+                    ).collect();
+                    let mut checkpoint = world.next(&messages);
+                    checkpoint.burned = atto(burned);
+                    if confirm {
+                        let number = world.state().configuration_last;
+                        let known = world.state().configuration(world.rt.store(), number).unwrap().unwrap();
+                        checkpoint.configuration = ConfigurationApplied { number, validators_hash: known.validators_hash };
+                    }
+                    match broken {
+                        0 => checkpoint.sequence = checkpoint.sequence.next(),
+                        1 => checkpoint.height = checkpoint.height.next(),
+                        2 => checkpoint.configuration.number = ConfigurationNumber::new(99),
+                        _ => {}
+                    }
+                    let seeds: &[u64] = if signers == 0 { &[1, 2] } else { &[1, 2, 3, 4] };
+                    let certificate = world.certify(&checkpoint, seeds);
+                    let sent = if is_with_messages { messages.clone() } else { Vec::new() };
+                    let before = world.state();
+                    let is_covered = values.iter().sum::<u64>() + burned <= amount(&before.custody);
+                    let result = world.submit(&checkpoint, &certificate, &sent);
+                    prop_assert_eq!(result.is_ok(), is_covered && broken > 2 && signers != 0);
+                    if result.is_ok() {
+                        burned_all += burned;
+                        batches.push((checkpoint.sequence.get(), messages));
+                        prop_assert_eq!(world.state().next_batch_nonce.get(), first + values.len() as u64);
+                    }
+                }
+                Step::Deliver { gas } => {
+                    world.rt.set_gas(130_000_000 + gas, 1);
+                    let cursor = world.state().next_delivery_nonce;
+                    for (sequence, messages) in &batches {
+                        let is_in_turn = messages.iter().any(|message| message.nonce == cursor);
+                        let result = world.deliver(*sequence, messages);
+                        prop_assert_eq!(result.is_ok(), is_in_turn);
+                        if is_in_turn {
+                            break;
+                        }
+                    }
+                    world.rt.set_gas(10_000_000_000, 0);
+                }
+            }
+        }
+        let state = world.state();
+        let delivered: Vec<u64> = world.delivered();
+        let mut once = delivered.clone();
+        once.dedup();
+        prop_assert_eq!(&once, &delivered, "no nonce twice");
+        prop_assert!(delivered.is_sorted(), "in order");
+        let left: u64 = batches.iter().flat_map(|(_, messages)| messages).filter(|message| {
+            let nonce = message.nonce.get();
+            delivered.contains(&nonce) && nonce % 5 != 3
+        }).map(|message| amount(&message.value)).sum();
+        let inside = amount(&state.custody) + amount(&state.batch_reserved) + amount(&state.unclaimed);
+        prop_assert_eq!(inside + left + burned_all, locked, "what was locked is inside, delivered or burned");
+        prop_assert_eq!(amount(&state.stake_total), staked, "stake is never touched");
+        prop_assert_eq!(amount(&world.rt.balance()), inside + staked, "counters are the whole balance");
+    }
+}

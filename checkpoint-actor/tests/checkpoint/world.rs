@@ -1,0 +1,334 @@
+//! One checkpoint actor, a scripted gateway, and validators.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use actor_runtime::mock::{MockRuntime, SentMessage, code};
+use actor_runtime::{ActorError, Runtime, SendReturn, decode_params, encode_params};
+use checkpoint_actor::{State, dispatch, invariants};
+use fvm_ipld_encoding::ipld_block::IpldBlock;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use fvm_shared::{ActorID, MethodNum};
+use serde::Serialize;
+use subnet_types::actors::{
+    CheckpointConstructorParams, CommitCheckpointReturn, DeliverBatchParams, DeliverReturn, GATEWAY_ID, INIT_ID,
+    JoinParams, METHOD_CONSTRUCTOR, RegisterChildReturn, RegisterParams, SubmitCheckpointParams,
+    SubmitCheckpointReturn, checkpoint, gateway, refusal,
+};
+use subnet_types::checkpoint::{
+    CHECKPOINT_VERSION, Checkpoint, CheckpointDomain, ConfigurationApplied, QuorumCertificate,
+};
+use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, MessageBatch};
+use subnet_types::genesis::{ChainParameters, MembershipMode, ParentAnchor, SubnetParameters};
+use subnet_types::hash::cid_of_bytes;
+use subnet_types::membership::{Validator, ValidatorSet};
+use subnet_types::message::SignaturePolicy;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence, TimestampMs};
+use subnet_types::{BlsPublicKey, Digest, SubnetId, VoteKey};
+
+use crate::keys::{Keys, sum};
+
+/// The actor under test.
+pub const ACTOR: ActorID = 200;
+/// Who set the subnet up.
+pub const OWNER: ActorID = 150;
+/// Ids of validators: this plus the number their keys are made from.
+pub const VALIDATOR: ActorID = 1_000;
+/// Somebody.
+pub const STRANGER: ActorID = 160;
+pub const PERIOD: u64 = 10;
+pub const LAG_MAX: u64 = 100;
+/// One nanoFIL: a unit of power.
+pub const NANO: u64 = 1_000_000_000;
+
+/// What the gateway does, for tests to set.
+#[derive(Default)]
+pub struct Gateway {
+    pub oldest_unapplied: Cell<Option<Height>>,
+    /// Exit code of CommitCheckpoint.
+    pub commit_exit: Cell<u32>,
+    /// Nonces that it refuses with a receipt, sending the value back.
+    pub refused: RefCell<Vec<u64>>,
+    /// Nonces at which the call itself fails.
+    pub failing: RefCell<Vec<u64>>,
+    pub delivered: RefCell<Vec<u64>>,
+}
+
+pub struct World {
+    pub rt: MockRuntime,
+    pub gateway: Rc<Gateway>,
+}
+
+pub fn atto(amount: u64) -> TokenAmount {
+    TokenAmount::from_atto(amount)
+}
+
+pub fn address() -> Address {
+    Address::new_actor(b"checkpoint actor")
+}
+
+pub fn parent() -> Digest {
+    Digest([7; 32])
+}
+
+pub fn subnet() -> SubnetId {
+    SubnetId::root(314).child(address()).unwrap()
+}
+
+pub fn parameters(mode: MembershipMode, validators_min: u64) -> SubnetParameters {
+    SubnetParameters {
+        chain: ChainParameters {
+            block_interval_ms: 1_000,
+            block_gas_limit: 10_000_000_000,
+            base_fee_min: atto(100),
+            signatures: SignaturePolicy::Bound,
+            checkpoint_period_blocks: PERIOD,
+            trusting_period_ms: 60_000,
+            bundle: cid_of_bytes(b"bundle"),
+        },
+        mode,
+        validators_min,
+        stake_min: atto(NANO),
+        parent_lag_blocks_max: LAG_MAX,
+    }
+}
+
+pub fn anchor() -> ParentAnchor {
+    let validator = Validator {
+        owner: Keys::of(99).owner,
+        vote_key: VoteKey([9; 32]),
+        checkpoint_key: BlsPublicKey([9; 48]),
+        power: Power::new(1),
+    };
+    ParentAnchor {
+        identity: parent(),
+        height: Height::new(500),
+        timestamp: TimestampMs::new(1_000_000),
+        validators: ValidatorSet::new(ConfigurationNumber::FIRST, vec![validator]).unwrap(),
+    }
+}
+
+fn answer(value: &impl Serialize) -> SendReturn {
+    SendReturn { exit_code: ExitCode::OK, return_data: encode_params(value).unwrap() }
+}
+
+impl Gateway {
+    fn answer(&self, rt: &MockRuntime, sent: &SentMessage) -> Option<SendReturn> {
+        Some(match sent.method {
+            gateway::REGISTER_CHILD => answer(&RegisterChildReturn { subnet: subnet(), parent: parent() }),
+            gateway::ACTIVATE_CHILD => answer(&anchor()),
+            gateway::LOG_CHANGE => SendReturn::ok(),
+            gateway::COMMIT_CHECKPOINT if self.commit_exit.get() != 0 => {
+                SendReturn::failed(ExitCode::new(self.commit_exit.get()))
+            }
+            gateway::COMMIT_CHECKPOINT => {
+                answer(&CommitCheckpointReturn { oldest_unapplied: self.oldest_unapplied.get() })
+            }
+            gateway::DELIVER => {
+                let message: CrossMessage = decode_params(sent.params.clone()).unwrap();
+                let nonce = message.nonce.get();
+                if self.failing.borrow().contains(&nonce) {
+                    return Some(SendReturn::failed(ExitCode::SYS_OUT_OF_GAS));
+                }
+                self.delivered.borrow_mut().push(nonce);
+                let mut exit_code = ExitCode::OK;
+                if self.refused.borrow().contains(&nonce) {
+                    rt.call(dispatch, GATEWAY_ID, &sent.value, checkpoint::LOCK, None).unwrap();
+                    exit_code = refusal::FORBIDDEN;
+                }
+                answer(&DeliverReturn { exit_code })
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl World {
+    /// An actor that init created.
+    pub fn created(mode: MembershipMode, validators_min: u64) -> Self {
+        let rt = MockRuntime::new(ACTOR);
+        let gateway = Rc::new(Gateway::default());
+        let owner = Address::new_actor(b"owner");
+        rt.add_actor(ACTOR, code("checkpoint"), Some(address()));
+        rt.add_actor(OWNER, code("account"), Some(owner));
+        rt.set_block(600, 1_100);
+        let answering = gateway.clone();
+        rt.answer_with(move |rt, sent| answering.answer(rt, sent));
+        let world = Self { rt, gateway };
+        let params = CheckpointConstructorParams { owner, parameters: parameters(mode, validators_min) };
+        world.rt.call(dispatch, INIT_ID, &atto(0), METHOD_CONSTRUCTOR, encode_params(&params).unwrap()).unwrap();
+        world.check();
+        world
+    }
+
+    /// The same, registered with the gateway.
+    pub fn registered(mode: MembershipMode, validators_min: u64) -> Self {
+        let world = Self::created(mode, validators_min);
+        world.call(STRANGER, 0, checkpoint::REGISTER, &RegisterParams { actor: address() }).unwrap();
+        world
+    }
+
+    /// An active subnet of validators 1 to `count`, each with `power`, and some custody.
+    pub fn active(mode: MembershipMode, powers: &[u64]) -> Self {
+        let world = Self::registered(mode, powers.len() as u64);
+        for (index, power) in powers.iter().enumerate() {
+            world.join(index as u64 + 1, power * NANO).unwrap();
+        }
+        world.lock(1_000);
+        world.rt.take_sends();
+        world
+    }
+
+    /// Four validators of power 10.
+    pub fn of_four() -> Self {
+        Self::active(MembershipMode::Collateral, &[10; 4])
+    }
+
+    pub fn call(
+        &self,
+        caller: ActorID,
+        value: u64,
+        method: MethodNum,
+        params: &impl Serialize,
+    ) -> Result<Option<IpldBlock>, ActorError> {
+        self.call_with(caller, value, method, encode_params(params).unwrap())
+    }
+
+    pub fn call_with(
+        &self,
+        caller: ActorID,
+        value: u64,
+        method: MethodNum,
+        params: Option<IpldBlock>,
+    ) -> Result<Option<IpldBlock>, ActorError> {
+        let before = self.state();
+        let result = self.rt.call(dispatch, caller, &atto(value), method, params);
+        if result.is_err() {
+            assert_eq!(self.state(), before, "a refused call changes nothing");
+        }
+        self.check();
+        result
+    }
+
+    pub fn check(&self) {
+        let violations = invariants::check(&self.state(), self.rt.store(), &self.rt.balance());
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+
+    pub fn state(&self) -> State {
+        self.rt.load_state().unwrap()
+    }
+
+    pub fn join(&self, seed: u64, stake: u64) -> Result<(), ActorError> {
+        self.join_with(seed, stake, Keys::of(seed).join(&parent(), &address()))
+    }
+
+    pub fn join_with(&self, seed: u64, stake: u64, params: JoinParams) -> Result<(), ActorError> {
+        let caller = VALIDATOR + seed;
+        self.rt.add_actor(caller, code("account"), Some(Keys::of(seed).owner));
+        self.call(caller, stake, checkpoint::JOIN, &params).map(drop)
+    }
+
+    pub fn lock(&self, value: u64) {
+        self.call_with(GATEWAY_ID, value, checkpoint::LOCK, None).unwrap();
+    }
+
+    /// The next checkpoint with these messages, all else unchanged.
+    pub fn next(&self, messages: &[CrossMessage]) -> Checkpoint {
+        let state = self.state();
+        let sequence = state.last_sequence.next();
+        let configuration = state.configuration_confirmed;
+        let known = state.configuration(self.rt.store(), configuration).unwrap().unwrap();
+        Checkpoint {
+            version: CHECKPOINT_VERSION,
+            chain: state.chain.unwrap(),
+            sequence,
+            height: Height::new(sequence.get() * PERIOD),
+            block: cid_of_bytes(b"block"),
+            state_root: cid_of_bytes(b"state"),
+            previous: state.last_digest,
+            messages: MessageBatch::of(state.next_batch_nonce, messages),
+            burned: atto(0),
+            top_down_applied: state.top_down_applied,
+            configuration: ConfigurationApplied { number: configuration, validators_hash: known.validators_hash },
+            upgrade: Digest::ZERO,
+        }
+    }
+
+    pub fn digest(checkpoint: &Checkpoint) -> Digest {
+        // A checkpoint without a digest cannot be signed; tests of that sign something else.
+        checkpoint.digest(&CheckpointDomain { parent: parent(), actor: address() }).unwrap_or(Digest::ZERO)
+    }
+
+    /// A certificate of the confirmed configuration, signed by the validators with these numbers.
+    pub fn certify(&self, checkpoint: &Checkpoint, seeds: &[u64]) -> QuorumCertificate {
+        let state = self.state();
+        let configuration = state.configuration_confirmed;
+        let set = state.validators(self.rt.store(), configuration).unwrap().unwrap();
+        let digest = Self::digest(checkpoint);
+        let positions = seeds.iter().map(|seed| set.find(&Keys::of(*seed).vote_key()).unwrap().0);
+        let signatures: Vec<_> = seeds.iter().map(|seed| Keys::of(*seed).sign(digest.as_bytes())).collect();
+        QuorumCertificate {
+            configuration,
+            signers: QuorumCertificate::bitmap(set.len(), positions),
+            signature: sum(&signatures),
+        }
+    }
+
+    pub fn submit(
+        &self,
+        checkpoint: &Checkpoint,
+        certificate: &QuorumCertificate,
+        messages: &[CrossMessage],
+    ) -> Result<SubmitCheckpointReturn, ActorError> {
+        let params = SubmitCheckpointParams {
+            checkpoint: checkpoint.clone(),
+            certificate: certificate.clone(),
+            messages: messages.to_vec(),
+        };
+        let returned = self.call(STRANGER, 0, checkpoint::SUBMIT_CHECKPOINT, &params)?;
+        Ok(decode_params(returned).unwrap())
+    }
+
+    /// Submits with the signatures of validators 1 to 3 of four.
+    pub fn settle(
+        &self,
+        checkpoint: &Checkpoint,
+        messages: &[CrossMessage],
+    ) -> Result<SubmitCheckpointReturn, ActorError> {
+        self.submit(checkpoint, &self.certify(checkpoint, &[1, 2, 3]), messages)
+    }
+
+    pub fn deliver(&self, sequence: u64, messages: &[CrossMessage]) -> Result<SubmitCheckpointReturn, ActorError> {
+        let params = DeliverBatchParams { sequence: Sequence::new(sequence), messages: messages.to_vec() };
+        let returned = self.call(STRANGER, 0, checkpoint::DELIVER_BATCH, &params)?;
+        Ok(decode_params(returned).unwrap())
+    }
+
+    /// `count` transfers of `value` from the subnet, from the next nonce on.
+    pub fn messages(&self, count: u64, value: u64) -> Vec<CrossMessage> {
+        let first = self.state().next_batch_nonce.get();
+        (first..first + count).map(|nonce| message(nonce, value)).collect()
+    }
+
+    pub fn delivered(&self) -> Vec<u64> {
+        self.gateway.delivered.borrow().clone()
+    }
+}
+
+fn message(nonce: u64, value: u64) -> CrossMessage {
+    CrossMessage {
+        id: Digest([1; 32]),
+        origin: CrossAddress { subnet: subnet(), address: Keys::of(1).owner },
+        origin_sequence: nonce,
+        destination: CrossAddress { subnet: SubnetId::root(314), address: Keys::of(2).owner },
+        value: atto(value),
+        kind: CrossKind::Transfer,
+        nonce: Nonce::new(nonce),
+        gas_limit: 0,
+        fee: atto(0),
+        expires: None,
+    }
+}
