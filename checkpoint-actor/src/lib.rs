@@ -21,12 +21,14 @@ mod ext;
 pub mod invariants;
 pub mod keys;
 mod membership;
+pub mod rejection;
 mod settlement;
 pub mod state;
 pub mod types;
 
 pub use error::CheckpointError;
 pub use invariants::Violation;
+pub use rejection::Rejection;
 pub use state::State;
 
 actor_runtime::entry!(dispatch);

@@ -8,8 +8,8 @@ use subnet_types::cross::{CrossMessage, MessageBatch};
 use subnet_types::events::{EventBuilder, checkpoint as events};
 use subnet_types::quantity::Height;
 
-use crate::error::CheckpointError;
 use crate::ext;
+use crate::rejection::Rejection;
 use crate::state::{State, check_messages};
 
 /// Anyone submits the next checkpoint. Acceptance runs nobody's code; delivery follows as far as the gas goes.
@@ -99,7 +99,7 @@ fn deliver_from_cursor(
 }
 
 fn refuse_nesting(state: &State) -> Result<(), ActorError> {
-    if state.is_delivering { Err(CheckpointError::Delivering.into()) } else { Ok(()) }
+    if state.is_delivering { Err(Rejection::Delivering.into()) } else { Ok(()) }
 }
 
 fn progress(state: &State) -> SubmitCheckpointReturn {

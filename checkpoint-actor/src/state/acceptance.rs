@@ -14,6 +14,7 @@ use subnet_types::quantity::{Height, Sequence};
 
 use super::{State, state_error};
 use crate::error::CheckpointError;
+use crate::rejection::Rejection;
 use crate::types::AcceptedCheckpoint;
 
 impl State {
@@ -34,51 +35,51 @@ impl State {
         };
         if checkpoint.version != CHECKPOINT_VERSION {
             let (expected, actual) = (CHECKPOINT_VERSION, checkpoint.version);
-            return Err(CheckpointError::Version { expected, actual });
+            return Err(Rejection::Version { expected, actual }.into());
         }
         if checkpoint.chain != chain {
-            return Err(CheckpointError::WrongChain { expected: chain, actual: checkpoint.chain });
+            return Err(Rejection::WrongChain { expected: chain, actual: checkpoint.chain }.into());
         }
         self.check_position(checkpoint)?;
         if checkpoint.upgrade != Digest::ZERO {
-            return Err(CheckpointError::UnknownUpgrade { actual: checkpoint.upgrade });
+            return Err(Rejection::UnknownUpgrade { actual: checkpoint.upgrade }.into());
         }
         self.check_batch(&checkpoint.messages, &checkpoint.burned)?;
         self.check_applied(&checkpoint.top_down_applied, height)?;
         self.check_configuration(store, checkpoint)?;
-        checkpoint.digest(&CheckpointDomain { parent, actor }).ok_or(CheckpointError::NoDigest)
+        checkpoint.digest(&CheckpointDomain { parent, actor }).ok_or_else(|| Rejection::NoDigest.into())
     }
 
-    fn check_position(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    fn check_position(&self, checkpoint: &Checkpoint) -> Result<(), Rejection> {
         let (last, expected, actual) = (self.last_sequence, self.last_sequence.next(), checkpoint.sequence);
         if actual <= last {
-            return Err(CheckpointError::Duplicate { last, actual });
+            return Err(Rejection::Duplicate { last, actual });
         }
         if actual != expected {
-            return Err(CheckpointError::Gap { expected, actual });
+            return Err(Rejection::Gap { expected, actual });
         }
         if checkpoint.previous != self.last_digest {
-            return Err(CheckpointError::Previous { expected: self.last_digest, actual: checkpoint.previous });
+            return Err(Rejection::Previous { expected: self.last_digest, actual: checkpoint.previous });
         }
         let period = self.parameters.chain.checkpoint_period_blocks;
         let expected = Height::new(actual.get().saturating_mul(period));
         if checkpoint.height != expected {
-            return Err(CheckpointError::OffPeriod { sequence: actual, expected, actual: checkpoint.height });
+            return Err(Rejection::OffPeriod { sequence: actual, expected, actual: checkpoint.height });
         }
         Ok(())
     }
 
-    fn check_batch(&self, batch: &MessageBatch, burned: &TokenAmount) -> Result<(), CheckpointError> {
+    fn check_batch(&self, batch: &MessageBatch, burned: &TokenAmount) -> Result<(), Rejection> {
         for (field, amount) in [("value of the batch", &batch.value), ("burned", burned)] {
             if amount.is_negative() {
-                return Err(CheckpointError::NegativeAmount { field, actual: amount.atto().to_string() });
+                return Err(Rejection::NegativeAmount { field, actual: amount.atto().to_string() });
             }
         }
         if batch.first_nonce != self.next_batch_nonce {
             let (expected, actual) = (self.next_batch_nonce, batch.first_nonce);
-            return Err(CheckpointError::BatchNonce { expected, actual });
+            return Err(Rejection::BatchNonce { expected, actual });
         }
-        let shape = |problem| Err(CheckpointError::BatchShape { count: batch.count, problem });
+        let shape = |problem| Err(Rejection::BatchShape { count: batch.count, problem });
         if batch.count > CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64 {
             return shape("too many to deliver");
         }
@@ -91,7 +92,7 @@ impl State {
         Ok(())
     }
 
-    fn check_applied(&self, applied: &TopDownApplied, height: Height) -> Result<(), CheckpointError> {
+    fn check_applied(&self, applied: &TopDownApplied, height: Height) -> Result<(), Rejection> {
         let last = &self.top_down_applied;
         let fields = [
             ("top-down nonce", last.nonce.get(), applied.nonce.get()),
@@ -99,11 +100,11 @@ impl State {
         ];
         for (field, last, actual) in fields {
             if actual < last {
-                return Err(CheckpointError::AppliedGoesBack { field, last, actual });
+                return Err(Rejection::AppliedGoesBack { field, last, actual });
             }
         }
         if applied.parent_height > height {
-            return Err(CheckpointError::FutureParent { height, actual: applied.parent_height });
+            return Err(Rejection::FutureParent { height, actual: applied.parent_height });
         }
         Ok(())
     }
@@ -113,13 +114,14 @@ impl State {
         let applied = &checkpoint.configuration;
         let actual = applied.number;
         let known = if (confirmed..=last).contains(&actual) { self.configuration(store, actual)? } else { None };
-        let known = known.ok_or(CheckpointError::ConfigurationApplied { confirmed, last, actual })?;
+        let known = known.ok_or(Rejection::ConfigurationApplied { confirmed, last, actual })?;
         if known.validators_hash != applied.validators_hash {
-            return Err(CheckpointError::ValidatorsHash {
+            return Err(Rejection::ValidatorsHash {
                 number: actual,
                 expected: known.validators_hash,
                 actual: applied.validators_hash,
-            });
+            }
+            .into());
         }
         Ok(())
     }
@@ -129,11 +131,11 @@ impl State {
     ///
     /// # Errors
     /// When `oldest_unapplied` waits longer.
-    pub fn check_lag(&self, applied: &TopDownApplied, oldest_unapplied: Option<Height>) -> Result<(), CheckpointError> {
+    pub fn check_lag(&self, applied: &TopDownApplied, oldest_unapplied: Option<Height>) -> Result<(), Rejection> {
         let max = self.parameters.parent_lag_blocks_max;
         match oldest_unapplied {
             Some(queued_at) if applied.parent_height.saturating_since(queued_at) > max => {
-                Err(CheckpointError::ParentLag { followed: applied.parent_height, queued_at, max })
+                Err(Rejection::ParentLag { followed: applied.parent_height, queued_at, max })
             }
             _ => Ok(()),
         }
@@ -174,13 +176,13 @@ impl State {
     pub fn batch_in_turn(&self, store: &impl Blockstore, sequence: Sequence) -> Result<MessageBatch, CheckpointError> {
         let last = self.last_sequence;
         let accepted = if sequence <= last { self.accepted(store, sequence)? } else { None };
-        let batch = accepted.ok_or(CheckpointError::UnknownCheckpoint { sequence, last })?.messages;
+        let batch = accepted.ok_or(Rejection::UnknownCheckpoint { sequence, last })?.messages;
         let (from, next) = (batch.first_nonce, self.next_delivery_nonce);
         let to = from.get() + batch.count;
         if from <= next && next.get() < to {
             Ok(batch)
         } else {
-            Err(CheckpointError::NotInTurn { sequence, from, to, next })
+            Err(Rejection::NotInTurn { sequence, from, to, next }.into())
         }
     }
 }
@@ -189,12 +191,8 @@ impl State {
 ///
 /// # Errors
 /// What differs.
-pub fn check_messages(
-    sequence: Sequence,
-    batch: &MessageBatch,
-    messages: &[CrossMessage],
-) -> Result<(), CheckpointError> {
-    let altered = |problem| Err(CheckpointError::AlteredBatch { sequence, problem });
+pub fn check_messages(sequence: Sequence, batch: &MessageBatch, messages: &[CrossMessage]) -> Result<(), Rejection> {
+    let altered = |problem| Err(Rejection::AlteredBatch { sequence, problem });
     if messages.len() as u64 != batch.count {
         return altered("another count");
     }

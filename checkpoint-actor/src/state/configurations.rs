@@ -13,6 +13,7 @@ use subnet_types::{BlsPublicKey, BlsSignature, Digest};
 use super::{State, StateError, load, save, state_error};
 use crate::error::CheckpointError;
 use crate::keys::{self, POINT_BYTES};
+use crate::rejection::Rejection;
 use crate::types::{Configuration, ConfigurationKeys, Member};
 
 /// A validator and its uncompressed checkpoint key.
@@ -75,7 +76,7 @@ impl State {
             .map_err(|error| bad(error.to_string()))?;
         let sum = keys::sum(None, entries.iter().map(|(_, point)| point.as_slice()), [])
             .ok_or_else(|| state_error("a member's point is malformed"))?;
-        let key_sum = keys::as_key(&sum).ok_or(CheckpointError::IdentityKey)?;
+        let key_sum = keys::as_key(&sum).ok_or(Rejection::IdentityKey)?;
         let packed = ConfigurationKeys {
             key_sum,
             sum_point: sum.to_uncompressed().to_vec(),
@@ -111,26 +112,26 @@ impl State {
         let number: ConfigurationNumber = self.configuration_confirmed;
         if certificate.configuration != number {
             let (expected, actual) = (number, certificate.configuration);
-            return Err(CheckpointError::CertificateConfiguration { expected, actual });
+            return Err(Rejection::CertificateConfiguration { expected, actual }.into());
         }
         let configuration =
             self.configuration(store, number)?.ok_or_else(|| state_error("configuration is missing"))?;
         let validators = configuration.count;
         let count = usize::try_from(validators).map_err(state_error)?;
         if !certificate.is_bitmap_for(count) {
-            return Err(CheckpointError::Bitmap { validators, bytes: certificate.signers.len() });
+            return Err(Rejection::Bitmap { validators, bytes: certificate.signers.len() }.into());
         }
         let keys: ConfigurationKeys = load(store, &configuration.keys)?;
         let total = configuration.total_power;
         let signed = keys.signed_power(certificate)?;
         if !is_quorum(signed, total) {
-            return Err(CheckpointError::BelowQuorum { signed, total });
+            return Err(Rejection::BelowQuorum { signed, total }.into());
         }
-        let key = keys.signers_key(certificate, count)?.ok_or(CheckpointError::IdentityKey)?;
+        let key = keys.signers_key(certificate, count)?.ok_or(Rejection::IdentityKey)?;
         if verify(&certificate.signature, &key, digest) {
             return Ok(());
         }
-        Err(CheckpointError::Signature { digest: *digest })
+        Err(Rejection::Signature { digest: *digest }.into())
     }
 }
 

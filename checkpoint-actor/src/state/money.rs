@@ -14,6 +14,7 @@ use subnet_types::quantity::Nonce;
 
 use super::{State, state_error};
 use crate::error::CheckpointError;
+use crate::rejection::Rejection;
 
 fn atto(amount: &TokenAmount) -> String {
     amount.atto().to_string()
@@ -35,10 +36,10 @@ impl State {
     ///
     /// # Errors
     /// When there is less than that.
-    pub(crate) fn take_out(&mut self, value: &TokenAmount, burned: &TokenAmount) -> Result<(), CheckpointError> {
+    pub(crate) fn take_out(&mut self, value: &TokenAmount, burned: &TokenAmount) -> Result<(), Rejection> {
         if value + burned > self.custody {
             let (value, burned, custody) = (atto(value), atto(burned), atto(&self.custody));
-            return Err(CheckpointError::BeyondCustody { value, burned, custody });
+            return Err(Rejection::BeyondCustody { value, burned, custody });
         }
         self.custody -= value + burned;
         self.batch_reserved += value;
@@ -50,17 +51,12 @@ impl State {
     ///
     /// # Errors
     /// When the batch would deliver more than it declared.
-    pub fn pass_message(
-        &mut self,
-        batch: &MessageBatch,
-        nonce: Nonce,
-        amount: &TokenAmount,
-    ) -> Result<(), CheckpointError> {
+    pub fn pass_message(&mut self, batch: &MessageBatch, nonce: Nonce, amount: &TokenAmount) -> Result<(), Rejection> {
         let before = if nonce == batch.first_nonce { TokenAmount::default() } else { self.batch_delivered.clone() };
         let delivered = before + amount;
         if delivered > batch.value || *amount > self.batch_reserved {
             let (declared, actual) = (atto(&batch.value), atto(&delivered));
-            return Err(CheckpointError::BeyondBatch { declared, actual, nonce });
+            return Err(Rejection::BeyondBatch { declared, actual, nonce });
         }
         self.batch_delivered = delivered;
         self.batch_reserved -= amount;
