@@ -1,13 +1,20 @@
 //! Keys, signing, and the JSON-RPC interface as its callers see it.
 //!
 //! Whoever talks to a node does so through this package: the command line, the testnet, and one node talking to its
-//! parent's. `api` is the interface itself; `keys`, `keystore` and `sign` make what it accepts.
+//! parent's. `api` is the interface itself; `keys`, `keystore` and `sign_message` make what it accepts; `rpc` calls
+//! it; `sender` and `subnet` are what users do with it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod amount;
 pub mod api;
 pub mod keys;
+pub mod keystore;
+pub mod rpc;
+pub mod sender;
 mod sign;
+pub mod subnet;
 
+pub use rpc::{Client, ClientOptions, RpcError, WaitError, WaitOptions, Waiting};
+pub use sender::{Done, Draft, SendError, Sender, Sent};
 pub use sign::sign_message;

@@ -1,0 +1,150 @@
+//! `Subnet.*` as typed methods over domain types.
+
+use cid::Cid;
+use subnet_types::bytes::Digest;
+use subnet_types::genesis::ActivationRecord;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
+use subnet_types::{ParentUpdate, SubnetId};
+
+use super::{Client, RpcError};
+use crate::api::{
+    BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossStatus, FinalizedHeader,
+    MessageStatus, ParentViewInfo, SubnetApiClient as _, SubnetInfo, SupplyInfo, ValidatorsInfo,
+};
+
+impl Client {
+    /// Which chain and node this is, and where it stands.
+    ///
+    /// # Errors
+    /// When the call brings no result; so for every method here.
+    pub async fn info(&self) -> Result<SubnetInfo, RpcError> {
+        self.call("Subnet.Info", self.http.info()).await
+    }
+
+    /// The validators that vote on a height (`None`: the last final one).
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn validators(&self, height: Option<Height>) -> Result<ValidatorsInfo, RpcError> {
+        self.call("Subnet.Validators", self.http.validators(height)).await
+    }
+
+    /// A header with its finality certificate.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn header(&self, height: Option<Height>) -> Result<FinalizedHeader, RpcError> {
+        self.call("Subnet.Header", self.http.header(height)).await
+    }
+
+    /// A block with what it carries.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn block(&self, height: Option<Height>) -> Result<BlockDetails, RpcError> {
+        self.call("Subnet.Block", self.http.block(height)).await
+    }
+
+    /// What `child` has to learn of this chain. The caller verifies it: a server can answer anything.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn parent_update(
+        &self,
+        child: &SubnetId,
+        from_nonce: Nonce,
+        from_configuration: ConfigurationNumber,
+        at_parent_height: Option<Height>,
+    ) -> Result<ParentUpdate, RpcError> {
+        let request = self.http.parent_update(child.clone(), from_nonce, from_configuration, at_parent_height);
+        Ok(self.call("Subnet.ParentUpdate", request).await?.update.0)
+    }
+
+    /// What activation of `child` froze; `None` before.
+    ///
+    /// # Errors
+    /// When the call brings no result, or the record is another child's.
+    pub async fn activation(&self, child: &SubnetId) -> Result<Option<ActivationRecord>, RpcError> {
+        const METHOD: &str = "Subnet.Activation";
+        let record = self.call(METHOD, self.http.activation(child.clone())).await?.map(|record| record.0);
+        match &record {
+            Some(record) if record.subnet != *child => {
+                let reason = format!("asked for {child}, got the record of {}", record.subnet);
+                Err(RpcError::Garbage { url: self.url().to_owned(), method: METHOD, reason })
+            }
+            _ => Ok(record),
+        }
+    }
+
+    /// The chain's genesis CAR.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn genesis_file(&self) -> Result<Vec<u8>, RpcError> {
+        Ok(self.call("Subnet.GenesisFile", self.http.genesis_file()).await?.0)
+    }
+
+    /// The chain's children.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn children(&self) -> Result<Vec<ChildSummary>, RpcError> {
+        self.call("Subnet.Children", self.http.children()).await
+    }
+
+    /// What this chain knows of `child`.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
+        self.call("Subnet.ChildStatus", self.http.child_status(child.clone())).await
+    }
+
+    /// A checkpoint that this chain's validators signed; `None` before.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn checkpoint(&self, sequence: Sequence) -> Result<Option<CheckpointRecord>, RpcError> {
+        self.call("Subnet.Checkpoint", self.http.checkpoint(sequence)).await
+    }
+
+    /// Signed checkpoints from a sequence on, at most `max` of them.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn checkpoints(&self, from: Sequence, max: u32) -> Result<Vec<CheckpointSummary>, RpcError> {
+        self.call("Subnet.Checkpoints", self.http.checkpoints(from, max)).await
+    }
+
+    /// How far this chain follows its parent.
+    ///
+    /// # Errors
+    /// When the call brings no result, as on a root.
+    pub async fn parent_view(&self) -> Result<ParentViewInfo, RpcError> {
+        self.call("Subnet.ParentView", self.http.parent_view()).await
+    }
+
+    /// Where a message is.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn message_status(&self, message: Cid) -> Result<MessageStatus, RpcError> {
+        self.call("Subnet.MessageStatus", self.http.message_status(message.into())).await
+    }
+
+    /// Where a cross message is, as far as this chain sees it.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn cross_status(&self, id: Digest) -> Result<CrossStatus, RpcError> {
+        self.call("Subnet.CrossStatus", self.http.cross_status(id)).await
+    }
+
+    /// Native supply at a height.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn supply(&self, height: Option<Height>) -> Result<SupplyInfo, RpcError> {
+        self.call("Subnet.Supply", self.http.supply(height)).await
+    }
+}

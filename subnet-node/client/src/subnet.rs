@@ -1,0 +1,221 @@
+//! The steps of a subnet's life as its users take them: create, register, join, fund, release.
+//!
+//! Each function sends one message and returns what came of it. The command line and the testnet are built on these.
+
+use cid::Cid;
+use fvm_ipld_encoding::RawBytes;
+use fvm_shared::MethodNum;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::actors::{
+    CheckpointConstructorParams, EnqueueReturn, FundParams, GATEWAY_ID, INIT_ID, JoinParams, RegisterChildReturn,
+    RegisterParams, ReleaseParams, SetPowerParams, SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint, gateway,
+};
+use subnet_types::genesis::{ActivationRecord, SubnetParameters};
+use subnet_types::quantity::Power;
+use subnet_types::subnet_id::display_address;
+use subnet_types::{SubnetId, VoteKey};
+
+use crate::keys::{CheckpointKeypair, JoinDomain, VoteKeypair};
+use crate::rpc::{Client, WaitError, WaitOptions, Waiting};
+use crate::sender::{Done, Draft, SendError, Sender};
+
+/// Method of the init actor that makes an actor, as on Filecoin: `(code, constructor parameters)` → `(id, robust)`.
+const METHOD_EXEC: MethodNum = 2;
+
+/// A subnet's checkpoint actor, just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// Its robust address, the last step of the subnet's name.
+    pub actor: Address,
+    /// Its id address.
+    pub id: Address,
+    /// The message that made it.
+    pub done: Done,
+}
+
+/// A cross message on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Id and position on the edge.
+    pub message: EnqueueReturn,
+    /// The message that enqueued it.
+    pub done: Done,
+}
+
+/// Makes the checkpoint actor of a new subnet. `code` is the checkpoint actor's code on this chain, as
+/// `Subnet.Info` reports it.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn create_subnet(
+    sender: &Sender,
+    code: Cid,
+    parameters: SubnetParameters,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Created, SendError> {
+    let constructor = CheckpointConstructorParams { owner: sender.address(), parameters };
+    let constructor = RawBytes::new(subnet_types::hash::encode(&constructor));
+    let draft = Draft::call(Address::new_id(INIT_ID), TokenAmount::default(), METHOD_EXEC, &(code, constructor));
+    let done = sender.send(&draft, options, progress).await?;
+    let (id, actor): (Address, Address) = done.decode()?;
+    Ok(Created { actor, id, done })
+}
+
+/// Enters a checkpoint actor with the gateway, which gives the subnet its name.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn register(
+    sender: &Sender,
+    actor: Address,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<RegisterChildReturn, SendError> {
+    let draft = Draft::call(actor, TokenAmount::default(), checkpoint::REGISTER, &RegisterParams { actor });
+    sender.send(&draft, options, progress).await?.decode()
+}
+
+/// What a validator joins with.
+#[derive(Debug)]
+pub struct Joining<'a> {
+    /// Robust address of the subnet's checkpoint actor.
+    pub actor: Address,
+    /// Value to stake.
+    pub stake: TokenAmount,
+    /// Key of its votes.
+    pub vote: &'a VoteKeypair,
+    /// Key of its checkpoint signatures.
+    pub checkpoint: &'a CheckpointKeypair,
+    /// Where its consensus listens, as a multiaddress; informative.
+    pub endpoint: String,
+}
+
+/// Joins a subnet as a validator owned by the sender's account.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn join(
+    sender: &Sender,
+    joining: &Joining<'_>,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Done, SendError> {
+    let Joining { actor, stake, vote, checkpoint, endpoint } = joining;
+    let owner = sender.address();
+    let proofs = JoinDomain { parent: sender.identity(), actor: *actor, owner }.prove(vote, checkpoint);
+    let params = JoinParams {
+        owner,
+        vote_key: vote.public(),
+        vote_proof: proofs.vote,
+        checkpoint_key: checkpoint.public(),
+        checkpoint_proof: proofs.checkpoint,
+        endpoint: endpoint.clone(),
+    };
+    let draft = Draft::call(*actor, stake.clone(), checkpoint::JOIN, &params);
+    sender.send(&draft, options, progress).await
+}
+
+/// Sets the power of a validator of a federated subnet; zero removes it. Only the subnet's owner may.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn set_power(
+    sender: &Sender,
+    actor: Address,
+    vote_key: VoteKey,
+    power: Power,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Done, SendError> {
+    let params = SetPowerParams { vote_key, power };
+    let draft = Draft::call(actor, TokenAmount::default(), checkpoint::SET_POWER, &params);
+    sender.send(&draft, options, progress).await
+}
+
+/// Sends value down into `subnet`.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn fund(
+    sender: &Sender,
+    subnet: &SubnetId,
+    to: Address,
+    amount: TokenAmount,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Enqueued, SendError> {
+    let params = FundParams { subnet: subnet.clone(), to };
+    let draft = Draft::call(Address::new_id(GATEWAY_ID), amount, gateway::FUND, &params);
+    let done = sender.send(&draft, options, progress).await?;
+    Ok(Enqueued { message: done.decode()?, done })
+}
+
+/// Sends value up to the parent; it arrives with the checkpoint after the end of the period.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn release(
+    sender: &Sender,
+    to: Address,
+    amount: TokenAmount,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Enqueued, SendError> {
+    let draft = Draft::call(Address::new_id(GATEWAY_ID), amount, gateway::RELEASE, &ReleaseParams { to });
+    let done = sender.send(&draft, options, progress).await?;
+    Ok(Enqueued { message: done.decode()?, done })
+}
+
+/// Submits a checkpoint to the child's checkpoint actor on this chain. Anyone may.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn submit_checkpoint(
+    sender: &Sender,
+    actor: Address,
+    submission: &SubmitCheckpointParams,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<SubmitCheckpointReturn, SendError> {
+    let draft = Draft::call(actor, TokenAmount::default(), checkpoint::SUBMIT_CHECKPOINT, submission);
+    sender.send(&draft, options, progress).await?.decode()
+}
+
+/// Waits until `child` is active on the chain of `parent`, and returns what its genesis is made of.
+///
+/// # Errors
+/// When the deadline passes or the node cannot be asked.
+pub async fn wait_activation(
+    parent: &Client,
+    child: &SubnetId,
+    options: WaitOptions,
+    mut progress: impl FnMut(&Waiting),
+) -> Result<ActivationRecord, WaitError> {
+    let ask = || async {
+        let record = parent.activation(child).await?;
+        Ok(("waiting for validators".to_owned(), record))
+    };
+    parent.wait(format!("activation of {child}"), options, &mut progress, ask).await
+}
+
+/// The checkpoint actor that a person named: its address, or the name of the subnet it stands for.
+///
+/// # Errors
+/// A text that is neither.
+pub fn parse_actor(text: &str) -> Result<Address, String> {
+    if text.starts_with('/') {
+        let subnet: SubnetId =
+            text.parse().map_err(|error: subnet_types::subnet_id::SubnetIdError| error.to_string())?;
+        return subnet
+            .checkpoint_actor()
+            .ok_or_else(|| format!("{subnet} is a root, which no checkpoint actor stands for"));
+    }
+    let address = subnet_types::subnet_id::parse_address(text)
+        .map_err(|error| format!("{text:?} is neither a subnet (/r…/f2…) nor an address: {error}"))?;
+    match address.id() {
+        Ok(_) => Err(format!("{} is an id; name the actor by its robust address (f2…)", display_address(&address))),
+        Err(_) => Ok(address),
+    }
+}
