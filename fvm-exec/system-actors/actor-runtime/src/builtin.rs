@@ -36,6 +36,8 @@ pub const ACCOUNT: u32 = 4;
 pub const REWARD: u32 = 10;
 /// Type of an address that has been sent to but has no code yet.
 pub const PLACEHOLDER: u32 = 13;
+/// Type of Ethereum contracts.
+pub const EVM: u32 = 14;
 /// Type of the Ethereum address manager.
 pub const EAM: u32 = 15;
 /// Type of accounts with an Ethereum key.
@@ -69,6 +71,7 @@ mod tests {
             (ACCOUNT, "account"),
             (REWARD, "reward"),
             (PLACEHOLDER, "placeholder"),
+            (EVM, "evm"),
             (EAM, "eam"),
             (ETHACCOUNT, "ethaccount"),
             (GATEWAY, "gateway"),

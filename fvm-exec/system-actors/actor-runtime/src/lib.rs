@@ -10,6 +10,8 @@
 //!                       SyscallRuntime (wasm32)  or  MockRuntime (native)
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod builtin;
 mod check;
 mod error;

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Builds the actors to wasm and packs them into fvm-exec/actor-bundle/bundle.car, with bundle.toml beside it.
+# Run it after every change to an actor, to actor-runtime or to subnet-types, and commit both files.
+set -eu
+. "$(dirname -- "$0")/wasm-env.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+
+"$root/scripts/build-wasm.sh" "$work/wasm"
+
+# The packages in the code, one `name version` a line; paths mark our own, which count as sources.
+cd "$root"
+# shellcheck disable=SC2046 # One word for each flag.
+RUSTC="$WASM_RUSTC" "$WASM_CARGO" tree --locked --target wasm32-unknown-unknown --edges normal,build --prefix none \
+    --no-dedupe $(wasm_package_flags) |
+    sed -n -e '/(\//d' -e 's/^\([^ ]*\) v\([^ ]*\).*$/\1 \2/p' | sort -u >"$work/packages"
+
+# The packer's package includes the bundle it replaces.
+[ -f fvm-exec/actor-bundle/bundle.car ] || : >fvm-exec/actor-bundle/bundle.car
+[ -f fvm-exec/actor-bundle/bundle.toml ] || : >fvm-exec/actor-bundle/bundle.toml
+cargo run --release --quiet --locked -p actor-bundle --bin pack-bundle -- \
+    write "$root" "$work/wasm" "$work/packages" "$(wasm_toolchain)"
