@@ -1,0 +1,97 @@
+//! Building a block: the parent's news, then messages for as long as gas, bytes and time allow.
+
+use std::time::Instant;
+
+use engine_api::{Block, BuildContext};
+use mempool::SelectLimits;
+use subnet_types::hash::encode;
+use subnet_types::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_ITEMS_MAX};
+use subnet_types::{BlockInfo, ParentUpdate, Payload, TimestampMs};
+
+use super::accounts::AccountsAt;
+use super::block_rules::{BlockRules, CheckError};
+use super::tip::{Proposal, next_header};
+use super::{ChainError, Inner};
+use crate::parent::{ParentCursor, rules};
+
+impl Inner {
+    /// The next block, by this node.
+    pub(super) fn build(&self, context: &BuildContext) -> Result<Block, ChainError> {
+        let started = Instant::now();
+        let frame = self.frame()?;
+        if context.height != frame.tip.height.next() {
+            let (asked, head) = (context.height, frame.tip.height);
+            return Err(ChainError::Contradiction(format!("asked to build height {asked} on top of {head}")));
+        }
+        let accounts = AccountsAt::new(self.chain().store(), &frame.tip.results.state_root)?;
+        let rules = frame.rules(self.chain(), &accounts, &self.parts.verifier);
+
+        // A clock that is behind must not stop the chain: time moves on by at least a millisecond.
+        let timestamp = (self.parts.clock)().max(TimestampMs::new(frame.tip.timestamp.get() + 1));
+        let parent_update = frame.cursor.as_ref().and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
+        let mut items = vec![encode(&BlockInfo { parent_update, evidence: Vec::new() })];
+        self.add_messages(&mut items, &rules, &accounts, started + context.time_budget / 2)?;
+
+        let payload = Payload { items };
+        let proposal = Proposal { timestamp, proposer: context.proposer, payload_root: payload.root() };
+        let header = next_header(self.chain().identity(), &frame.tip, frame.sets, proposal);
+        tracing::debug!(
+            height = %header.height,
+            round = context.round,
+            messages = payload.items.len() - 1,
+            bytes = payload.size_bytes(),
+            took_ms = started.elapsed().as_millis() as u64,
+            "block built"
+        );
+        Ok(Block { header, payload })
+    }
+
+    /// The candidate of this node's follower, unless the rules of this very block refuse it.
+    fn parent_update(
+        &self,
+        cursor: &ParentCursor,
+        block_rules: &BlockRules<'_>,
+        timestamp: TimestampMs,
+    ) -> Option<ParentUpdate> {
+        let update = self.parts.parent.as_ref()?.candidate(cursor)?;
+        match rules::check(cursor, &update, block_rules.trust_rule(timestamp)) {
+            Ok(()) => Some(update),
+            Err(rejection) => {
+                tracing::warn!(reason = %rejection, "the parent's news cannot be proposed");
+                None
+            }
+        }
+    }
+
+    /// Adds what the mempool selects. Each message goes through the rules of the block again: a block of ours that
+    /// others refuse would cost a round, whatever the reason.
+    fn add_messages(
+        &self,
+        items: &mut Vec<Vec<u8>>,
+        rules: &BlockRules<'_>,
+        accounts: &AccountsAt<'_>,
+        deadline: Instant,
+    ) -> Result<(), ChainError> {
+        let limits = SelectLimits {
+            gas_max: rules.genesis.chain.block_gas_limit,
+            bytes_max: PAYLOAD_BYTES_MAX.saturating_sub(items[0].len()),
+            items_max: PAYLOAD_ITEMS_MAX - 1,
+        };
+        let selected = self.parts.messages.select(limits, &rules.tip.next_base_fee, accounts)?;
+        let mut fitting = rules.fitting();
+        for (index, pending) in selected.iter().enumerate() {
+            if Instant::now() > deadline {
+                tracing::debug!(taken = items.len() - 1, selected = selected.len(), "no time for further messages");
+                break;
+            }
+            match fitting.add(index, pending.signed()) {
+                Ok(()) => items.push(pending.bytes().to_vec()),
+                Err(CheckError::Rejected(rejection)) => {
+                    tracing::debug!(message = %pending.cid(), reason = %rejection, "message left out of the block");
+                }
+                Err(CheckError::Unreadable(error)) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}

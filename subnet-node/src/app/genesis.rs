@@ -1,0 +1,118 @@
+//! From a genesis file to a chain in the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cid::Cid;
+use fvm_exec::{ChainRules, Engine, ExecError, Executor, GenesisFileError, StateView, genesis, genesis_file};
+use fvm_ipld_amt::Amt;
+use fvm_ipld_blockstore::{Blockstore, MemoryBlockstore};
+use fvm_shared::receipt::Receipt;
+use subnet_types::Genesis;
+
+use super::ChainReader;
+use super::error::ChainError;
+use crate::storage::{BlockResults, GenesisCommit, MemoryLimits, Store, StoreError};
+
+/// Of the arrays of receipts that execution writes.
+const RECEIPTS_BIT_WIDTH: u32 = 5;
+
+/// Why a chain cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The genesis file is wrong.
+    #[error("genesis file: {0}")]
+    File(#[from] GenesisFileError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state before block 1 cannot be made, or the stored one not be read.
+    #[error("building the state of genesis: {0}")]
+    Exec(#[from] ExecError),
+    /// The chain in the database cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+/// A genesis file's content.
+#[derive(Clone, Debug)]
+pub struct GenesisContent {
+    /// The document.
+    pub genesis: Genesis,
+    /// The blocks of its actor bundle.
+    pub bundle: Vec<(Cid, Vec<u8>)>,
+}
+
+impl GenesisContent {
+    /// Reads a genesis file.
+    ///
+    /// # Errors
+    /// When the bytes are no valid genesis file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, GenesisFileError> {
+        let (genesis, bundle) = genesis_file::read(bytes)?;
+        Ok(Self { genesis, bundle })
+    }
+}
+
+/// What opening a chain needs besides its genesis.
+pub struct OpenOptions {
+    /// Folder of the database.
+    pub database: PathBuf,
+    /// Memory for it.
+    pub memory: MemoryLimits,
+    /// The process's VM.
+    pub engine: Arc<Engine>,
+}
+
+/// Opens the chain that starts from `content`; a new database gets its genesis.
+///
+/// # Errors
+/// When the database is another chain's or in use, or genesis cannot be built.
+pub fn open_chain(content: &GenesisContent, options: &OpenOptions) -> Result<ChainReader, OpenError> {
+    let store = Store::open(&options.database, &content.genesis.identity(), options.memory)?;
+    if store.head()?.is_none() {
+        write_genesis(content, &store, &options.engine)?;
+    }
+    let executor = Executor::new(options.engine.clone(), store.clone(), ChainRules::of(&content.genesis));
+    Ok(ChainReader::new(store, content.genesis.clone(), executor)?)
+}
+
+fn write_genesis(content: &GenesisContent, store: &Store, engine: &Engine) -> Result<(), OpenError> {
+    let memory = MemoryBlockstore::new();
+    put_all(&memory, &content.bundle);
+    let built = genesis::build(engine, &memory, &content.genesis)?;
+    put_all(&memory, &built.new_blocks);
+    let validators = StateView::new(&memory, &built.state_root)?.gateway()?.validators;
+    let (receipts_root, no_receipts) = no_receipts();
+    let blocks = [content.bundle.clone(), built.new_blocks, vec![(receipts_root, no_receipts)]].concat();
+    let results = BlockResults {
+        state_root: built.state_root,
+        receipts_root,
+        gas_used: 0,
+        validators,
+    };
+    store.put_genesis(&GenesisCommit { identity: content.genesis.identity(), results, blocks })?;
+    tracing::info!(
+        subnet = %content.genesis.subnet,
+        identity = %content.genesis.identity(),
+        state_root = %built.state_root,
+        "genesis written"
+    );
+    Ok(())
+}
+
+fn put_all(store: &MemoryBlockstore, blocks: &[(Cid, Vec<u8>)]) {
+    for (cid, bytes) in blocks {
+        store.put_keyed(cid, bytes).expect("a map in memory takes every block");
+    }
+}
+
+/// Root of the receipts of genesis, which has none, in the form of every block's receipts. Header 1 commits to it.
+fn no_receipts() -> (Cid, Vec<u8>) {
+    let store = MemoryBlockstore::new();
+    let root = Amt::<Receipt, _>::new_with_bit_width(&store, RECEIPTS_BIT_WIDTH)
+        .flush()
+        .expect("an empty array in memory has a root");
+    let bytes = store.get(&root).expect("a map in memory can be read").expect("the root was written just now");
+    (root, bytes)
+}

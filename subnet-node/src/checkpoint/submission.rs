@@ -1,0 +1,126 @@
+//! The messages to the parent that settle this chain.
+
+use fvm_ipld_encoding::RawBytes;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::message::Message;
+use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams, checkpoint};
+use subnet_types::hash::encode;
+use subnet_types::limits::MESSAGE_BYTES_MAX;
+use subnet_types::{CrossMessage, Nonce};
+
+use super::plan::Duty;
+use crate::app::{ChainError, ChainReader};
+use crate::storage::CheckpointRecord;
+
+/// Room in a message for everything but its parameters.
+const ENVELOPE_BYTES: usize = 1024;
+
+/// A method of the checkpoint actor with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Which method.
+    pub method: u64,
+    /// Its parameters, encoded.
+    pub params: Vec<u8>,
+}
+
+/// What to call for `duty`; `None` while this node does not have what it takes, as when it is catching up.
+///
+/// # Errors
+/// When the store fails.
+pub fn call_for(chain: &ChainReader, duty: Duty) -> Result<Option<Call>, ChainError> {
+    match duty {
+        Duty::Submit(sequence) => {
+            let Some(record) = chain.checkpoint(sequence)? else { return Ok(None) };
+            let messages = chain.checkpoint_messages(&record)?;
+            Ok(submit(record, messages))
+        }
+        Duty::Deliver(nonce) => {
+            let Some(record) = batch_with(chain, nonce)? else { return Ok(None) };
+            let (sequence, messages) = (record.checkpoint.sequence, chain.checkpoint_messages(&record)?);
+            let params = encode(&DeliverBatchParams { sequence, messages });
+            Ok(Some(Call { method: checkpoint::DELIVER_BATCH, params }))
+        }
+    }
+}
+
+/// The messages go along when they fit; otherwise they are delivered apart.
+fn submit(record: CheckpointRecord, messages: Vec<CrossMessage>) -> Option<Call> {
+    let CheckpointRecord { checkpoint, certificate, .. } = record;
+    let mut params = SubmitCheckpointParams { checkpoint, certificate: certificate?, messages };
+    let mut bytes = encode(&params);
+    if bytes.len() > MESSAGE_BYTES_MAX - ENVELOPE_BYTES {
+        params.messages = Vec::new();
+        bytes = encode(&params);
+    }
+    Some(Call { method: checkpoint::SUBMIT_CHECKPOINT, params: bytes })
+}
+
+/// The checkpoint whose batch holds the message with this nonce.
+fn batch_with(chain: &ChainReader, nonce: Nonce) -> Result<Option<CheckpointRecord>, ChainError> {
+    let mut last = chain.last_checkpoint()?;
+    while let Some(record) = last {
+        let batch = &record.cut.messages;
+        if batch.first_nonce <= nonce && nonce.saturating_since(batch.first_nonce) < batch.count {
+            return Ok(Some(record));
+        }
+        last = match record.checkpoint.sequence.previous() {
+            Some(previous) if batch.first_nonce > nonce => chain.checkpoint(previous)?,
+            _ => None,
+        };
+    }
+    Ok(None)
+}
+
+/// An unsigned message with that call, its gas still to be estimated.
+pub fn message(call: &Call, from: Address, actor: Address, nonce: u64) -> Message {
+    Message {
+        version: 0,
+        from,
+        to: actor,
+        sequence: nonce,
+        value: TokenAmount::default(),
+        method_num: call.method,
+        params: RawBytes::new(call.params.clone()),
+        gas_limit: 0,
+        gas_fee_cap: TokenAmount::default(),
+        gas_premium: TokenAmount::default(),
+    }
+}
+
+/// Replaces a message that waits: the same but with a price that the parent's mempool prefers.
+pub fn raise_price(waiting: &Message) -> Message {
+    // A quarter more, and at least one attoFIL, which a price of zero would never reach by itself.
+    let raised = |price: &TokenAmount| {
+        let more = (price * 5u64).div_ceil(4u64);
+        more.max(price + TokenAmount::from_atto(1))
+    };
+    let gas_premium = raised(&waiting.gas_premium);
+    let gas_fee_cap = raised(&waiting.gas_fee_cap).max(gas_premium.clone());
+    Message { gas_premium, gas_fee_cap, ..waiting.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raised_price_is_accepted_as_a_replacement() {
+        let mut message = message(
+            &Call { method: 2, params: vec![] },
+            Address::new_secp256k1(&[1; 65]).unwrap(),
+            Address::new_actor(b"actor"),
+            4,
+        );
+        for (premium, cap) in [(0u64, 0u64), (1, 5), (1000, 5000)] {
+            message.gas_premium = TokenAmount::from_atto(premium);
+            message.gas_fee_cap = TokenAmount::from_atto(cap);
+            let raised = raise_price(&message);
+            assert!(raised.gas_premium.atto() * 100 >= message.gas_premium.atto() * 110);
+            assert!(raised.gas_fee_cap.atto() * 100 >= message.gas_fee_cap.atto() * 110);
+            assert!(raised.gas_premium > message.gas_premium && raised.gas_premium <= raised.gas_fee_cap);
+            assert_eq!((raised.sequence, raised.to), (message.sequence, message.to));
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the node counts, in Prometheus' form.
+
+mod serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_api::Verdict;
+use fvm_exec::BlockOutput;
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+pub use serve::{MetricsError, MetricsServer, serve};
+
+use crate::storage::BlockCommit;
+
+/// From a fifth of the shortest block interval up to a minute, in seconds.
+const SECONDS_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 5.0, 20.0, 60.0];
+
+/// A result as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+/// All metrics of one node. Clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    /// Blocks.
+    pub chain: ChainMetrics,
+    /// Checkpoints on their way to the parent.
+    pub checkpoint: CheckpointMetrics,
+    /// What is read of the parent.
+    pub parent: ParentMetrics,
+    /// Network and mempool, looked at now and then.
+    pub gauges: NodeGauges,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics that have counted nothing.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("subnet");
+        let chain = ChainMetrics::register(registry.sub_registry_with_prefix("chain"));
+        let checkpoint = CheckpointMetrics::register(registry.sub_registry_with_prefix("checkpoint"));
+        let parent = ParentMetrics::register(registry.sub_registry_with_prefix("parent"));
+        let gauges = NodeGauges::register(&mut registry);
+        Self { registry: Arc::new(Mutex::new(registry)), chain, checkpoint, parent, gauges }
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry.lock())
+            .expect("writing to a string cannot fail");
+        text
+    }
+}
+
+/// Blocks.
+#[derive(Clone, Default)]
+pub struct ChainMetrics {
+    height: Gauge,
+    messages: Counter,
+    messages_failed: Counter,
+    gas: Counter,
+    interval: Option<Histogram>,
+    commit: Option<Histogram>,
+    verdicts: Family<ResultLabel, Counter>,
+    parent_updates: Family<ResultLabel, Counter>,
+    cross_messages: Counter,
+    parent_height: Gauge,
+    last: Arc<Mutex<Option<u64>>>,
+}
+
+impl ChainMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let interval = Histogram::new(SECONDS_BUCKETS);
+        let commit = Histogram::new(SECONDS_BUCKETS);
+        let metrics = Self { interval: Some(interval.clone()), commit: Some(commit.clone()), ..Self::default() };
+        registry.register("height", "Last committed height", metrics.height.clone());
+        registry.register("messages", "Signed messages executed", metrics.messages.clone());
+        registry.register("messages_failed", "Of those, with another exit code than 0", metrics.messages_failed.clone());
+        registry.register("gas", "Gas used by signed messages", metrics.gas.clone());
+        registry.register("block_interval_seconds", "Time between blocks by their timestamps", interval);
+        registry.register("commit_seconds", "Time to execute and store a block", commit);
+        registry.register("verdicts", "Judgements of proposals", metrics.verdicts.clone());
+        registry.register("parent_updates", "Parent updates executed", metrics.parent_updates.clone());
+        registry.register("cross_messages", "Messages of the parent applied", metrics.cross_messages.clone());
+        registry.register("parent_height", "Parent height that the chain follows", metrics.parent_height.clone());
+        metrics
+    }
+
+    /// A block was executed.
+    pub fn executed(&self, output: &BlockOutput, parent_height: Option<u64>) {
+        match &output.parent_update {
+            Some(Ok(applied)) => {
+                self.parent_updates.get_or_create(&ResultLabel { result: "applied" }).inc();
+                self.cross_messages.inc_by(applied.outcomes.len() as u64);
+                if let Some(height) = parent_height {
+                    self.parent_height.set(gauge(height));
+                }
+            }
+            Some(Err(_)) => {
+                self.parent_updates.get_or_create(&ResultLabel { result: "failed" }).inc();
+            }
+            None => {}
+        }
+    }
+
+    /// A block is on disk.
+    pub fn committed(&self, commit: &BlockCommit, took: Duration) {
+        let header = &commit.block.header;
+        self.height.set(gauge(header.height.get()));
+        let count = commit.message_cids.len();
+        let failed = commit.receipts.iter().skip(1).take(count).filter(|receipt| !receipt.exit_code.is_success());
+        self.messages.inc_by(count as u64);
+        self.messages_failed.inc_by(failed.count() as u64);
+        self.gas.inc_by(commit.results.gas_used);
+        if let Some(histogram) = &self.commit {
+            histogram.observe(took.as_secs_f64());
+        }
+        let before = self.last.lock().replace(header.timestamp.get());
+        if let (Some(histogram), Some(before)) = (&self.interval, before) {
+            histogram.observe(header.timestamp.get().saturating_sub(before) as f64 / 1000.0);
+        }
+    }
+
+    /// A proposal was judged.
+    pub fn judged(&self, verdict: &Verdict) {
+        let result = match verdict {
+            Verdict::Accept => "accept",
+            Verdict::Reject(_) => "reject",
+            Verdict::NotYet(_) => "not_yet",
+        };
+        self.verdicts.get_or_create(&ResultLabel { result }).inc();
+    }
+}
+
+/// Checkpoints on their way to the parent.
+#[derive(Clone, Default)]
+pub struct CheckpointMetrics {
+    /// The last one that this node saw certified.
+    pub certified: Gauge,
+    /// The last one that the parent accepted.
+    pub accepted: Gauge,
+    submissions: Family<ResultLabel, Counter>,
+    /// Accepted messages that still wait for delivery on the parent.
+    pub undelivered: Gauge,
+}
+
+impl CheckpointMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("certified_sequence", "Last certified checkpoint", metrics.certified.clone());
+        registry.register("accepted_sequence", "Last accepted checkpoint", metrics.accepted.clone());
+        registry.register("submissions", "Attempts of this node to submit or deliver", metrics.submissions.clone());
+        registry.register("undelivered", "Accepted messages that wait on the parent", metrics.undelivered.clone());
+        metrics
+    }
+
+    /// This node tried to submit; `result` is one of a few fixed words.
+    pub fn submitted(&self, result: &'static str) {
+        self.submissions.get_or_create(&ResultLabel { result }).inc();
+    }
+}
+
+/// What is read of the parent.
+#[derive(Clone, Default)]
+pub struct ParentMetrics {
+    /// Height of the newest header this node could prove.
+    pub height: Gauge,
+    reads: Family<ResultLabel, Counter>,
+    confirmations: Family<ResultLabel, Counter>,
+}
+
+impl ParentMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("seen_height", "Newest parent height read and verified", metrics.height.clone());
+        registry.register("reads", "Requests to parent endpoints", metrics.reads.clone());
+        registry.register("confirmations", "Proposed updates compared with the parent", metrics.confirmations.clone());
+        metrics
+    }
+
+    /// A request ended; `result` is one of a few fixed words.
+    pub fn read(&self, result: &'static str) {
+        self.reads.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// A proposed update was compared; `result` is one of a few fixed words.
+    pub fn confirmed(&self, result: &'static str) {
+        self.confirmations.get_or_create(&ResultLabel { result }).inc();
+    }
+}
+
+/// Network and mempool.
+#[derive(Clone, Default)]
+pub struct NodeGauges {
+    /// Peers in consensus.
+    pub consensus_peers: Gauge,
+    /// Round that is being decided.
+    pub consensus_round: Gauge,
+    /// Peers in gossip.
+    pub gossip_peers: Gauge,
+    /// Messages that wait.
+    pub mempool_messages: Gauge,
+    /// Their bytes.
+    pub mempool_bytes: Gauge,
+}
+
+impl NodeGauges {
+    fn register(registry: &mut Registry) -> Self {
+        let gauges = Self::default();
+        registry.register("consensus_peers", "Peers connected to consensus", gauges.consensus_peers.clone());
+        registry.register("consensus_round", "Round being decided", gauges.consensus_round.clone());
+        registry.register("gossip_peers", "Peers connected to gossip", gauges.gossip_peers.clone());
+        registry.register("mempool_messages", "Messages that wait for a block", gauges.mempool_messages.clone());
+        registry.register("mempool_bytes", "Bytes of those messages", gauges.mempool_bytes.clone());
+        gauges
+    }
+}
+
+/// A count as a gauge's number.
+pub fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_appear_under_their_names() {
+        let metrics = Metrics::new();
+        metrics.chain.judged(&Verdict::NotYet("clock".to_owned()));
+        metrics.checkpoint.submitted("accepted");
+        metrics.parent.height.set(7);
+        let text = metrics.render();
+        for line in [
+            "subnet_chain_verdicts_total{result=\"not_yet\"} 1",
+            "subnet_checkpoint_submissions_total{result=\"accepted\"} 1",
+            "subnet_parent_seen_height 7",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

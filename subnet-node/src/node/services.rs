@@ -1,0 +1,206 @@
+//! The services that run beside consensus, and those that consensus is built on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::keys::AccountKey;
+use fvm_exec::Engine;
+use mempool::{GossipConfig, IntrinsicGas, Mempool, MempoolConfig, MessageRules, PoolLimits, Verifier};
+use parking_lot::Mutex;
+use parking_lot::RwLock;
+use subnet_types::{Genesis, VoteKey};
+use tokio_util::sync::CancellationToken;
+
+use super::status::Status;
+use super::{NodeError, NodeKeys};
+use crate::app::accounts::LatestAccounts;
+use crate::app::genesis::{GenesisContent, OpenError, OpenOptions, open_chain};
+use crate::app::{ChainReader, system_clock};
+use crate::checkpoint::submitter::{Submitter, SubmitterParts};
+use crate::config::Config;
+use crate::home::Home;
+use crate::metrics::{self, Metrics, MetricsServer, gauge};
+use crate::parent::{Endpoints, Follower, FollowerParts, ParentError};
+use crate::rpc::{self, RpcContext, RpcHandle};
+use crate::storage::MemoryLimits;
+
+/// Services at work. Clones share them.
+#[derive(Clone)]
+pub(super) struct Services {
+    pub(super) chain: ChainReader,
+    pub(super) mempool: Mempool,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) metrics: Metrics,
+    pub(super) status: Arc<Status>,
+    /// `None` on a root.
+    endpoints: Option<Arc<Endpoints>>,
+    servers: Arc<Mutex<Servers>>,
+}
+
+/// What listens.
+#[derive(Default)]
+struct Servers {
+    stop: CancellationToken,
+    rpc: Option<RpcHandle>,
+    metrics: Option<MetricsServer>,
+}
+
+impl Services {
+    /// Starts everything but consensus.
+    pub(super) async fn start(
+        home: &Home,
+        config: &Config,
+        content: &GenesisContent,
+        keys: &NodeKeys,
+    ) -> Result<Self, NodeError> {
+        let metrics = Metrics::new();
+        // Before anything is started: a subnet's node without a way to its parent could not take part.
+        let endpoints = endpoints(config, &content.genesis, &metrics)?;
+        let chain = open(home, config, content).await?;
+        let mut servers = Servers::default();
+        if config.metrics.is_enabled {
+            servers.metrics =
+                Some(metrics::serve(metrics.clone(), config.metrics.listen, servers.stop.clone()).await?);
+        }
+        let verifier = Arc::new(Verifier::new(*chain.identity(), content.genesis.chain.signatures));
+        let mempool_config = mempool_config(config, &content.genesis, keys);
+        let accounts = Arc::new(LatestAccounts::new(chain.clone()));
+        let mempool = Mempool::start(mempool_config, accounts, verifier.clone()).await?;
+        let status = Arc::new(Status {
+            moniker: config.moniker.clone(),
+            vote_key: keys.vote.public(),
+            peer_id: keys.p2p.peer_id().to_string(),
+            consensus_listen: config.consensus.listen,
+            chain: chain.clone(),
+            mempool: mempool.clone(),
+            clock: system_clock(),
+            engine: RwLock::new(None),
+        });
+        let context = RpcContext {
+            chain: chain.clone(),
+            genesis_file: home.genesis(),
+            mempool: mempool.clone(),
+            node: status.clone(),
+        };
+        let rpc = match rpc::serve(&config.rpc, context).await {
+            Ok(rpc) => rpc,
+            Err(error) => {
+                mempool.shutdown().await;
+                return Err(error.into());
+            }
+        };
+        tracing::info!(
+            subnet = %content.genesis.subnet,
+            identity = %chain.identity(),
+            height = %chain.tip().height,
+            rpc = %rpc.listen(),
+            gossip = %mempool.listen(),
+            "rpc listens"
+        );
+        servers.rpc = Some(rpc);
+        let servers = Arc::new(Mutex::new(servers));
+        Ok(Self { chain, mempool, verifier, metrics, status, endpoints, servers })
+    }
+
+    /// The follower of a subnet's parent; `None` on a root.
+    pub(super) fn follower(&self, config: &Config) -> Result<Option<Follower>, NodeError> {
+        let Some(endpoints) = self.endpoints.clone() else { return Ok(None) };
+        Ok(Some(Follower::new(FollowerParts {
+            chain: self.chain.clone(),
+            endpoints,
+            clock: system_clock(),
+            metrics: self.metrics.parent.clone(),
+            poll: Duration::from_millis(config.parent.poll_ms),
+        })))
+    }
+
+    /// The submitter of a subnet's checkpoints; `None` on a root, and where it is switched off.
+    pub(super) fn submitter(
+        &self,
+        config: &Config,
+        account: Option<AccountKey>,
+        vote_key: VoteKey,
+    ) -> Result<Option<Submitter>, NodeError> {
+        let genesis = self.chain.genesis();
+        let (Some(endpoints), Some(account)) = (self.endpoints.clone(), account) else { return Ok(None) };
+        let (Some(actor), Some(anchor)) = (genesis.subnet.checkpoint_actor(), &genesis.parent) else { return Ok(None) };
+        if !config.checkpoint.is_submitter {
+            return Ok(None);
+        }
+        Ok(Some(Submitter::new(SubmitterParts {
+            chain: self.chain.clone(),
+            endpoints,
+            account,
+            vote_key,
+            actor,
+            parent: anchor.identity,
+            metrics: self.metrics.checkpoint.clone(),
+        })))
+    }
+
+    /// Looks at what does not report by itself.
+    pub(super) fn renew_gauges(&self) {
+        let status = self.mempool.status();
+        let gauges = &self.metrics.gauges;
+        gauges.consensus_peers.set(gauge(self.status.consensus_peers() as u64));
+        gauges.gossip_peers.set(gauge(status.gossip.peers.len() as u64));
+        gauges.mempool_messages.set(gauge(status.metrics.pool.messages as u64));
+        gauges.mempool_bytes.set(gauge(status.metrics.pool.bytes as u64));
+    }
+
+    /// Stops everything.
+    pub(super) async fn stop(&self) {
+        let Servers { stop, rpc, metrics } = std::mem::take(&mut *self.servers.lock());
+        if let Some(rpc) = rpc {
+            rpc.shutdown().await;
+        }
+        self.mempool.shutdown().await;
+        stop.cancel();
+        if let Some(metrics) = metrics {
+            metrics.stopped().await;
+        }
+    }
+}
+
+fn endpoints(config: &Config, genesis: &Genesis, metrics: &Metrics) -> Result<Option<Arc<Endpoints>>, ParentError> {
+    let Some(anchor) = &genesis.parent else { return Ok(None) };
+    let endpoints = Endpoints::connect(&config.parent, anchor.identity, metrics.parent.clone())?;
+    Ok(Some(Arc::new(endpoints)))
+}
+
+/// Opening builds genesis at the first start, which compiles the actors: work for a blocking thread.
+async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<ChainReader, NodeError> {
+    let memory = MemoryLimits {
+        block_cache_bytes: config.limits.block_cache_mib << 20,
+        write_buffer_bytes: config.limits.write_buffer_mib << 20,
+    };
+    let (database, concurrency, content) = (home.database(), config.limits.vm_concurrency, content.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let engine = Engine::new(concurrency)?;
+        open_chain(&content, &OpenOptions { database, memory, engine })
+    });
+    let chain: Result<ChainReader, OpenError> = opened.await.map_err(|error| NodeError::service("storage", &error))?;
+    Ok(chain?)
+}
+
+fn mempool_config(config: &Config, genesis: &Genesis, keys: &NodeKeys) -> MempoolConfig {
+    MempoolConfig {
+        rules: MessageRules {
+            block_gas_limit: genesis.chain.block_gas_limit,
+            intrinsic: IntrinsicGas::FILECOIN,
+            base_fee_min: genesis.chain.base_fee_min.clone(),
+        },
+        limits: PoolLimits {
+            messages_max: config.limits.mempool_messages_max,
+            bytes_max: config.limits.mempool_mib << 20,
+            ..PoolLimits::default()
+        },
+        gossip: GossipConfig {
+            identity: genesis.identity(),
+            p2p_seed: *keys.p2p.secret(),
+            listen: config.gossip.listen,
+            peers: config.gossip.peers.clone(),
+            connections_per_ip_max: config.gossip.connections_per_ip_max,
+        },
+    }
+}

@@ -1,0 +1,110 @@
+//! The calls that a subnet's node makes to its parent. A trait, so that services can be tested without a network.
+
+use async_trait::async_trait;
+use cid::Cid;
+use client::Client;
+use client::api::{ChildStatus, MessageSendSpec, MessageStatus};
+use client::rpc::RpcError;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::message::Message;
+use subnet_types::{ChainIdentity, ConfigurationNumber, Height, Nonce, ParentUpdate, SignedMessage, SubnetId};
+
+/// What a node says of the chain it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentFacts {
+    /// Identity of its chain.
+    pub identity: ChainIdentity,
+    /// Target time between blocks, in milliseconds.
+    pub block_interval_ms: u64,
+    /// Its last final height.
+    pub height: Height,
+}
+
+/// Where the ranges of an update begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeStart {
+    /// The first message.
+    pub nonce: Nonce,
+    /// The configuration that the first change makes.
+    pub configuration: ConfigurationNumber,
+}
+
+/// One parent node.
+#[async_trait]
+pub trait ParentApi: Send + Sync {
+    /// Its address, for logs.
+    fn url(&self) -> &str;
+
+    /// Which chain it belongs to.
+    async fn facts(&self) -> Result<ParentFacts, RpcError>;
+
+    /// What `child` has to learn after the parent height `at`, or after the newest that a certificate proves.
+    async fn parent_update(
+        &self,
+        child: &SubnetId,
+        from: RangeStart,
+        at: Option<Height>,
+    ) -> Result<ParentUpdate, RpcError>;
+
+    /// What the parent knows of `child`.
+    async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError>;
+
+    /// The sender's next nonce.
+    async fn next_nonce(&self, sender: &Address) -> Result<u64, RpcError>;
+
+    /// `message` with its gas filled in, paying `fee_max` at most. Fails when running it fails.
+    async fn estimate(&self, message: &Message, fee_max: &TokenAmount) -> Result<Message, RpcError>;
+
+    /// Hands a message to the node.
+    async fn push(&self, signed: &SignedMessage) -> Result<Cid, RpcError>;
+
+    /// Where a message is.
+    async fn message_status(&self, message: &Cid) -> Result<MessageStatus, RpcError>;
+}
+
+#[async_trait]
+impl ParentApi for Client {
+    fn url(&self) -> &str {
+        Self::url(self)
+    }
+
+    async fn facts(&self) -> Result<ParentFacts, RpcError> {
+        let info = self.info().await?;
+        Ok(ParentFacts {
+            identity: info.identity,
+            block_interval_ms: info.block_interval_ms,
+            height: info.height,
+        })
+    }
+
+    async fn parent_update(
+        &self,
+        child: &SubnetId,
+        from: RangeStart,
+        at: Option<Height>,
+    ) -> Result<ParentUpdate, RpcError> {
+        Self::parent_update(self, child, from.nonce, from.configuration, at).await
+    }
+
+    async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
+        Self::child_status(self, child).await
+    }
+
+    async fn next_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
+        self.mpool_get_nonce(sender).await
+    }
+
+    async fn estimate(&self, message: &Message, fee_max: &TokenAmount) -> Result<Message, RpcError> {
+        let spec = MessageSendSpec { max_fee: fee_max.clone().into() };
+        self.gas_estimate_message_gas(message, Some(spec)).await
+    }
+
+    async fn push(&self, signed: &SignedMessage) -> Result<Cid, RpcError> {
+        self.mpool_push(signed).await
+    }
+
+    async fn message_status(&self, message: &Cid) -> Result<MessageStatus, RpcError> {
+        Self::message_status(self, *message).await
+    }
+}

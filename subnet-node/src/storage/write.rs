@@ -1,0 +1,209 @@
+//! Writes. Each public function is one synced batch: it is on disk when it returns, or it never happened.
+
+use cid::Cid;
+use engine_api::{Block, UndecidedBlock};
+use fvm_ipld_encoding::BytesSer;
+use fvm_shared::event::StampedEvent;
+use fvm_shared::receipt::Receipt;
+use rocksdb::{WriteBatch, WriteOptions};
+use serde::Serialize;
+use subnet_types::hash::encode;
+use subnet_types::{ChainIdentity, Digest, Height, QuorumCertificate, Sequence};
+
+use super::columns::{
+    BLOCK_IDS, CERTIFICATES, CHECKPOINTS, CROSS, EVENTS, HEADERS, IPLD, MESSAGES, META, META_HEAD, META_IDENTITY,
+    META_SCHEMA, PAYLOADS, RECEIPTS, RESULTS, SCHEMA_VERSION, SIGNED, UNDECIDED, number_key, undecided_key,
+};
+use super::{
+    BlockEvents, BlockReceipts, BlockResults, CheckpointRecord, CrossTrace, MessagePosition, Store, StoreError,
+    StoredCertificate,
+};
+
+/// Everything that enters the store with genesis.
+#[derive(Clone, Debug)]
+pub struct GenesisCommit {
+    /// Identity of the chain.
+    pub identity: ChainIdentity,
+    /// State root, the root of no receipts, and the first validators.
+    pub results: BlockResults,
+    /// Actor code and state.
+    pub blocks: Vec<(Cid, Vec<u8>)>,
+}
+
+/// Everything that enters the store with one block.
+#[derive(Clone, Debug)]
+pub struct BlockCommit {
+    /// The block.
+    pub block: Block,
+    /// CIDs of its signed messages, in order.
+    pub message_cids: Vec<Cid>,
+    /// What executing it made.
+    pub results: BlockResults,
+    /// Its receipts.
+    pub receipts: Vec<Receipt>,
+    /// Its events, one list for each receipt.
+    pub events: Vec<Vec<StampedEvent>>,
+    /// State and receipts that are new.
+    pub blocks: Vec<(Cid, Vec<u8>)>,
+    /// Proof that it is final.
+    pub certificate: StoredCertificate,
+    /// The checkpoint it cut.
+    pub checkpoint: Option<CheckpointRecord>,
+    /// The certificate that its votes' extensions make for the checkpoint before.
+    pub certified: Option<(Sequence, QuorumCertificate)>,
+    /// What it did to cross messages.
+    pub cross: Vec<(Digest, CrossTrace)>,
+}
+
+impl Store {
+    /// Writes genesis into an empty database.
+    ///
+    /// # Errors
+    /// When the database fails or is not empty.
+    pub fn put_genesis(&self, genesis: &GenesisCommit) -> Result<(), StoreError> {
+        if let Some(head) = self.head()? {
+            return Err(StoreError::Order { expected: head.next(), actual: Height::GENESIS });
+        }
+        let mut batch = Batch::new(self);
+        batch.put(META, META_SCHEMA, &SCHEMA_VERSION);
+        batch.put(META, META_IDENTITY, &genesis.identity);
+        batch.put(META, META_HEAD, &Height::GENESIS);
+        batch.put(RESULTS, &number_key(0), &genesis.results);
+        batch.put_ipld(&genesis.blocks);
+        batch.write("genesis")
+    }
+
+    /// Writes a block with all its results. The proposals stored for its height are forgotten.
+    ///
+    /// # Errors
+    /// When the database fails or the block is not the next one.
+    pub fn commit_block(&self, commit: &BlockCommit) -> Result<(), StoreError> {
+        let height = commit.block.header.height;
+        let expected = self.head()?.ok_or(StoreError::NoGenesis)?.next();
+        if height != expected {
+            return Err(StoreError::Order { expected, actual: height });
+        }
+        let key = number_key(height.get());
+        let mut batch = Batch::new(self);
+        batch.put(META, META_HEAD, &height);
+        batch.put(HEADERS, &key, &commit.block.header);
+        let items: Vec<BytesSer<'_>> = commit.block.payload.items.iter().map(|item| BytesSer(item)).collect();
+        batch.put(PAYLOADS, &key, &items);
+        batch.put(RESULTS, &key, &commit.results);
+        batch.put(RECEIPTS, &key, &BlockReceipts { receipts: commit.receipts.clone() });
+        if commit.events.iter().any(|events| !events.is_empty()) {
+            batch.put(EVENTS, &key, &BlockEvents { events: commit.events.clone() });
+        }
+        batch.put(CERTIFICATES, &key, &commit.certificate);
+        batch.put(BLOCK_IDS, &commit.block.id().to_bytes(), &height);
+        for (index, cid) in commit.message_cids.iter().enumerate() {
+            batch.put(MESSAGES, &cid.to_bytes(), &MessagePosition { height, index: index as u64 });
+        }
+        batch.put_ipld(&commit.blocks);
+        if let Some(record) = &commit.checkpoint {
+            batch.put(CHECKPOINTS, &number_key(record.checkpoint.sequence.get()), record);
+        }
+        if let Some((sequence, certificate)) = &commit.certified {
+            self.put_certificate(&mut batch, *sequence, certificate)?;
+        }
+        for (id, trace) in &commit.cross {
+            let mut traces = self.cross_traces(id)?;
+            traces.push(trace.clone());
+            batch.put(CROSS, id.as_bytes(), &traces);
+        }
+        batch.delete_below(UNDECIDED, height.next());
+        batch.write("block")
+    }
+
+    /// Replaces the certificate of a committed height, and the checkpoint's that its extensions make.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn put_certificates(
+        &self,
+        certificate: &StoredCertificate,
+        certified: Option<(Sequence, QuorumCertificate)>,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::new(self);
+        batch.put(CERTIFICATES, &number_key(certificate.certificate.height.get()), certificate);
+        if let Some((sequence, certificate)) = certified {
+            self.put_certificate(&mut batch, sequence, &certificate)?;
+        }
+        batch.write("certificate")
+    }
+
+    /// Stores a proposal for a restart.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn put_undecided(&self, undecided: &UndecidedBlock) -> Result<(), StoreError> {
+        let key = undecided_key(undecided.height, undecided.round, &undecided.block);
+        let mut batch = Batch::new(self);
+        batch.inner.put_cf(self.family(UNDECIDED), key, &undecided.record);
+        batch.write("undecided block")
+    }
+
+    /// Records, before it happens, that this node signs `digest` as checkpoint `sequence`.
+    ///
+    /// # Errors
+    /// [`StoreError::Equivocation`] when another digest was recorded before, or when the database fails.
+    pub fn guard_signature(&self, sequence: Sequence, digest: &Digest) -> Result<(), StoreError> {
+        match self.signed_digest(sequence)? {
+            Some(signed) if signed == *digest => Ok(()),
+            Some(signed) => Err(StoreError::Equivocation { sequence, signed, asked: *digest }),
+            None => {
+                let mut batch = Batch::new(self);
+                batch.put(SIGNED, &number_key(sequence.get()), digest);
+                batch.write("signed digest")
+            }
+        }
+    }
+
+    fn put_certificate(
+        &self,
+        batch: &mut Batch<'_>,
+        sequence: Sequence,
+        certificate: &QuorumCertificate,
+    ) -> Result<(), StoreError> {
+        let mut record = self.require(self.checkpoint(sequence)?, "checkpoint", &sequence.to_string())?;
+        record.certificate = Some(certificate.clone());
+        batch.put(CHECKPOINTS, &number_key(sequence.get()), &record);
+        Ok(())
+    }
+}
+
+/// A write batch that knows the column families.
+struct Batch<'a> {
+    store: &'a Store,
+    inner: WriteBatch,
+}
+
+impl<'a> Batch<'a> {
+    fn new(store: &'a Store) -> Self {
+        Self { store, inner: WriteBatch::default() }
+    }
+
+    fn put<T: Serialize>(&mut self, family: &str, key: &[u8], value: &T) {
+        self.inner.put_cf(self.store.family(family), key, encode(value));
+    }
+
+    fn put_ipld(&mut self, blocks: &[(Cid, Vec<u8>)]) {
+        let family = self.store.family(IPLD);
+        for (cid, bytes) in blocks {
+            self.inner.put_cf(family, cid.to_bytes(), bytes);
+        }
+    }
+
+    fn delete_below(&mut self, family: &str, height: Height) {
+        self.inner.delete_range_cf(self.store.family(family), number_key(0), number_key(height.get()));
+    }
+
+    fn write(self, what: &'static str) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.store
+            .db
+            .write_opt(self.inner, &options)
+            .map_err(|error| StoreError::Write { what, reason: error.to_string() })
+    }
+}
