@@ -15,7 +15,6 @@ mod tests;
 
 use bytes::Bytes;
 use proto::convert::{self, FieldError};
-use proto::envelope;
 use subnet_types::limits::VALIDATORS_MAX;
 
 pub(crate) use parts::{PART_BYTES_MAX, init_from_proto, init_to_proto};
@@ -75,8 +74,3 @@ macro_rules! codec {
     };
 }
 use codec;
-
-/// Encodes a record of our own.
-pub(crate) fn seal(message: &impl prost::Message) -> Bytes {
-    envelope::encode(message)
-}

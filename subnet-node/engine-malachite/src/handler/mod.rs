@@ -18,6 +18,8 @@ mod extend;
 mod judge;
 mod propose;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
