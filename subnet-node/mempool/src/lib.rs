@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod accounts;
+mod admission;
 mod gate;
 pub mod gossip;
 pub mod limits;
@@ -36,8 +37,11 @@ mod worker;
 pub use accounts::{AccountSource, AccountView, AccountsUnreadable};
 pub use gossip::{Gossip, GossipConfig, GossipCounters, GossipError, GossipHandle, GossipStatus};
 pub use limits::PoolLimits;
-pub use pool::{Admission, Departures, PendingMessage, Pool, PoolStats, SelectLimits};
+pub use pool::{Admission, Checked, Departures, PendingMessage, Pool, PoolStats, SelectLimits};
 pub use rejection::Rejection;
 pub use rules::{IntrinsicGas, MessageRules};
 pub use service::{Commit, Mempool, MempoolConfig, MempoolError, MempoolMetrics, MempoolStatus, PushError};
 pub use signature::{BatchError, SignatureError, Verifier, verify, verify_all};
+
+#[cfg(test)]
+mod tests;

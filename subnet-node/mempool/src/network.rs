@@ -60,6 +60,9 @@ impl Network {
         let mut swarm = swarm::build(&config, &names)?;
         let address = config.listen;
         let failed = |reason: String| GossipError::Listen { address, reason };
+        // The transport lets several processes share a port, each with a part of the connections. Two nodes with one
+        // port are a mistake in a configuration; a plain socket finds it.
+        drop(std::net::TcpListener::bind(address).map_err(|error| failed(error.to_string()))?);
         swarm.listen_on(swarm::multiaddr(address)).map_err(|error| failed(error.to_string()))?;
         let port = loop {
             match swarm.select_next_some().await {
