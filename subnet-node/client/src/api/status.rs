@@ -1,5 +1,7 @@
 //! Answers of the `Subnet.*` methods: checkpoints, cross messages and supply.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use subnet_types::actors::SubmitCheckpointParams;
 use subnet_types::bytes::Digest;
@@ -207,6 +209,39 @@ pub enum CrossStage {
     Delivered,
     /// Arrived here, was refused, and the value is on its way back as a receipt.
     Returned,
+}
+
+impl fmt::Display for CrossEdge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TopDown => "top-down",
+            Self::BottomUp => "bottom-up",
+        })
+    }
+}
+
+impl fmt::Display for CrossStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::Queued => "queued",
+            Self::Sealed => "sealed",
+            Self::Confirmed => "confirmed",
+            Self::Arrived => "arrived",
+            Self::Delivered => "delivered",
+            Self::Returned => "returned",
+        })
+    }
+}
+
+impl fmt::Display for MessageStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::Pending => "pending",
+            Self::Included => "included",
+        })
+    }
 }
 
 impl CrossStage {

@@ -9,7 +9,7 @@ use subnet_types::bytes::Digest;
 use tokio::time::Instant;
 
 use super::{Client, RpcError};
-use crate::api::{CrossStage, CrossStatus, MessageStage, MessageStatus};
+use crate::api::{CrossStatus, MessageStage, MessageStatus};
 
 /// How to wait.
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +69,7 @@ impl Client {
     ) -> Result<MessageStatus, WaitError> {
         let ask = || async move {
             let status = self.message_status(message).await?;
-            let stage = match status.stage {
-                MessageStage::Unknown => "unknown",
-                MessageStage::Pending => "pending",
-                MessageStage::Included => "included",
-            };
-            Ok((stage.to_owned(), (status.stage == MessageStage::Included).then_some(status)))
+            Ok((status.stage.to_string(), (status.stage == MessageStage::Included).then_some(status)))
         };
         self.wait(format!("message {message}"), options, &mut progress, ask).await
     }
@@ -91,16 +86,7 @@ impl Client {
     ) -> Result<CrossStatus, WaitError> {
         let ask = || async move {
             let status = self.cross_status(id).await?;
-            let stage = match status.stage {
-                CrossStage::Unknown => "on its way",
-                CrossStage::Queued => "queued",
-                CrossStage::Sealed => "sealed",
-                CrossStage::Confirmed => "confirmed",
-                CrossStage::Arrived => "arrived",
-                CrossStage::Delivered => "delivered",
-                CrossStage::Returned => "returned",
-            };
-            Ok((stage.to_owned(), status.stage.is_final().then_some(status)))
+            Ok((status.stage.to_string(), status.stage.is_final().then_some(status)))
         };
         self.wait(format!("cross message {id}"), options, &mut progress, ask).await
     }

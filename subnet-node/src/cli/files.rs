@@ -1,0 +1,48 @@
+//! Files that commands read and write: bounded, and never replaced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::Path;
+
+use cid::Cid;
+
+use super::error::CliError;
+
+/// The content of a file that may not be larger than `bytes_max`.
+pub fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
+    let file = File::open(path).map_err(|error| CliError::file("read", path, error))?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| CliError::file("read", path, error))?;
+    if bytes.len() > bytes_max {
+        return Err(CliError::file("use", path, format!("it has more than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Writes a file that does not exist yet; one with the same content is left as it is.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|error| CliError::file("make", folder, error))?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => {
+            file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| CliError::file("write", path, error))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if fs::read(path).is_ok_and(|existing| existing == bytes) {
+                return Ok(());
+            }
+            Err(CliError::file("write", path, "it exists with other content").hint("move it away first"))
+        }
+        Err(error) => Err(CliError::file("write", path, error)),
+    }
+}
+
+/// The only root of a CAR file.
+pub fn car_root(bytes: &[u8]) -> Result<Cid, String> {
+    let reader = fvm_ipld_car::CarReader::new(bytes).map_err(|error| format!("not a CAR file: {error}"))?;
+    match reader.header.roots[..] {
+        [root] => Ok(root),
+        ref roots => Err(format!("a bundle has one root, this CAR file has {}", roots.len())),
+    }
+}
