@@ -14,7 +14,8 @@ use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Power};
 use subnet_types::{BlsPublicKey, BlsSignature, Digest, Ed25519Signature, VoteKey};
 
-use crate::keys::{Keys, second_encoding, stray_point};
+use crate::keys::Keys;
+use crate::odd_keys::{second_encoding, stray_point};
 use crate::world::{NANO, World, address, anchor, atto, parent};
 
 fn join_of(seed: u64) -> JoinParams {

@@ -1,8 +1,7 @@
 //! Keys of a validator, made from a number.
 
 use bls_signatures::{PrivateKey, Serialize, Signature, aggregate};
-use bls12_381::G1Affine;
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 use fvm_shared::address::Address;
 use subnet_types::actors::JoinParams;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
@@ -57,39 +56,4 @@ impl Keys {
 pub fn sum(signatures: &[BlsSignature]) -> BlsSignature {
     let signatures: Vec<_> = signatures.iter().map(|signature| Signature::from_bytes(&signature.0).unwrap()).collect();
     BlsSignature::try_from(aggregate(&signatures).unwrap().as_bytes().as_slice()).unwrap()
-}
-
-/// The negative of a compressed point: its sign bit turned.
-pub fn negative<const N: usize>(mut point: [u8; N]) -> [u8; N] {
-    point[0] ^= 0x20;
-    point
-}
-
-/// A point of the curve outside the prime subgroup.
-pub fn stray_point() -> BlsPublicKey {
-    (1u8..)
-        .map(|x| {
-            let mut bytes = [0; 48];
-            (bytes[0], bytes[47]) = (0x80, x);
-            bytes
-        })
-        .find(|bytes| {
-            let point = Option::<G1Affine>::from(G1Affine::from_compressed_unchecked(bytes));
-            point.is_some_and(|point| !bool::from(point.is_torsion_free()))
-        })
-        .map(BlsPublicKey)
-        .unwrap()
-}
-
-/// A second encoding of a point of large order: its y is at or above the field's modulus.
-pub fn second_encoding() -> VoteKey {
-    (0xedu8..=0xff)
-        .map(|lowest| {
-            let mut bytes = [0xff; 32];
-            (bytes[0], bytes[31]) = (lowest, 0x7f);
-            bytes
-        })
-        .find(|bytes| VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak()))
-        .map(VoteKey)
-        .unwrap()
 }

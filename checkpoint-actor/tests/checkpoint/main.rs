@@ -6,6 +6,7 @@ mod delivering;
 mod federated;
 mod joining;
 mod keys;
+mod odd_keys;
 mod registering;
 mod rejecting;
 mod sequences;

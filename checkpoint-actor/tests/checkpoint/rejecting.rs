@@ -12,7 +12,8 @@ use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 use subnet_types::{BlsPublicKey, BlsSignature, Digest};
 
-use crate::keys::{Keys, negative, sum};
+use crate::keys::{Keys, sum};
+use crate::odd_keys::negative;
 use crate::world::{NANO, World, address, atto, parent};
 
 #[test]
