@@ -50,7 +50,7 @@ impl Engine {
         let compiled = self.pool.acquire().preload_all(store, codes);
         compiled
             .map(|_| ())
-            .map_err(|error| ExecError::Bundle { bundle: bundle.manifest(), problem: format!("{error:#}") })
+            .map_err(|error| ExecError::Bundle { bundle: Box::new(bundle.manifest()), problem: format!("{error:#}") })
     }
 
     pub(crate) fn pool(&self) -> EnginePool {

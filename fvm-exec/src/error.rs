@@ -15,7 +15,7 @@ pub enum ExecError {
     #[error("blockstore failed on block {cid}: {reason}")]
     Store {
         /// The block.
-        cid: Cid,
+        cid: Box<Cid>,
         /// What the store said.
         reason: String,
     },
@@ -71,7 +71,7 @@ pub enum ExecError {
     },
     /// The genesis document is wrong.
     #[error("genesis: {0}")]
-    Genesis(#[from] GenesisError),
+    Genesis(Box<GenesisError>),
     /// A balance of the genesis is for an address that cannot hold one.
     #[error("genesis balance of {address}: {problem}")]
     GenesisBalance {
@@ -84,10 +84,16 @@ pub enum ExecError {
     #[error("actor bundle {bundle}: {problem}")]
     Bundle {
         /// CID of the manifest.
-        bundle: Cid,
+        bundle: Box<Cid>,
         /// What is wrong.
         problem: String,
     },
+}
+
+impl From<GenesisError> for ExecError {
+    fn from(error: GenesisError) -> Self {
+        Self::Genesis(Box::new(error))
+    }
 }
 
 impl ExecError {

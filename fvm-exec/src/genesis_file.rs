@@ -26,6 +26,9 @@ use crate::genesis::Bundle;
 /// accounts about as much.
 pub const GENESIS_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// IPLD blocks with their CIDs.
+pub type Blocks = Vec<(Cid, Vec<u8>)>;
+
 /// Why bytes are no genesis file, or none can be made.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GenesisFileError {
@@ -57,13 +60,13 @@ pub enum GenesisFileError {
     #[error("block {root} is not a genesis document: {reason}")]
     Document {
         /// The root.
-        root: Cid,
+        root: Box<Cid>,
         /// What the decoder said.
         reason: String,
     },
     /// The document breaks a rule.
     #[error("genesis: {0}")]
-    Genesis(#[from] GenesisError),
+    Genesis(Box<GenesisError>),
     /// The bundle that the document names is not in the file, or not complete.
     #[error("{reason}")]
     Bundle {
@@ -82,6 +85,12 @@ pub enum GenesisFileError {
         /// Bytes of the one right form.
         expected: usize,
     },
+}
+
+impl From<GenesisError> for GenesisFileError {
+    fn from(error: GenesisError) -> Self {
+        Self::Genesis(Box::new(error))
+    }
 }
 
 /// The one genesis file of `genesis`. `bundle_car` is a CAR with the actor bundle; what else it holds is left out.
@@ -103,13 +112,14 @@ pub fn write(genesis: &Genesis, bundle_car: &[u8]) -> Result<Vec<u8>, GenesisFil
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn read(bytes: &[u8]) -> Result<(Genesis, Vec<(Cid, Vec<u8>)>), GenesisFileError> {
+pub fn read(bytes: &[u8]) -> Result<(Genesis, Blocks), GenesisFileError> {
     let (roots, blocks) = read_car(bytes)?;
     let [root] = roots[..] else { return Err(GenesisFileError::Roots { actual: roots.len() }) };
     let count = blocks.len();
     let mut blocks = blocks.into_iter().collect::<BTreeMap<_, _>>();
     let document = blocks.get(&root).ok_or(GenesisFileError::NoDocument { root })?;
-    let genesis: Genesis = decode_canonical(document).map_err(|reason| GenesisFileError::Document { root, reason })?;
+    let genesis: Genesis =
+        decode_canonical(document).map_err(|reason| GenesisFileError::Document { root: Box::new(root), reason })?;
     genesis.check()?;
     let expected = assemble(&genesis, &blocks)?;
     if expected != bytes {
@@ -118,8 +128,6 @@ pub fn read(bytes: &[u8]) -> Result<(Genesis, Vec<(Cid, Vec<u8>)>), GenesisFileE
     blocks.remove(&root);
     Ok((genesis, blocks.into_iter().collect()))
 }
-
-type Blocks = Vec<(Cid, Vec<u8>)>;
 
 fn read_car(bytes: &[u8]) -> Result<(Vec<Cid>, Blocks), GenesisFileError> {
     if bytes.len() > GENESIS_FILE_BYTES_MAX {

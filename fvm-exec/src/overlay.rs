@@ -54,7 +54,7 @@ impl<B: Blockstore> Overlay<B> {
     }
 
     fn note_error(&self, cid: &Cid, error: &anyhow::Error) {
-        self.note(ExecError::Store { cid: *cid, reason: format!("{error:#}") });
+        self.note(ExecError::Store { cid: Box::new(*cid), reason: format!("{error:#}") });
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         assert!(broken.get(&cid_of(&1u8)).is_err());
         assert!(broken.get(&cid_of(&2u8)).is_err());
         let first = cid_of(&1u8);
-        assert!(matches!(broken.failure(), Some(ExecError::Store { cid, .. }) if cid == first));
+        assert!(matches!(broken.failure(), Some(ExecError::Store { cid, .. }) if *cid == first));
     }
 
     #[test]

@@ -233,7 +233,8 @@ mod tests {
     fn each_rule_has_its_own_rejection() {
         type R = MessageRejection;
         let zero = Address::new_bls(&[0xc0].into_iter().chain([0; 47]).collect::<Vec<_>>()).unwrap();
-        let cases: Vec<(Box<dyn FnOnce(&mut Message)>, fn(&R) -> bool)> = vec![
+        type Case = (Box<dyn FnOnce(&mut Message)>, fn(&R) -> bool);
+        let cases: Vec<Case> = vec![
             (Box::new(|m| m.version = 1), |r| matches!(r, R::Version { actual: 1 })),
             (Box::new(|m| m.from = Address::new_id(1)), |r| matches!(r, R::Sender { .. })),
             (Box::new(|m| m.from = Address::new_actor(b"x")), |r| matches!(r, R::Sender { .. })),

@@ -12,7 +12,6 @@ use subnet_types::actors::{BURNT_FUNDS_ID, GATEWAY_ID, SYSTEM_ID};
 use subnet_types::genesis::mint_reserve;
 
 use crate::error::ExecError;
-use crate::genesis::AccountState;
 
 /// The state under one root.
 pub struct StateView<'a, B> {
@@ -88,7 +87,7 @@ impl<'a, B: Blockstore> StateView<'a, B> {
         if actor.code != self.account_code()? {
             return Ok(None);
         }
-        let state: AccountState = self.load("an account", &actor.state)?;
+        let state: account::State = self.load("an account", &actor.state)?;
         let is_key = matches!(state.address.protocol(), Protocol::Secp256k1 | Protocol::BLS);
         Ok(is_key.then_some(state.address))
     }

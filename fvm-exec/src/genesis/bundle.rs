@@ -38,7 +38,7 @@ impl Bundle {
     /// # Errors
     /// When it is not there, or not complete.
     pub fn load<B: Blockstore>(store: &B, manifest: &Cid) -> Result<Self, ExecError> {
-        let wrong = |problem: String| ExecError::Bundle { bundle: *manifest, problem };
+        let wrong = |problem: String| ExecError::Bundle { bundle: Box::new(*manifest), problem };
         let unreadable = |error: anyhow::Error| wrong(format!("{error:#}"));
         let (version, list): (u32, Cid) =
             store.get_cbor(manifest).map_err(unreadable)?.ok_or_else(|| wrong("is not in the store".to_owned()))?;
@@ -79,10 +79,10 @@ impl Bundle {
     /// # Errors
     /// When the bundle has none.
     pub fn code(&self, name: &str) -> Result<Cid, ExecError> {
-        self.codes
-            .get(name)
-            .copied()
-            .ok_or_else(|| ExecError::Bundle { bundle: self.manifest, problem: format!("has no {name} actor") })
+        self.codes.get(name).copied().ok_or_else(|| ExecError::Bundle {
+            bundle: Box::new(self.manifest),
+            problem: format!("has no {name} actor"),
+        })
     }
 
     /// All actors, by name.

@@ -11,7 +11,8 @@
 //! ```
 
 mod bundle;
-mod states;
+#[cfg(test)]
+mod tests;
 
 use cid::Cid;
 use fvm::state_tree::{ActorState, StateTree, StateTreeVersion};
@@ -35,8 +36,6 @@ use crate::engine::Engine;
 use crate::error::ExecError;
 use crate::overlay::Overlay;
 pub use bundle::Bundle;
-pub(crate) use states::AccountState;
-use states::{InitState, SystemState};
 
 /// Where a genesis leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +54,13 @@ pub struct GenesisOutput {
 /// When the document or the bundle is wrong, or the store fails.
 pub fn build<B: Blockstore>(engine: &Engine, store: &B, genesis: &Genesis) -> Result<GenesisOutput, ExecError> {
     genesis.check()?;
+    let bundle = Bundle::load(store, &genesis.chain.bundle)?;
+    engine.preload(store, &bundle)?;
+    build_state(store, genesis, bundle)
+}
+
+fn build_state<B: Blockstore>(store: &B, genesis: &Genesis, bundle: Bundle) -> Result<GenesisOutput, ExecError> {
     let overlay = Overlay::new(store);
-    let bundle = Bundle::load(&overlay, &genesis.chain.bundle)?;
-    engine.preload(&overlay, &bundle)?;
     let mut builder = Builder::new(&overlay, bundle)?;
     builder.system_actors(genesis)?;
     builder.gateway(genesis)?;
@@ -84,12 +87,13 @@ impl<'a, B: Blockstore> Builder<'a, B> {
 
     fn system_actors(&mut self, genesis: &Genesis) -> Result<(), ExecError> {
         let reserve = if genesis.subnet.is_root() { TokenAmount::zero() } else { mint_reserve() };
-        let system = put(self.store, &SystemState { builtin_actors: self.bundle.list() })?;
+        let system = put(self.store, &system::State { builtin_actors: self.bundle.list() })?;
         self.set(SYSTEM_ID, "system", system, reserve)?;
-        self.set(REWARD_ID, "reward", self.nothing, TokenAmount::zero())?;
+        let reward = put(self.store, &reward::State::default())?;
+        self.set(REWARD_ID, "reward", reward, TokenAmount::zero())?;
         self.set(EAM_ID, "eam", self.nothing, TokenAmount::zero())?;
         // Its own id is no key, so no signature is ever valid for it.
-        let burnt_funds = put(self.store, &AccountState { address: Address::new_id(BURNT_FUNDS_ID) })?;
+        let burnt_funds = put(self.store, &account::State { address: Address::new_id(BURNT_FUNDS_ID) })?;
         self.set(BURNT_FUNDS_ID, "account", burnt_funds, TokenAmount::zero())
     }
 
@@ -121,7 +125,7 @@ impl<'a, B: Blockstore> Builder<'a, B> {
         }
         let address_map = map.flush().map_err(write_error)?;
         let network_name = genesis.subnet.to_string();
-        let init = put(self.store, &InitState { address_map, next_id, network_name })?;
+        let init = put(self.store, &init::State { address_map, next_id, network_name })?;
         self.set(INIT_ID, "init", init, TokenAmount::zero())
     }
 
@@ -132,13 +136,12 @@ impl<'a, B: Blockstore> Builder<'a, B> {
         let wrong = |problem| ExecError::GenesisBalance { address: address.to_string(), problem };
         match address.payload() {
             Payload::Secp256k1(_) | Payload::BLS(_) if !address.is_bls_zero_address() => {
-                let state = put(self.store, &AccountState { address: *address })?;
+                let state = put(self.store, &account::State { address: *address })?;
                 self.set(id, "account", state, balance.clone())
             }
             Payload::Delegated(delegated) if delegated.namespace() == EAM_ID => {
                 let code = self.bundle.code("placeholder")?;
-                let mut actor = ActorState::new(code, self.nothing, balance.clone(), 0, Some(*address));
-                actor.delegated_address = Some(*address);
+                let actor = ActorState::new(code, self.nothing, balance.clone(), 0, Some(*address));
                 self.tree.set_actor(id, actor);
                 Ok(())
             }

@@ -65,16 +65,12 @@ impl Chain {
     /// Height, time and base fee of the next block.
     pub fn context(&self) -> BlockContext {
         let timestamp = self.genesis.timestamp.get() + self.height.get() * self.genesis.chain.block_interval_ms;
-        BlockContext {
-            height: self.height,
-            timestamp: TimestampMs::new(timestamp),
-            base_fee: self.base_fee.clone(),
-        }
+        BlockContext { height: self.height, timestamp: TimestampMs::new(timestamp), base_fee: self.base_fee.clone() }
     }
 
     /// The next block with these messages, proposed by validator 1. It cuts when its height says so.
     pub fn input(&self, messages: Vec<Message>) -> BlockInput {
-        let is_end = self.height.get() % self.genesis.chain.checkpoint_period_blocks == 0;
+        let is_end = self.height.get().is_multiple_of(self.genesis.chain.checkpoint_period_blocks);
         BlockInput {
             context: self.context(),
             parent_update: None,
@@ -143,6 +139,5 @@ impl Chain {
 
 /// The blocks of the project's own bundle.
 pub fn bundle_blocks() -> Vec<(Cid, Vec<u8>)> {
-    let reader = fvm_ipld_car::CarReader::new(actor_bundle::CAR).unwrap();
-    reader.map(|block| block.unwrap().into()).collect()
+    actor_bundle::blocks().iter().map(|(cid, block)| (*cid, block.clone())).collect()
 }

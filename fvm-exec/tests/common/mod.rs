@@ -4,5 +4,9 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod accounts;
+pub mod chain;
+
+pub mod fees;
 pub mod genesis;
+pub mod parent;
 pub mod store;
