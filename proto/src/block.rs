@@ -28,7 +28,9 @@ pub fn encode(header: &BlockHeader, payload: &Payload) -> Bytes {
     let item_bytes = payload
         .items
         .iter()
-        .map(|item| u32::try_from(item.len()).expect("an item is far below 4 GiB: it was built or parsed under a limit"))
+        .map(|item| {
+            u32::try_from(item.len()).expect("an item is far below 4 GiB: it was built or parsed under a limit")
+        })
         .collect();
     let header = subnet_types::hash::encode(header).into();
     envelope::encode(&consensus::Block { header, item_bytes, items: items.freeze() })

@@ -130,10 +130,7 @@ async fn network_identity(
     let keypair = Keypair::ed25519_from_bytes(keys.p2p_seed).map_err(|error| start(&error))?;
     let vote_key = signer.vote_key();
     let peer = keypair.public().to_peer_id().to_bytes();
-    let proof = signer
-        .sign_validator_proof(vote_key.as_bytes().to_vec(), peer)
-        .await
-        .map_err(|error| start(&error))?;
+    let proof = signer.sign_validator_proof(vote_key.as_bytes().to_vec(), peer).await.map_err(|error| start(&error))?;
     let proof = WireCodec.encode(&proof).map_err(|error| start(&error))?;
     Ok(NetworkIdentity::new_validator(config.moniker.clone(), keypair, vote_key.to_string(), proof))
 }

@@ -109,8 +109,7 @@ impl Proposed {
     /// # Errors
     /// Why it is none. This node wrote it, so its disk or its software is at fault.
     pub(crate) fn restore(stored: UndecidedBlock, identity: &ChainIdentity) -> Result<Self, BlockMismatch> {
-        let record: wire::ProposalRecord =
-            envelope::decode("proposal record", stored.record.into(), RECORD_BYTES_MAX)?;
+        let record: wire::ProposalRecord = envelope::decode("proposal record", stored.record.into(), RECORD_BYTES_MAX)?;
         let init = record.init.map(codec::init_from_proto).transpose().map_err(DecodeError::from)?;
         let encoded = convert::at_most("record.block", record.block, BLOCK_BYTES_MAX).map_err(DecodeError::from)?;
         let block = match &init {

@@ -123,9 +123,13 @@ impl Drop for Running {
 impl Engine {
     /// Watches until the engine ends or is asked to, then stops what is left of it.
     async fn run(mut self, stop: &Notify, status: Arc<StatusCell>) -> ExitReason {
-        let peers = tokio::spawn(count_peers(self.network.clone(), status));
-        let mut reason = self.watch(stop).await;
-        peers.abort();
+        let network = self.network.clone();
+        let mut reason = tokio::select! {
+            reason = self.watch(stop) => reason,
+            () = lose_network(network, status) => {
+                ExitReason::Liveness("the network of the engine ended; its log line says why".to_owned())
+            }
+        };
         match &reason {
             ExitReason::Shutdown => tracing::info!("consensus stops"),
             ExitReason::Liveness(why) => tracing::error!(%why, "consensus cannot go on; a restart may help"),
@@ -204,9 +208,7 @@ fn ended() -> ExitReason {
 /// Why an event means that the engine must not go on.
 fn unsafe_event(event: &Event<Chain>) -> Option<ExitReason> {
     match event {
-        Event::WalCorrupted(error) => {
-            Some(ExitReason::Safety(format!("the write-ahead log is damaged: {error}")))
-        }
+        Event::WalCorrupted(error) => Some(ExitReason::Safety(format!("the write-ahead log is damaged: {error}"))),
         Event::WalReplayError(error) => {
             Some(ExitReason::Safety(format!("the write-ahead log cannot be replayed: {error}")))
         }
@@ -221,16 +223,23 @@ fn unsafe_event(event: &Event<Chain>) -> Option<ExitReason> {
     }
 }
 
-/// Keeps the number of peers up to date until the network is gone.
+/// Resolves some time after the network is gone: when that is part of a greater end, whoever watches the whole has
+/// had time to name it.
+async fn lose_network(network: mpsc::Sender<NetworkRequest>, status: Arc<StatusCell>) {
+    count_peers(network, status).await;
+    sleep(2 * END_TIMEOUT).await;
+}
+
+/// Keeps the number of peers up to date until the network is gone. Its task can end, by a panic in a library, without
+/// anything else of the engine noticing.
 async fn count_peers(network: mpsc::Sender<NetworkRequest>, status: Arc<StatusCell>) {
     loop {
         let (reply, answer) = oneshot::channel();
         if network.send(NetworkRequest::DumpState(reply)).await.is_err() {
             return;
         }
-        if let Ok(Some(state)) = answer.await {
-            status.peers.store(state.peers.len(), Ordering::Relaxed);
-        }
+        let Ok(Some(state)) = answer.await else { return };
+        status.peers.store(state.peers.len(), Ordering::Relaxed);
         sleep(PEERS_INTERVAL).await;
     }
 }

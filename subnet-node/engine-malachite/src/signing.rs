@@ -158,8 +158,8 @@ impl Verifier<Chain> for ChainVerifier {
     async fn verify_validator_proof(&self, proof: &ValidatorProof<Chain>) -> Result<VerificationResult, Error> {
         // The engine would have the proof be the same on every network; ours names the chain like everything else.
         let bytes = validator_peer_signing_bytes(&self.identity, &proof.public_key, &proof.peer_id);
-        let valid = VoteKey::try_from(proof.public_key.as_slice())
-            .is_ok_and(|key| verify(&key, &bytes, &proof.signature));
+        let valid =
+            VoteKey::try_from(proof.public_key.as_slice()).is_ok_and(|key| verify(&key, &bytes, &proof.signature));
         Ok(VerificationResult::from_bool(valid))
     }
 }

@@ -6,12 +6,13 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use cluster::{Cluster, PATIENCE};
 use engine_api::{DecidedBlock, EngineEvent, ExitReason, Source};
 use engine_malachite::signing;
 use subnet_types::membership::is_quorum;
 use subnet_types::{Power, ValidatorSet};
-use cluster::{Cluster, PATIENCE};
 use support::{Behaviour, IDENTITY, Rules, set, vote_key};
+use tokio::sync::broadcast::error::RecvError;
 
 const EQUAL: [(usize, u64); 4] = [(0, 10), (1, 10), (2, 10), (3, 10)];
 
@@ -238,4 +239,26 @@ async fn a_damaged_record_of_a_proposal_stops_the_node_instead_of_proposing_anew
     let reason = tokio::time::timeout(PATIENCE, cluster.engine(0).wait()).await.unwrap();
     assert!(matches!(&reason, ExitReason::Safety(why) if why.contains("stored proposal")), "{reason:?}");
     cluster.stop(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_runs_twice_is_reported() {
+    let mut cluster = Cluster::new("twice", 5, Rules::of(&EQUAL));
+    cluster.start(0..4).await;
+    let mut events = cluster.engine(0).events();
+    cluster.start_as(4, 3, Behaviour { salt: 100, ..Behaviour::default() }).await;
+    let report = async {
+        loop {
+            match events.recv().await {
+                Ok(EngineEvent::Equivocation { validator, .. }) => return validator,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => panic!("the engine ended"),
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, report).await.expect("a report"), vote_key(3));
+    let tip = cluster.disk(0).tip();
+    cluster.reach(0..3, tip + 3).await;
+    cluster.assert_agreement(0..3, tip + 3);
+    cluster.stop_all().await;
 }

@@ -18,8 +18,8 @@ use proto::convert::{self, FieldError};
 use subnet_types::limits::VALIDATORS_MAX;
 
 pub(crate) use parts::{PART_BYTES_MAX, init_from_proto, init_to_proto};
-pub(crate) use sync::decided_len;
 pub(crate) use proto::envelope::DecodeError;
+pub(crate) use sync::decided_len;
 
 /// Reads and writes everything Malachite sends or stores.
 #[derive(Clone, Copy, Debug, Default)]

@@ -63,11 +63,7 @@ fn stream_to_proto(message: &StreamMessage<ProposalPart>) -> wire::StreamMessage
         StreamContent::Data(part) => Content::Part(part_to_proto(part)),
         StreamContent::Fin => Content::End(wire::StreamEnd {}),
     };
-    wire::StreamMessage {
-        stream: message.stream_id.to_bytes(),
-        sequence: message.sequence,
-        content: Some(content),
-    }
+    wire::StreamMessage { stream: message.stream_id.to_bytes(), sequence: message.sequence, content: Some(content) }
 }
 
 fn stream_from_proto(message: wire::StreamMessage) -> Result<StreamMessage<ProposalPart>, FieldError> {

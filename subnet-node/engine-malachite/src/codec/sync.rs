@@ -1,7 +1,7 @@
 //! Sync: who has which heights, and decided blocks with their certificates.
 
-use arc_malachitebft_app_channel::app::types::codec::{Codec, HasEncodedLen};
 use arc_malachitebft_app_channel::app::types::PeerId;
+use arc_malachitebft_app_channel::app::types::codec::{Codec, HasEncodedLen};
 use arc_malachitebft_app_channel::app::types::core::ExtendedCommitCertificate;
 use arc_malachitebft_app_channel::app::types::sync::{RawDecidedValue, Request, Response, Status};
 use arc_malachitebft_sync::{ValueRequest, ValueResponse};

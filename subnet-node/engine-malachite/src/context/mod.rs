@@ -10,9 +10,7 @@ mod validators;
 
 use std::fmt;
 
-use arc_malachitebft_app_channel::app::types::core::{
-    self, Context, LinearTimeouts, NilOrVal, Round, VoteType,
-};
+use arc_malachitebft_app_channel::app::types::core::{self, Context, LinearTimeouts, NilOrVal, Round, VoteType};
 use bytes::Bytes;
 use cid::Cid;
 use subnet_types::{Height, VoteKey};

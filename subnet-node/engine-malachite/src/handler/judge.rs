@@ -38,9 +38,8 @@ impl Handler {
             _ => self.begin(state, height, round).await?,
         }
         let closed = self.judge_open(state, height).await?;
-        let values = state.proposals.iter().filter(|proposed| {
-            proposed.round == round || closed.contains(&proposed.block.id())
-        });
+        let values =
+            state.proposals.iter().filter(|proposed| proposed.round == round || closed.contains(&proposed.block.id()));
         Ok(values.filter_map(|proposed| answer(height, proposed)).collect())
     }
 
@@ -208,8 +207,7 @@ impl Handler {
             }
         };
         let id = block.id();
-        let mut proposed =
-            Proposed { init: None, round: number(round), block, encoded, judgement: Judgement::Open };
+        let mut proposed = Proposed { init: None, round: number(round), block, encoded, judgement: Judgement::Open };
         proposed.judgement = self.judge(&proposed, Source::Certified).await?;
         let validity = match proposed.judgement {
             Judgement::Valid => Validity::Valid,

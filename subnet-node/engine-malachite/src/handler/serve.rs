@@ -40,10 +40,7 @@ impl Handler {
     }
 }
 
-async fn read(
-    app: &Arc<dyn SubnetApp>,
-    range: &RangeInclusive<At>,
-) -> Result<Vec<RawDecidedValue<Chain>>, AppFailure> {
+async fn read(app: &Arc<dyn SubnetApp>, range: &RangeInclusive<At>) -> Result<Vec<RawDecidedValue<Chain>>, AppFailure> {
     let status = app.status().await?;
     let first = range.start().height();
     let last = range.end().height().min(status.committed);

@@ -93,16 +93,15 @@ impl Fixture {
     }
 
     async fn part(&self, message: StreamMessage<ProposalPart>) -> Option<ProposedValue<Chain>> {
-        let answer = self.ask(|reply| AppMsg::ReceivedProposalPart {
-            from: peer(),
-            published_by: None,
-            part: message,
-            reply,
-        });
+        let answer =
+            self.ask(|reply| AppMsg::ReceivedProposalPart { from: peer(), published_by: None, part: message, reply });
         answer.await.expect("a part is always answered")
     }
 
-    async fn parts(&self, parts: impl IntoIterator<Item = StreamMessage<ProposalPart>>) -> Option<ProposedValue<Chain>> {
+    async fn parts(
+        &self,
+        parts: impl IntoIterator<Item = StreamMessage<ProposalPart>>,
+    ) -> Option<ProposedValue<Chain>> {
         let mut value = None;
         for part in parts {
             value = self.part(part).await.or(value);
@@ -292,10 +291,10 @@ async fn a_block_that_cannot_be_confirmed_is_withheld_stored_and_asked_about_in_
     // After a restart it is asked about as a live block: nobody accepted it yet.
     let sure = Fixture::restarted(&disk, &rules, Behaviour::default());
     let values = sure.round(1, 7).await;
-    assert_eq!(values.iter().map(|value| (value.value, value.validity)).collect::<Vec<_>>(), [(
-        BlockId(block.id()),
-        Validity::Valid
-    )]);
+    assert_eq!(
+        values.iter().map(|value| (value.value, value.validity)).collect::<Vec<_>>(),
+        [(BlockId(block.id()), Validity::Valid)]
+    );
     assert!(disk.validations().iter().all(|(.., source)| *source == Source::Live));
     sure.end().await.unwrap();
 }
@@ -346,8 +345,7 @@ async fn a_block_of_the_next_height_waits_until_that_height_begins() {
 async fn a_decision_is_acknowledged_when_committed_and_the_next_height_waits_for_it() {
     let rules = Rules { extension_period: Some(2), ..Rules::of(&EQUAL) };
     let commit_delay = Duration::from_millis(50);
-    let fixture =
-        Fixture::restarted(&Arc::default(), &rules, Behaviour { commit_delay, ..Behaviour::default() });
+    let fixture = Fixture::restarted(&Arc::default(), &rules, Behaviour { commit_delay, ..Behaviour::default() });
     fixture.round(1, 0).await;
     let block = fixture.value(1, 0).await.unwrap();
     let (reply, acknowledged) = oneshot::channel();
@@ -426,7 +424,8 @@ async fn ranges_of_decided_blocks_are_clamped_by_what_is_there_and_by_what_a_res
         let block = fixture.value(height, 0).await.unwrap();
         fixture.decide(height, block, 3).await.unwrap();
     }
-    let heights = |values: Vec<RawDecidedValue<Chain>>| values.iter().map(|v| v.certificate.height.0).collect::<Vec<_>>();
+    let heights =
+        |values: Vec<RawDecidedValue<Chain>>| values.iter().map(|v| v.certificate.height.0).collect::<Vec<_>>();
     assert_eq!(heights(fixture.values(1, 1).await), [1]);
     assert_eq!(heights(fixture.values(3, u64::MAX - 1).await), [3]);
     assert_eq!(heights(fixture.values(1, 3).await), [1, 2], "three blocks of 4 MiB are more than 10 MiB");

@@ -1,4 +1,5 @@
 //! Several engines in one process, connected over loopback.
+#![allow(dead_code, missing_docs)]
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -48,10 +49,15 @@ impl Cluster {
 
     /// Starts a node that behaves in its own way.
     pub async fn start_with(&mut self, node: usize, behaviour: Behaviour) {
-        let app = TestApp { behaviour, ..TestApp::new(node, &self.disks[node], &self.rules) };
+        self.start_as(node, node, behaviour).await;
+    }
+
+    /// Starts a node with the vote key of validator `validator`.
+    pub async fn start_as(&mut self, node: usize, validator: usize, behaviour: Behaviour) {
+        let app = TestApp { behaviour, ..TestApp::new(validator, &self.disks[node], &self.rules) };
         let mut p2p_seed = vote_seed(node);
         p2p_seed[0] ^= 0x80;
-        let keys = EngineKeys { vote_seed: vote_seed(node), p2p_seed };
+        let keys = EngineKeys { vote_seed: vote_seed(validator), p2p_seed };
         let others = self.addresses.iter().enumerate().filter(|(other, _)| *other != node);
         let config = EngineConfig {
             moniker: format!("{}-{node}", self.name),
@@ -101,8 +107,10 @@ impl Cluster {
     pub fn assert_agreement(&self, nodes: impl IntoIterator<Item = usize>, height: u64) {
         let nodes: Vec<usize> = nodes.into_iter().collect();
         for height in 1..=height {
-            let ids: Vec<_> =
-                nodes.iter().map(|node| self.disks[*node].committed(height).map(|decided| decided.block.id())).collect();
+            let ids: Vec<_> = nodes
+                .iter()
+                .map(|node| self.disks[*node].committed(height).map(|decided| decided.block.id()))
+                .collect();
             assert!(ids[0].is_some() && ids.windows(2).all(|pair| pair[0] == pair[1]), "height {height}: {ids:?}");
         }
     }

@@ -1,6 +1,8 @@
 //! A chain without a VM: an application that keeps everything in memory, for tests of the engine.
 //!
 //! `Disk` is what survives a restart; a new `TestApp` over the same disk is the restarted node.
+// Shared by several tests, each of which uses a part of it.
+#![allow(dead_code, missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -90,6 +92,8 @@ pub struct Behaviour {
     pub commit_fails_at: Option<u64>,
     /// Building fails at this height.
     pub build_fails_at: Option<u64>,
+    /// Added to the round in what a built block holds, so that a twin of this node builds other blocks.
+    pub salt: u8,
     /// How long a commit takes.
     pub commit_delay: Duration,
 }
@@ -237,7 +241,8 @@ impl SubnetApp for TestApp {
             return Err(AppFailure::new("build", "told to fail"));
         }
         self.disk.lock().builds.push((height, context.round));
-        Ok(self.block(height, context.proposer, u8::try_from(context.round).unwrap()))
+        let salt = self.behaviour.salt.wrapping_add(u8::try_from(context.round).unwrap());
+        Ok(self.block(height, context.proposer, salt))
     }
 
     async fn validate(&self, context: ValidateContext, block: &Block) -> Result<Verdict, AppFailure> {
