@@ -336,7 +336,11 @@ impl Config {
         for endpoint in &self.parent.endpoints {
             if !["http://", "https://", "ws://", "wss://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
                 let expected = "a URL that starts with http://, https://, ws:// or wss://".to_owned();
-                return Err(ConfigError::Value { field: "parent.endpoints", actual: format!("{endpoint:?}"), expected });
+                return Err(ConfigError::Value {
+                    field: "parent.endpoints",
+                    actual: format!("{endpoint:?}"),
+                    expected,
+                });
             }
         }
         self.check_listeners()

@@ -19,8 +19,8 @@ pub struct LogError {
 /// When the filter does not parse.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| config.filter.clone());
-    let parsed = EnvFilter::try_new(&filter)
-        .map_err(|error| LogError { filter: filter.clone(), reason: error.to_string() })?;
+    let parsed =
+        EnvFilter::try_new(&filter).map_err(|error| LogError { filter: filter.clone(), reason: error.to_string() })?;
     let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stdout);
     // Whoever set a subscriber before keeps it.
     let _ = match config.format {

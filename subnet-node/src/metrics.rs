@@ -14,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use subnet_types::Height;
 
 pub use serve::{MetricsError, MetricsServer, serve};
 
@@ -91,7 +92,11 @@ impl ChainMetrics {
         let metrics = Self { interval: Some(interval.clone()), commit: Some(commit.clone()), ..Self::default() };
         registry.register("height", "Last committed height", metrics.height.clone());
         registry.register("messages", "Signed messages executed", metrics.messages.clone());
-        registry.register("messages_failed", "Of those, with another exit code than 0", metrics.messages_failed.clone());
+        registry.register(
+            "messages_failed",
+            "Of those, with another exit code than 0",
+            metrics.messages_failed.clone(),
+        );
         registry.register("gas", "Gas used by signed messages", metrics.gas.clone());
         registry.register("block_interval_seconds", "Time between blocks by their timestamps", interval);
         registry.register("commit_seconds", "Time to execute and store a block", commit);
@@ -103,13 +108,13 @@ impl ChainMetrics {
     }
 
     /// A block was executed.
-    pub fn executed(&self, output: &BlockOutput, parent_height: Option<u64>) {
+    pub fn executed(&self, output: &BlockOutput, parent_height: Option<Height>) {
         match &output.parent_update {
             Some(Ok(applied)) => {
                 self.parent_updates.get_or_create(&ResultLabel { result: "applied" }).inc();
                 self.cross_messages.inc_by(applied.outcomes.len() as u64);
                 if let Some(height) = parent_height {
-                    self.parent_height.set(gauge(height));
+                    self.parent_height.set(gauge(height.get()));
                 }
             }
             Some(Err(_)) => {

@@ -154,11 +154,8 @@ impl BlockRules<'_> {
     /// # Errors
     /// The first field that is another.
     pub fn check_header(&self, header: &BlockHeader, payload: &Payload) -> Result<(), BlockRejection> {
-        let proposal = Proposal {
-            timestamp: header.timestamp,
-            proposer: header.proposer,
-            payload_root: payload.root(),
-        };
+        let proposal =
+            Proposal { timestamp: header.timestamp, proposer: header.proposer, payload_root: payload.root() };
         compare(&next_header(self.identity, self.tip, self.sets, proposal), header)?;
         if header.timestamp <= self.tip.timestamp {
             return Err(BlockRejection::Timestamp { parent: self.tip.timestamp, actual: header.timestamp });

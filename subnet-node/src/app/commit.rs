@@ -16,9 +16,8 @@ use super::execute::execute;
 use super::{ChainError, Frame, Inner, Tip, cross_index};
 use crate::checkpoint::certificate::assemble;
 use crate::checkpoint::derive::{CutBlock, record};
-use crate::storage::{
-    BlockCommit, BlockResults, CheckpointRecord, CrossStep, CrossTrace, StoredCertificate,
-};
+use crate::parent::rules::parent_height;
+use crate::storage::{BlockCommit, BlockResults, CheckpointRecord, CrossStep, CrossTrace, StoredCertificate};
 
 impl Inner {
     /// Executes and commits a decided block. The last committed one again changes nothing.
@@ -31,9 +30,10 @@ impl Inner {
         }
         let content = self.content(&frame, &decided.block)?;
         let messages = content.messages.clone();
+        let parent_height = content.info.parent_update.as_ref().and_then(parent_height);
         let output = execute(self.chain(), &frame, &decided.block.header, content)?;
         let executed_ms = started.elapsed().as_millis() as u64;
-        self.report(&decided.block, &output);
+        self.report(&decided.block, &output, parent_height);
 
         let certified = self.certify(height, &decided.extensions)?;
         let commit = self.batch(decided, &messages, output, certified)?;
@@ -93,7 +93,9 @@ impl Inner {
             if height == head.next() {
                 return Ok(false);
             }
-            return Err(ChainError::Contradiction(format!("height {height} was decided, the last committed is {head}")));
+            return Err(ChainError::Contradiction(format!(
+                "height {height} was decided, the last committed is {head}"
+            )));
         }
         let committed = self.chain().header(height)?.map(|header| header.id());
         if committed == Some(block.id()) {
@@ -119,7 +121,8 @@ impl Inner {
         Ok(Content { info, messages })
     }
 
-    fn report(&self, block: &Block, output: &BlockOutput) {
+    fn report(&self, block: &Block, output: &BlockOutput, parent_height: Option<Height>) {
+        self.parts.metrics.executed(output, parent_height);
         if let Some(Err(exit_code)) = &output.parent_update {
             tracing::error!(height = %block.header.height, %exit_code, "a parent update failed and changed nothing");
         }
@@ -226,11 +229,7 @@ impl Inner {
     }
 
     /// A trace for each message that the cut took up.
-    fn cut_traces(
-        &self,
-        cut: &CheckpointCut,
-        output: &BlockOutput,
-    ) -> Result<Vec<(Digest, CrossTrace)>, ChainError> {
+    fn cut_traces(&self, cut: &CheckpointCut, output: &BlockOutput) -> Result<Vec<(Digest, CrossTrace)>, ChainError> {
         let after = self.after(output);
         let gateway = StateView::new(&after, &output.state_root)?.gateway()?;
         let messages = gateway.batch(&after, cut).map_err(ChainError::Gateway)?;

@@ -19,11 +19,7 @@ pub(super) fn execute(
         ChainError::Contradiction(format!("block {height} was decided, but its proposer {proposer} is no validator"))
     })?;
     let input = BlockInput {
-        context: BlockContext {
-            height: header.height,
-            timestamp: header.timestamp,
-            base_fee: header.base_fee.clone(),
-        },
+        context: BlockContext { height: header.height, timestamp: header.timestamp, base_fee: header.base_fee.clone() },
         parent_update: content.info.parent_update.map(apply_params),
         messages: content.messages,
         proposer_owner: proposer.owner,

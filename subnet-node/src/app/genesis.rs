@@ -85,12 +85,7 @@ fn write_genesis(content: &GenesisContent, store: &Store, engine: &Engine) -> Re
     let validators = StateView::new(&memory, &built.state_root)?.gateway()?.validators;
     let (receipts_root, no_receipts) = no_receipts();
     let blocks = [content.bundle.clone(), built.new_blocks, vec![(receipts_root, no_receipts)]].concat();
-    let results = BlockResults {
-        state_root: built.state_root,
-        receipts_root,
-        gas_used: 0,
-        validators,
-    };
+    let results = BlockResults { state_root: built.state_root, receipts_root, gas_used: 0, validators };
     store.put_genesis(&GenesisCommit { identity: content.genesis.identity(), results, blocks })?;
     tracing::info!(
         subnet = %content.genesis.subnet,

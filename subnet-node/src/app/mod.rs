@@ -23,6 +23,8 @@ pub mod messages;
 mod reader;
 mod senders;
 mod service;
+#[cfg(test)]
+pub(crate) mod tests;
 mod tip;
 mod validate;
 

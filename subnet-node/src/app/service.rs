@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cid::Cid;
 use engine_api::{
-    AppFailure, Block, BuildContext, ChainStatus, DecidedBlock, HeightRules, SignedExtension, SubnetApp, UndecidedBlock,
-    ValidateContext, Verdict,
+    AppFailure, Block, BuildContext, ChainStatus, DecidedBlock, HeightRules, SignedExtension, SubnetApp,
+    UndecidedBlock, ValidateContext, Verdict,
 };
 use subnet_types::{BlsSignature, FinalityCertificate, Height, VoteKey};
 

@@ -14,3 +14,5 @@ pub mod rotation;
 pub mod sign;
 pub mod submission;
 pub mod submitter;
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use client::sign_message;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use subnet_types::{ChainIdentity, SignedMessage, SubnetId, VoteKey};
+use subnet_types::{ChainIdentity, Sequence, SignedMessage, SubnetId, VoteKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +60,10 @@ pub struct Submitter {
     progress: Option<Progress>,
     /// The last message pushed, until the parent says what became of it.
     waiting: Option<SignedMessage>,
+    /// When the parent last said that all of our checkpoints up to this one are settled.
+    settled: Option<(Option<Sequence>, Instant)>,
+    /// Time in which another node's submission shows; known once the parent was asked.
+    step: Option<Duration>,
     failures: u32,
 }
 
@@ -79,7 +83,16 @@ impl Submitter {
     /// A submitter that has done nothing.
     pub fn new(parts: SubmitterParts) -> Self {
         let from = parts.account.address();
-        Self { parts, from, started: Instant::now(), progress: None, waiting: None, failures: 0 }
+        Self {
+            parts,
+            from,
+            started: Instant::now(),
+            progress: None,
+            waiting: None,
+            settled: None,
+            step: None,
+            failures: 0,
+        }
     }
 
     /// Works until `stop` is cancelled.
@@ -110,6 +123,10 @@ impl Submitter {
         if let Some(sequence) = certified {
             self.parts.metrics.certified.set(gauge(sequence.get()));
         }
+        // Most blocks certify nothing; the parent is not asked after each of them.
+        if self.settled.is_some_and(|(known, at)| known == certified && at.elapsed() < POLL_IDLE) {
+            return Ok(false);
+        }
         let settlement = match self.settlement().await {
             Ok(settlement) => settlement,
             Err(error) => {
@@ -125,8 +142,10 @@ impl Submitter {
         let Some(duty) = due(&settlement, certified) else {
             self.progress = None;
             self.waiting = None;
+            self.settled = Some((certified, Instant::now()));
             return Ok(false);
         };
+        self.settled = None;
         let now = self.started.elapsed();
         let progress = Progress::with(self.progress, duty, now);
         self.progress = Some(progress);
@@ -276,7 +295,7 @@ impl Submitter {
     }
 
     /// The last checkpoint with a certificate: the last one cut, or the one before while its votes are under way.
-    fn last_certified(&self) -> Result<Option<subnet_types::Sequence>, ChainError> {
+    fn last_certified(&self) -> Result<Option<Sequence>, ChainError> {
         let mut record = self.parts.chain.last_checkpoint()?;
         while let Some(found) = record {
             if found.certificate.is_some() {
@@ -297,8 +316,13 @@ impl Submitter {
     }
 
     /// Time in which another node's submission shows, by the parent's own pace.
-    async fn step_time(&self) -> Duration {
-        let interval_ms = self.parts.endpoints.facts().await.map_or(0, |facts| facts.block_interval_ms);
-        Duration::from_millis(interval_ms.saturating_mul(STEP_BLOCKS)).max(STEP_MIN)
+    async fn step_time(&mut self) -> Duration {
+        if let Some(step) = self.step {
+            return step;
+        }
+        let Ok(facts) = self.parts.endpoints.facts().await else { return STEP_MIN };
+        let step = Duration::from_millis(facts.block_interval_ms.saturating_mul(STEP_BLOCKS)).max(STEP_MIN);
+        self.step = Some(step);
+        step
     }
 }

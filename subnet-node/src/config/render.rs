@@ -31,7 +31,10 @@ impl Config {
             self.gossip.connections_per_ip_max,
         );
 
-        text.section("rpc", "JSON-RPC over HTTP and WebSocket. There is no login: listen on loopback or behind a proxy.");
+        text.section(
+            "rpc",
+            "JSON-RPC over HTTP and WebSocket. There is no login: listen on loopback or behind a proxy.",
+        );
         text.field("Where to listen.", "listen", quoted(&self.rpc.listen.to_string()));
         text.field("Clients connected at the same time.", "connections_max", self.rpc.connections_max);
         text.field("Bytes of one request.", "request_bytes_max", self.rpc.request_bytes_max);
@@ -73,7 +76,11 @@ impl Config {
         text.field("Memory for what is being written to it.", "write_buffer_mib", limits.write_buffer_mib);
         text.field("Messages that wait for a block.", "mempool_messages_max", limits.mempool_messages_max);
         text.field("Their encoded bytes.", "mempool_mib", limits.mempool_mib);
-        text.field("Messages that the VM may run at the same time, at least 2.", "vm_concurrency", limits.vm_concurrency);
+        text.field(
+            "Messages that the VM may run at the same time, at least 2.",
+            "vm_concurrency",
+            limits.vm_concurrency,
+        );
 
         text.section("log", "What is written to standard output.");
         let format = match self.log.format {

@@ -19,7 +19,9 @@ const CONNECTIONS_MAX: usize = 8;
 
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("metrics cannot listen on {address}: {reason}; choose another metrics.listen or set metrics.is_enabled = false")]
+#[error(
+    "metrics cannot listen on {address}: {reason}; choose another metrics.listen or set metrics.is_enabled = false"
+)]
 pub struct MetricsError {
     address: SocketAddr,
     reason: String,
@@ -44,7 +46,11 @@ impl MetricsServer {
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(metrics: Metrics, address: SocketAddr, stop: CancellationToken) -> Result<MetricsServer, MetricsError> {
+pub async fn serve(
+    metrics: Metrics,
+    address: SocketAddr,
+    stop: CancellationToken,
+) -> Result<MetricsServer, MetricsError> {
     let failed = |error: std::io::Error| MetricsError { address, reason: error.to_string() };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let listen = listener.local_addr().map_err(failed)?;

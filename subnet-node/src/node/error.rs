@@ -86,7 +86,9 @@ impl NodeError {
 fn describe(reason: &ExitReason) -> String {
     match reason {
         ExitReason::Shutdown => "consensus was shut down".to_owned(),
-        ExitReason::Liveness(reason) => format!("consensus stopped: {reason}; nothing signed is in doubt, a restart may help"),
+        ExitReason::Liveness(reason) => {
+            format!("consensus stopped: {reason}; nothing signed is in doubt, a restart may help")
+        }
         ExitReason::Safety(reason) => {
             format!("consensus stopped: {reason}; going on could contradict what was signed, an operator must look")
         }

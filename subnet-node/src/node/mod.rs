@@ -78,8 +78,8 @@ pub async fn run_until(home: &Home, stop: CancellationToken) -> Result<(), NodeE
 
 fn read_genesis(home: &Home) -> Result<GenesisContent, NodeError> {
     let path = home.genesis();
-    let bytes = std::fs::read(&path)
-        .map_err(|error| NodeError::Genesis { path: path.clone(), reason: error.to_string() })?;
+    let bytes =
+        std::fs::read(&path).map_err(|error| NodeError::Genesis { path: path.clone(), reason: error.to_string() })?;
     GenesisContent::parse(&bytes).map_err(|error| NodeError::Genesis { path, reason: error.to_string() })
 }
 
@@ -92,7 +92,7 @@ async fn consensus(
     stop: &CancellationToken,
 ) -> Result<(), NodeError> {
     let NodeKeys { vote, checkpoint, p2p, account } = keys;
-    let follower = services.follower(config)?;
+    let follower = services.follower(config);
     let app = App::new(AppParts {
         chain: services.chain.clone(),
         messages: Arc::new(services.mempool.clone()) as Arc<dyn MessageSource>,
@@ -103,18 +103,17 @@ async fn consensus(
         metrics: services.metrics.chain.clone(),
     });
     let engine_keys = EngineKeys { vote_seed: *vote.secret(), p2p_seed: *p2p.secret() };
-    let engine = MalachiteEngine.start(Arc::new(app), engine_keys, engine_config(home, config, &services.chain)).await?;
+    let engine =
+        MalachiteEngine.start(Arc::new(app), engine_keys, engine_config(home, config, &services.chain)).await?;
     let engine: Arc<dyn RunningEngine> = Arc::from(engine);
     services.status.set_engine(engine.clone());
 
     let tasks = CancellationToken::new();
-    let following = spawn_follower(follower, tasks.clone());
-    let submitting = spawn_submitter(services.submitter(config, account, vote.public())?, tasks.clone());
+    let mut following = spawn_follower(follower, tasks.clone());
+    let mut submitting = spawn_submitter(services.submitter(account, vote.public()), tasks.clone());
     let events = tokio::spawn(watch_engine(engine.clone(), services.clone(), tasks.clone()));
     tracing::info!(height = %services.chain.tip().height, "consensus runs");
 
-    let mut following = following;
-    let mut submitting = submitting;
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
         reason = engine.wait() => match reason {
@@ -166,10 +165,7 @@ fn spawn_follower(follower: Option<crate::parent::Follower>, stop: CancellationT
     })
 }
 
-fn spawn_submitter(
-    submitter: Option<crate::checkpoint::submitter::Submitter>,
-    stop: CancellationToken,
-) -> ServiceTask {
+fn spawn_submitter(submitter: Option<crate::checkpoint::submitter::Submitter>, stop: CancellationToken) -> ServiceTask {
     tokio::spawn(async move {
         match submitter {
             Some(submitter) => submitter.run(stop).await,

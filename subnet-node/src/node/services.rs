@@ -59,8 +59,7 @@ impl Services {
         let chain = open(home, config, content).await?;
         let mut servers = Servers::default();
         if config.metrics.is_enabled {
-            servers.metrics =
-                Some(metrics::serve(metrics.clone(), config.metrics.listen, servers.stop.clone()).await?);
+            servers.metrics = Some(metrics::serve(metrics.clone(), config.metrics.listen, servers.stop.clone()).await?);
         }
         let verifier = Arc::new(Verifier::new(*chain.identity(), content.genesis.chain.signatures));
         let mempool_config = mempool_config(config, &content.genesis, keys);
@@ -103,39 +102,29 @@ impl Services {
     }
 
     /// The follower of a subnet's parent; `None` on a root.
-    pub(super) fn follower(&self, config: &Config) -> Result<Option<Follower>, NodeError> {
-        let Some(endpoints) = self.endpoints.clone() else { return Ok(None) };
-        Ok(Some(Follower::new(FollowerParts {
+    pub(super) fn follower(&self, config: &Config) -> Option<Follower> {
+        Some(Follower::new(FollowerParts {
             chain: self.chain.clone(),
-            endpoints,
+            endpoints: self.endpoints.clone()?,
             clock: system_clock(),
             metrics: self.metrics.parent.clone(),
             poll: Duration::from_millis(config.parent.poll_ms),
-        })))
+        }))
     }
 
     /// The submitter of a subnet's checkpoints; `None` on a root, and where it is switched off.
-    pub(super) fn submitter(
-        &self,
-        config: &Config,
-        account: Option<AccountKey>,
-        vote_key: VoteKey,
-    ) -> Result<Option<Submitter>, NodeError> {
+    pub(super) fn submitter(&self, account: Option<AccountKey>, vote_key: VoteKey) -> Option<Submitter> {
         let genesis = self.chain.genesis();
-        let (Some(endpoints), Some(account)) = (self.endpoints.clone(), account) else { return Ok(None) };
-        let (Some(actor), Some(anchor)) = (genesis.subnet.checkpoint_actor(), &genesis.parent) else { return Ok(None) };
-        if !config.checkpoint.is_submitter {
-            return Ok(None);
-        }
-        Ok(Some(Submitter::new(SubmitterParts {
+        Some(Submitter::new(SubmitterParts {
             chain: self.chain.clone(),
-            endpoints,
-            account,
+            endpoints: self.endpoints.clone()?,
+            // Keys are read only where the node submits.
+            account: account?,
             vote_key,
-            actor,
-            parent: anchor.identity,
+            actor: genesis.subnet.checkpoint_actor()?,
+            parent: genesis.parent.as_ref()?.identity,
             metrics: self.metrics.checkpoint.clone(),
-        })))
+        }))
     }
 
     /// Looks at what does not report by itself.

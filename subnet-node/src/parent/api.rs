@@ -71,11 +71,7 @@ impl ParentApi for Client {
 
     async fn facts(&self) -> Result<ParentFacts, RpcError> {
         let info = self.info().await?;
-        Ok(ParentFacts {
-            identity: info.identity,
-            block_interval_ms: info.block_interval_ms,
-            height: info.height,
-        })
+        Ok(ParentFacts { identity: info.identity, block_interval_ms: info.block_interval_ms, height: info.height })
     }
 
     async fn parent_update(

@@ -52,10 +52,7 @@ impl ParentError {
     /// Whether the node said that what was asked for does not exist, or not yet.
     pub fn is_absent(&self) -> bool {
         use client::api::ApiError;
-        matches!(
-            self,
-            Self::Call(RpcError::Refused { error: ApiError::NotFound(_) | ApiError::NotReady(_), .. })
-        )
+        matches!(self, Self::Call(RpcError::Refused { error: ApiError::NotFound(_) | ApiError::NotReady(_), .. }))
     }
 }
 
@@ -78,11 +75,7 @@ impl Endpoints {
     ///
     /// # Errors
     /// When there is none, or an address is unusable.
-    pub fn connect(
-        config: &ParentConfig,
-        parent: ChainIdentity,
-        metrics: ParentMetrics,
-    ) -> Result<Self, ParentError> {
+    pub fn connect(config: &ParentConfig, parent: ChainIdentity, metrics: ParentMetrics) -> Result<Self, ParentError> {
         let options = ClientOptions { timeout: Duration::from_millis(config.timeout_ms), ..ClientOptions::default() };
         let apis = config
             .endpoints

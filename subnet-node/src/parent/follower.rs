@@ -96,7 +96,8 @@ impl Follower {
                     self.inner.report(&error, failures);
                 }
             }
-            let pause = self.inner.poll.saturating_mul(1 << failures.min(5)).min(FAILURE_PAUSE_MAX.max(self.inner.poll));
+            let pause =
+                self.inner.poll.saturating_mul(1 << failures.min(5)).min(FAILURE_PAUSE_MAX.max(self.inner.poll));
             // A new block of ours may have moved the cursor, so its successor wants another candidate.
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -159,10 +160,7 @@ impl Inner {
     }
 
     fn trust_rule(&self) -> TrustRule {
-        TrustRule {
-            block_timestamp: (self.clock)(),
-            trusting_period_ms: self.chain.genesis().chain.trusting_period_ms,
-        }
+        TrustRule { block_timestamp: (self.clock)(), trusting_period_ms: self.chain.genesis().chain.trusting_period_ms }
     }
 
     fn report(&self, error: &LookError, failures: u32) {

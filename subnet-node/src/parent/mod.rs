@@ -15,6 +15,8 @@ mod cursor;
 pub mod endpoints;
 mod follower;
 pub mod rules;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use async_trait::async_trait;
 use subnet_types::ParentUpdate;

@@ -46,7 +46,9 @@ pub enum ParentUpdateRejection {
     #[error("parent certificate: {0}")]
     Certificate(#[from] CertificateError),
     /// Follows an older parent, or the same without bringing anything.
-    #[error("parent height {actual} with {messages} messages and {changes} changes, height {tracked} is followed already")]
+    #[error(
+        "parent height {actual} with {messages} messages and {changes} changes, height {tracked} is followed already"
+    )]
     NotNewer {
         /// Tracked height.
         tracked: Height,
@@ -203,11 +205,7 @@ fn at_most(what: &'static str, actual: usize, max: usize) -> Result<(), ParentUp
     if actual <= max { Ok(()) } else { Err(ParentUpdateRejection::TooMany { what, actual, max }) }
 }
 
-fn contiguous(
-    what: &'static str,
-    first: u64,
-    numbers: impl Iterator<Item = u64>,
-) -> Result<(), ParentUpdateRejection> {
+fn contiguous(what: &'static str, first: u64, numbers: impl Iterator<Item = u64>) -> Result<(), ParentUpdateRejection> {
     for (index, actual) in numbers.enumerate() {
         // Saturating: at the end of the numbers the comparison fails instead of the addition.
         let expected = first.saturating_add(index as u64);

@@ -34,8 +34,20 @@ pub(super) const META: &str = "meta";
 
 /// Every column family.
 pub(super) const ALL: [&str; 14] = [
-    IPLD, HEADERS, PAYLOADS, RESULTS, RECEIPTS, EVENTS, CERTIFICATES, MESSAGES, BLOCK_IDS, CHECKPOINTS, CROSS, UNDECIDED,
-    SIGNED, META,
+    IPLD,
+    HEADERS,
+    PAYLOADS,
+    RESULTS,
+    RECEIPTS,
+    EVENTS,
+    CERTIFICATES,
+    MESSAGES,
+    BLOCK_IDS,
+    CHECKPOINTS,
+    CROSS,
+    UNDECIDED,
+    SIGNED,
+    META,
 ];
 
 /// [`META`]: version of this layout.

@@ -12,6 +12,8 @@ mod ipld;
 mod open;
 mod read;
 mod records;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::sync::Arc;
@@ -19,7 +21,8 @@ use std::sync::Arc;
 pub use error::StoreError;
 pub use open::MemoryLimits;
 pub use records::{
-    BlockEvents, BlockReceipts, BlockResults, CheckpointRecord, CrossStep, CrossTrace, MessagePosition, StoredCertificate,
+    BlockEvents, BlockReceipts, BlockResults, CheckpointRecord, CrossStep, CrossTrace, MessagePosition,
+    StoredCertificate,
 };
 pub use write::{BlockCommit, GenesisCommit};
 

@@ -61,8 +61,7 @@ impl Store {
         if actual != SCHEMA_VERSION {
             return Err(StoreError::Schema { path: path.to_owned(), expected: SCHEMA_VERSION, actual });
         }
-        let actual: ChainIdentity =
-            self.record(META, META_IDENTITY, "chain identity")?.ok_or(StoreError::NoGenesis)?;
+        let actual: ChainIdentity = self.record(META, META_IDENTITY, "chain identity")?.ok_or(StoreError::NoGenesis)?;
         if actual != *identity {
             return Err(StoreError::WrongChain { path: path.to_owned(), expected: *identity, actual });
         }

@@ -1,5 +1,8 @@
 //! Writes. Each public function is one synced batch: it is on disk when it returns, or it never happened.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use cid::Cid;
 use engine_api::{Block, UndecidedBlock};
 use fvm_ipld_encoding::BytesSer;
@@ -106,9 +109,7 @@ impl Store {
         if let Some((sequence, certificate)) = &commit.certified {
             self.put_certificate(&mut batch, *sequence, certificate)?;
         }
-        for (id, trace) in &commit.cross {
-            let mut traces = self.cross_traces(id)?;
-            traces.push(trace.clone());
+        for (id, traces) in self.with_earlier_traces(&commit.cross)? {
             batch.put(CROSS, id.as_bytes(), &traces);
         }
         batch.delete_below(UNDECIDED, height.next());
@@ -157,6 +158,22 @@ impl Store {
                 batch.write("signed digest")
             }
         }
+    }
+
+    /// A block may do several things to one message, so its traces are put together before they are written.
+    fn with_earlier_traces(
+        &self,
+        new: &[(Digest, CrossTrace)],
+    ) -> Result<BTreeMap<Digest, Vec<CrossTrace>>, StoreError> {
+        let mut all: BTreeMap<Digest, Vec<CrossTrace>> = BTreeMap::new();
+        for (id, trace) in new {
+            let traces = match all.entry(*id) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(self.cross_traces(id)?),
+            };
+            traces.push(trace.clone());
+        }
+        Ok(all)
     }
 
     fn put_certificate(

@@ -1,0 +1,166 @@
+//! Several nodes and one parent: who submits what, when.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fvm_ipld_encoding::from_slice;
+use subnet_types::Sequence;
+use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams, checkpoint};
+use tokio_util::sync::CancellationToken;
+
+use super::rotation::Turn;
+use super::submitter::{Submitter, SubmitterParts};
+use crate::app::tests::world::{Node, PARENT_IDENTITY, PERIOD, VALIDATORS, account, funded, subnet, vote_key};
+use crate::metrics::Metrics;
+use crate::parent::Endpoints;
+use crate::parent::api::ParentApi;
+use crate::parent::tests::fake::{FakeApi, World};
+
+/// A chain with `count` certified checkpoints.
+async fn certified(count: u64) -> Node {
+    let node = Node::new(subnet());
+    while node.chain().tip().height.get() < count * PERIOD + 1 {
+        node.step().await;
+    }
+    node
+}
+
+/// All validators, each with a parent node of its own.
+struct Team {
+    world: Arc<World>,
+    apis: Vec<FakeApi>,
+    submitters: Vec<Submitter>,
+}
+
+impl Team {
+    fn new(node: &Node) -> Self {
+        Self::at(node, World::new(PARENT_IDENTITY))
+    }
+
+    fn at(node: &Node, world: Arc<World>) -> Self {
+        let apis: Vec<FakeApi> = (1..=VALIDATORS).map(|_| FakeApi::new(&world)).collect();
+        let submitters = (1..=VALIDATORS)
+            .zip(&apis)
+            .map(|(seed, api)| {
+                let api = Box::new(api.clone()) as Box<dyn ParentApi>;
+                Submitter::new(SubmitterParts {
+                    chain: node.chain().clone(),
+                    endpoints: Arc::new(Endpoints::new(vec![api], PARENT_IDENTITY, Metrics::new().parent).unwrap()),
+                    account: account(seed),
+                    vote_key: vote_key(seed).public(),
+                    actor: node.content.genesis.subnet.checkpoint_actor().unwrap(),
+                    parent: PARENT_IDENTITY,
+                    metrics: Metrics::new().checkpoint,
+                })
+            })
+            .collect();
+        Self { world, apis, submitters }
+    }
+
+    async fn work(self, time: Duration) -> Arc<World> {
+        let stop = CancellationToken::new();
+        let tasks: Vec<_> =
+            self.submitters.into_iter().map(|submitter| tokio::spawn(submitter.run(stop.clone()))).collect();
+        tokio::time::sleep(time).await;
+        stop.cancel();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        self.world
+    }
+}
+
+/// Validators by their place in the rotation of a checkpoint.
+fn rotation(node: &Node, sequence: u64) -> Vec<u8> {
+    let validators = node.chain().validators(node.next_height()).unwrap();
+    let mut seeds: Vec<u8> = (1..=VALIDATORS).collect();
+    seeds.sort_by_key(|seed| Turn::of(&validators, &vote_key(*seed).public(), Sequence::new(sequence)).position);
+    seeds
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_checkpoint_is_submitted_once_by_the_first_in_its_rotation() {
+    let node = certified(3).await;
+    let world = Team::new(&node).work(Duration::from_secs(120)).await;
+    let pushed = world.pushed.lock();
+    let senders: Vec<_> = pushed.iter().map(|signed| signed.message.from).collect();
+    let firsts: Vec<_> = (1..=3).map(|sequence| account(rotation(&node, sequence)[0]).address()).collect();
+    assert_eq!(senders, firsts);
+    for (index, signed) in pushed.iter().enumerate() {
+        assert_eq!(signed.message.method_num, checkpoint::SUBMIT_CHECKPOINT);
+        assert_eq!(signed.message.to, node.content.genesis.subnet.checkpoint_actor().unwrap());
+        let params: SubmitCheckpointParams = from_slice(signed.message.params.bytes()).unwrap();
+        let record = node.chain().checkpoint(Sequence::new(index as u64 + 1)).unwrap().unwrap();
+        assert_eq!((params.checkpoint, Some(params.certificate)), (record.checkpoint, record.certificate));
+        mempool::verify(signed, &PARENT_IDENTITY, subnet_types::message::SignaturePolicy::Bound).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_takes_over_when_the_first_is_cut_off() {
+    let node = certified(1).await;
+    let team = Team::new(&node);
+    let order = rotation(&node, 1);
+    team.apis[usize::from(order[0] - 1)].is_down.store(true, Ordering::Relaxed);
+    let world = team.work(Duration::from_secs(60)).await;
+    let senders: Vec<_> = world.pushed.lock().iter().map(|signed| signed.message.from).collect();
+    assert_eq!(senders, [account(order[1]).address()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn estimate_that_fails_costs_no_message() {
+    let node = certified(1).await;
+    let team = Team::new(&node);
+    team.world.is_refusing_estimates.store(true, Ordering::Relaxed);
+    let world = team.work(Duration::from_secs(300)).await;
+    assert!(world.pushed.lock().is_empty());
+    // The refusal ends, and work goes on where it stood.
+    world.is_refusing_estimates.store(false, Ordering::Relaxed);
+    let world = Team::at(&node, world).work(Duration::from_secs(60)).await;
+    assert_eq!(world.pushed.lock().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_wait_on_the_parent_are_delivered_once_by_whoever_is_first() {
+    let node = funded().await;
+    for _ in 0..2 {
+        node.step().await;
+    }
+    let team = Team::new(&node);
+    *team.world.last_sequence.lock() = Sequence::new(1);
+    *team.world.undelivered.lock() = 1;
+    let world = team.work(Duration::from_secs(60)).await;
+    let pushed = world.pushed.lock();
+    assert_eq!(pushed.len(), 1);
+    assert_eq!(pushed[0].message.method_num, checkpoint::DELIVER_BATCH);
+    let params: DeliverBatchParams = from_slice(pushed[0].message.params.bytes()).unwrap();
+    assert_eq!((params.sequence, params.messages.len()), (Sequence::new(1), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_waits_is_replaced_at_a_higher_price_not_followed_by_another() {
+    let node = certified(1).await;
+    let team = Team::new(&node);
+    team.world.is_including.store(false, Ordering::Relaxed);
+    let world = team.work(Duration::from_secs(60)).await;
+    let pushed = world.pushed.lock();
+    let first = rotation(&node, 1)[0];
+    let own: Vec<_> = pushed.iter().filter(|signed| signed.message.from == account(first).address()).collect();
+    assert!(own.len() >= 2, "{} attempts", own.len());
+    for pair in own.windows(2) {
+        assert_eq!(pair[0].message.sequence, pair[1].message.sequence);
+        assert!(pair[1].message.gas_premium > pair[0].message.gas_premium);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn parent_that_has_everything_is_left_alone() {
+    let node = certified(1).await;
+    let team = Team::new(&node);
+    *team.world.last_sequence.lock() = Sequence::new(1);
+    let calls: Vec<_> = team.apis.iter().map(|api| api.calls.clone()).collect();
+    let world = team.work(Duration::from_secs(60)).await;
+    assert!(world.pushed.lock().is_empty());
+    assert!(calls.iter().all(|calls| calls.load(Ordering::Relaxed) < 20), "asked now and then only");
+}

@@ -1,0 +1,166 @@
+//! A parent node that answers what it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use cid::Cid;
+use client::api::{ApiError, ChildStatus, MessageStage, MessageStatus};
+use client::rpc::RpcError;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::message::Message;
+use parking_lot::Mutex;
+use subnet_types::{ChainIdentity, Digest, Height, Nonce, ParentUpdate, Sequence, SignedMessage, SubnetId};
+
+use crate::parent::api::{ParentApi, ParentFacts, RangeStart};
+
+/// What several fake nodes of one parent share.
+pub(crate) struct World {
+    pub(crate) identity: ChainIdentity,
+    pub(crate) update: Mutex<Option<ParentUpdate>>,
+    pub(crate) last_sequence: Mutex<Sequence>,
+    pub(crate) undelivered: Mutex<u64>,
+    /// Whether a pushed message takes effect at once; otherwise it waits for ever.
+    pub(crate) is_including: AtomicBool,
+    pub(crate) is_refusing_estimates: AtomicBool,
+    pub(crate) pushed: Mutex<Vec<SignedMessage>>,
+}
+
+impl World {
+    pub(crate) fn new(identity: ChainIdentity) -> Arc<Self> {
+        Arc::new(Self {
+            identity,
+            update: Mutex::new(None),
+            last_sequence: Mutex::new(Sequence::ZERO),
+            undelivered: Mutex::new(0),
+            is_including: AtomicBool::new(true),
+            is_refusing_estimates: AtomicBool::new(false),
+            pushed: Mutex::new(Vec::new()),
+        })
+    }
+}
+
+/// One fake node. Clones are the same node.
+#[derive(Clone)]
+pub(crate) struct FakeApi {
+    pub(crate) world: Arc<World>,
+    pub(crate) is_down: Arc<AtomicBool>,
+    pub(crate) calls: Arc<AtomicUsize>,
+    pub(crate) identity: ChainIdentity,
+}
+
+impl FakeApi {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        Self { world: world.clone(), is_down: Arc::default(), calls: Arc::default(), identity: world.identity }
+    }
+
+    fn call(&self) -> Result<(), RpcError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.is_down.load(Ordering::Relaxed) {
+            let (url, reason) = (self.url().to_owned(), "connection refused".to_owned());
+            return Err(RpcError::Unreachable { url, method: "fake", reason });
+        }
+        Ok(())
+    }
+
+    fn refused(&self, error: ApiError) -> RpcError {
+        RpcError::Refused { url: self.url().to_owned(), method: "fake", error }
+    }
+}
+
+#[async_trait]
+impl ParentApi for FakeApi {
+    fn url(&self) -> &str {
+        "http://fake"
+    }
+
+    async fn facts(&self) -> Result<ParentFacts, RpcError> {
+        self.call()?;
+        Ok(ParentFacts { identity: self.identity, block_interval_ms: 1000, height: Height::new(1) })
+    }
+
+    async fn parent_update(
+        &self,
+        _: &SubnetId,
+        from: RangeStart,
+        at: Option<Height>,
+    ) -> Result<ParentUpdate, RpcError> {
+        self.call()?;
+        let absent = || self.refused(ApiError::NotFound("no such height yet".to_owned()));
+        let mut update = self.world.update.lock().clone().ok_or_else(absent)?;
+        if at.is_some_and(|at| Some(at) != update.header.height.previous()) {
+            return Err(absent());
+        }
+        update.messages.retain(|message| message.nonce >= from.nonce);
+        Ok(update)
+    }
+
+    async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
+        self.call()?;
+        let id = Address::new_id(105);
+        Ok(ChildStatus {
+            subnet: child.clone(),
+            actor: child.checkpoint_actor().unwrap_or(id).into(),
+            id: id.into(),
+            is_active: true,
+            members: 4,
+            validators_min: 4,
+            last_sequence: *self.world.last_sequence.lock(),
+            last_digest: Digest::ZERO,
+            last_height: Height::ZERO,
+            confirmed_configuration: subnet_types::ConfigurationNumber::FIRST,
+            custody: TokenAmount::default().into(),
+            stake: TokenAmount::default().into(),
+            batch_reserved: TokenAmount::default().into(),
+            top_down_next_nonce: Nonce::ZERO,
+            top_down_applied: Nonce::ZERO,
+            bottom_up_next_nonce: Nonce::ZERO,
+            undelivered: *self.world.undelivered.lock(),
+        })
+    }
+
+    async fn next_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
+        self.call()?;
+        Ok(self.world.pushed.lock().iter().filter(|signed| signed.message.from == *sender).count() as u64)
+    }
+
+    async fn estimate(&self, message: &Message, _: &TokenAmount) -> Result<Message, RpcError> {
+        self.call()?;
+        if self.world.is_refusing_estimates.load(Ordering::Relaxed) {
+            return Err(self.refused(ApiError::InvalidParams("the message fails".to_owned())));
+        }
+        let price = TokenAmount::from_atto(100);
+        Ok(Message { gas_limit: 1_000_000, gas_fee_cap: price.clone(), gas_premium: price, ..message.clone() })
+    }
+
+    async fn push(&self, signed: &SignedMessage) -> Result<Cid, RpcError> {
+        self.call()?;
+        self.world.pushed.lock().push(signed.clone());
+        if self.world.is_including.load(Ordering::Relaxed) {
+            use subnet_types::actors::checkpoint::{DELIVER_BATCH, SUBMIT_CHECKPOINT};
+            if signed.message.method_num == SUBMIT_CHECKPOINT {
+                let mut last = self.world.last_sequence.lock();
+                *last = last.next();
+            }
+            if signed.message.method_num == DELIVER_BATCH {
+                *self.world.undelivered.lock() = 0;
+            }
+        }
+        Ok(signed.cid())
+    }
+
+    async fn message_status(&self, message: &Cid) -> Result<MessageStatus, RpcError> {
+        self.call()?;
+        let is_included = self.world.is_including.load(Ordering::Relaxed);
+        let stage = if is_included { MessageStage::Included } else { MessageStage::Pending };
+        Ok(MessageStatus {
+            message: (*message).into(),
+            stage,
+            height: None,
+            exit_code: is_included.then_some(0),
+            gas_used: None,
+            r#return: None,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Stories of a node and its parent's nodes.
+
+pub(crate) mod fake;
+mod following;

@@ -1,0 +1,181 @@
+use engine_api::Block;
+use fvm_ipld_blockstore::Blockstore;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::block::BLOCK_VERSION;
+use subnet_types::hash::{cid_of_bytes, encode};
+use subnet_types::{
+    BlockHeader, BlockInfo, BlsSignature, ChainIdentity, ConfigurationNumber, Digest, FinalityCertificate, Height,
+    Payload, QuorumCertificate, Sequence, TimestampMs, VoteKey,
+};
+
+use super::*;
+
+const CHAIN: ChainIdentity = Digest([1; 32]);
+
+fn open(folder: &tempfile::TempDir) -> Result<Store, StoreError> {
+    Store::open(&folder.path().join("db"), &CHAIN, MemoryLimits::default())
+}
+
+fn results(name: &[u8]) -> BlockResults {
+    let cid = cid_of_bytes(name);
+    BlockResults { state_root: cid, receipts_root: cid, gas_used: 1, validators: cid }
+}
+
+fn genesis() -> GenesisCommit {
+    GenesisCommit {
+        identity: CHAIN,
+        results: results(b"genesis"),
+        blocks: vec![(cid_of_bytes(b"code"), b"code".into())],
+    }
+}
+
+fn block(height: u64) -> Block {
+    let payload = Payload::new(&BlockInfo::default(), &[]);
+    let cid = cid_of_bytes(b"x");
+    let header = BlockHeader {
+        version: BLOCK_VERSION,
+        chain: CHAIN,
+        height: Height::new(height),
+        parent: cid,
+        timestamp: TimestampMs::new(height),
+        proposer: VoteKey([1; 32]),
+        payload_root: payload.root(),
+        state_root: cid,
+        receipts_root: cid,
+        gas_used: 0,
+        base_fee: TokenAmount::from_atto(100),
+        validators_hash: Digest::ZERO,
+        next_validators_hash: Digest::ZERO,
+    };
+    Block { header, payload }
+}
+
+fn commit(height: u64) -> BlockCommit {
+    let block = block(height);
+    let certificate =
+        FinalityCertificate { height: Height::new(height), round: 0, block: block.id(), signatures: vec![] };
+    BlockCommit {
+        message_cids: vec![cid_of_bytes(&encode(&height))],
+        results: results(&encode(&("results", height))),
+        receipts: vec![],
+        events: vec![],
+        blocks: vec![(cid_of_bytes(&encode(&("state", height))), encode(&("state", height)))],
+        certificate: StoredCertificate { certificate, extensions: vec![] },
+        checkpoint: None,
+        certified: None,
+        cross: vec![(Digest([7; 32]), CrossTrace { height: Height::new(height), step: CrossStep::Unclaimed })],
+        block,
+    }
+}
+
+fn assert_has(store: &Store, commit: &BlockCommit) {
+    let height = commit.block.header.height;
+    assert_eq!(store.header(height).unwrap().as_ref(), Some(&commit.block.header));
+    assert_eq!(store.payload(height).unwrap().as_ref(), Some(&commit.block.payload));
+    assert_eq!(store.results(height).unwrap().as_ref(), Some(&commit.results));
+    assert_eq!(store.certificate(height).unwrap().as_ref(), Some(&commit.certificate));
+    assert_eq!(store.height_of(&commit.block.id()).unwrap(), Some(height));
+    assert_eq!(store.message_position(&commit.message_cids[0]).unwrap(), Some(MessagePosition { height, index: 0 }));
+    assert_eq!(Blockstore::get(store, &commit.blocks[0].0).unwrap().as_ref(), Some(&commit.blocks[0].1));
+}
+
+fn assert_has_not(store: &Store, commit: &BlockCommit) {
+    let height = commit.block.header.height;
+    assert_eq!(store.header(height).unwrap(), None);
+    assert_eq!(store.payload(height).unwrap(), None);
+    assert_eq!(store.results(height).unwrap(), None);
+    assert_eq!(store.certificate(height).unwrap(), None);
+    assert_eq!(store.height_of(&commit.block.id()).unwrap(), None);
+    assert_eq!(store.message_position(&commit.message_cids[0]).unwrap(), None);
+    assert_eq!(Blockstore::get(store, &commit.blocks[0].0).unwrap(), None);
+}
+
+#[test]
+fn what_was_committed_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    assert_eq!(store.head().unwrap(), None);
+    store.put_genesis(&genesis()).unwrap();
+    store.commit_block(&commit(1)).unwrap();
+    drop(store);
+    let store = open(&folder).unwrap();
+    assert_eq!(store.head().unwrap(), Some(Height::new(1)));
+    assert_has(&store, &commit(1));
+    assert_eq!(Blockstore::get(&store, &cid_of_bytes(b"code")).unwrap(), Some(b"code".to_vec()));
+    store.commit_block(&commit(2)).unwrap();
+    assert_eq!(store.cross_traces(&Digest([7; 32])).unwrap().len(), 2, "traces add up over blocks");
+}
+
+#[test]
+fn block_that_cannot_be_written_whole_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    store.put_genesis(&genesis()).unwrap();
+    // Certifies a checkpoint that was never cut: found out after most of the batch is put together.
+    let certificate = QuorumCertificate {
+        configuration: ConfigurationNumber::FIRST,
+        signers: vec![1],
+        signature: BlsSignature([0; 96]),
+    };
+    let broken = BlockCommit { certified: Some((Sequence::new(1), certificate)), ..commit(1) };
+    assert!(matches!(store.commit_block(&broken), Err(StoreError::Missing { what: "checkpoint", .. })));
+    assert_has_not(&store, &broken);
+    assert_eq!(store.head().unwrap(), Some(Height::GENESIS));
+    store.commit_block(&commit(1)).unwrap();
+    assert_has(&store, &commit(1));
+}
+
+#[test]
+fn blocks_enter_in_order_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    assert!(matches!(store.commit_block(&commit(1)), Err(StoreError::NoGenesis)));
+    store.put_genesis(&genesis()).unwrap();
+    assert!(matches!(store.commit_block(&commit(2)), Err(StoreError::Order { .. })));
+    store.commit_block(&commit(1)).unwrap();
+    let again = store.commit_block(&commit(1));
+    assert!(matches!(again, Err(StoreError::Order { expected, .. }) if expected == Height::new(2)));
+    assert!(matches!(store.put_genesis(&genesis()), Err(StoreError::Order { .. })));
+}
+
+#[test]
+fn database_of_another_chain_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    store.put_genesis(&genesis()).unwrap();
+    drop(store);
+    let other = Digest([2; 32]);
+    let error = Store::open(&folder.path().join("db"), &other, MemoryLimits::default()).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::WrongChain { expected, actual, .. } if *expected == other && *actual == CHAIN)
+    );
+    assert!(error.to_string().contains("--home"), "{error}");
+    open(&folder).unwrap();
+}
+
+#[test]
+fn second_instance_is_refused_with_a_hint_until_the_first_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(&folder).unwrap();
+    let error = open(&folder).unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+    assert!(error.to_string().contains("another process"), "{error}");
+    drop(first);
+    open(&folder).unwrap();
+}
+
+#[test]
+fn folder_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("db"), b"a file").unwrap();
+    let error = open(&folder).unwrap_err();
+    assert!(matches!(error, StoreError::Open { .. }), "{error}");
+    assert!(error.to_string().contains("db"), "{error}");
+}
+
+#[test]
+fn ipld_blocks_cannot_be_put_apart_from_a_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    assert!(store.put_keyed(&cid_of_bytes(b"a"), b"a").is_err());
+}
