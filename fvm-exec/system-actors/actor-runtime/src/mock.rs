@@ -339,7 +339,9 @@ impl Runtime for MockRuntime {
     }
 
     fn emit_event(&self, event: &ActorEvent) -> Result<(), ActorError> {
-        self.world.borrow_mut().events.push(event.clone());
-        Ok(())
+        if self.read_only.get() {
+            return Err(ActorError::read_only("a read-only call cannot emit events"));
+        }
+        self.world.borrow_mut().emit_event(event)
     }
 }

@@ -155,6 +155,6 @@ pub trait Runtime {
     /// Adds an event to the message's receipt.
     ///
     /// # Errors
-    /// Exit 16 when the event breaks the VM's rules.
+    /// Exit 25 in a read-only call, exit 16 when the event breaks the VM's limits.
     fn emit_event(&self, event: &ActorEvent) -> Result<(), ActorError>;
 }

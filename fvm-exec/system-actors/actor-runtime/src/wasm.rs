@@ -195,7 +195,9 @@ impl Runtime for SyscallRuntime {
     }
 
     fn emit_event(&self, event: &ActorEvent) -> Result<(), ActorError> {
-        fvm_sdk::event::emit_event(event)
-            .map_err(|error| ActorError::illegal_argument(format!("emitting an event: {error:?}")))
+        fvm_sdk::event::emit_event(event).map_err(|error| match error {
+            ErrorNumber::ReadOnly => ActorError::read_only("a read-only call cannot emit events"),
+            error => ActorError::illegal_argument(format!("emitting an event: {error:?}")),
+        })
     }
 }

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 
 use cid::Cid;
-use fvm_shared::ActorID;
+use fvm_ipld_encoding::CBOR;
 use fvm_shared::address::{Address, Payload};
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::event::ActorEvent;
+use fvm_shared::{ActorID, IPLD_RAW};
 use subnet_types::actors;
 
 use super::{SentMessage, code};
 use crate::error::ActorError;
+
+/// The VM's limits on one event.
+const EVENT_ENTRIES_MAX: usize = 255;
+const EVENT_KEY_BYTES_MAX: usize = 31;
+const EVENT_VALUES_BYTES_MAX: usize = 8 * 1024;
 
 /// First id for accounts that sends create; far from the ids tests choose.
 const AUTO_ACCOUNT_ID_FIRST: ActorID = 1_000_000;
@@ -109,6 +115,24 @@ impl World {
         if let Some(delegated) = delegated {
             self.delegated.insert(id, delegated);
         }
+        Ok(())
+    }
+
+    pub fn emit_event(&mut self, event: &ActorEvent) -> Result<(), ActorError> {
+        let refuse = |problem: String| Err(ActorError::illegal_argument(format!("emitting an event: {problem}")));
+        let values: usize = event.entries.iter().map(|entry| entry.value.len()).sum();
+        if event.entries.len() > EVENT_ENTRIES_MAX || values > EVENT_VALUES_BYTES_MAX {
+            return refuse(format!("{} entries with {values} bytes of values", event.entries.len()));
+        }
+        for entry in &event.entries {
+            if entry.key.len() > EVENT_KEY_BYTES_MAX {
+                return refuse(format!("key {:?} is longer than {EVENT_KEY_BYTES_MAX} bytes", entry.key));
+            }
+            if entry.codec != IPLD_RAW && entry.codec != CBOR {
+                return refuse(format!("codec {:#x} of {:?} is neither raw nor CBOR", entry.codec, entry.key));
+            }
+        }
+        self.events.push(event.clone());
         Ok(())
     }
 }
