@@ -10,7 +10,7 @@ use crate::accounts::AccountView;
 use crate::limits::REPLACEMENT_PERCENT_MIN;
 use crate::pool::Pool;
 use crate::queue::{Entry, SenderQueue};
-use crate::rejection::Rejection;
+use crate::rejection::{Price, Rejection};
 use crate::rules;
 
 /// What became of a message that breaks no rule.
@@ -111,17 +111,12 @@ impl Pool {
 
 fn check_replacement(signed: &SignedMessage, replaced: &Entry) -> Result<(), Rejection> {
     let (new, old) = (&signed.message, &replaced.message.signed().message);
-    let (premium_min, fee_cap_min) = (raised(&old.gas_premium), raised(&old.gas_fee_cap));
-    if new.gas_premium >= premium_min && new.gas_fee_cap >= fee_cap_min {
+    let needed = Price { premium: raised(&old.gas_premium), fee_cap: raised(&old.gas_fee_cap) };
+    if new.gas_premium >= needed.premium && new.gas_fee_cap >= needed.fee_cap {
         return Ok(());
     }
-    Err(Rejection::ReplacementUnderpriced {
-        nonce: new.sequence,
-        premium: new.gas_premium.clone(),
-        premium_min,
-        fee_cap: new.gas_fee_cap.clone(),
-        fee_cap_min,
-    })
+    let offered = Price { premium: new.gas_premium.clone(), fee_cap: new.gas_fee_cap.clone() };
+    Err(Rejection::ReplacementUnderpriced { nonce: new.sequence, offered: Box::new(offered), needed: Box::new(needed) })
 }
 
 /// The least that replaces `price`: at least one attoFIL more, so that zero is replaced by something.

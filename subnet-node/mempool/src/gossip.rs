@@ -15,7 +15,7 @@ use subnet_types::limits::MESSAGE_BYTES_MAX;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::limits::{COMMAND_QUEUE_MAX, INBOUND_QUEUE_MAX, PERSISTENT_PEERS_MAX};
+use crate::limits::{COMMAND_QUEUE_MAX, INBOUND_QUEUE_MAX, PERSISTENT_PEERS_MAX, PULLS_QUEUE_MAX};
 use crate::network::{Command, Network};
 use crate::pull::PullAnswer;
 
@@ -110,7 +110,7 @@ pub enum Inbound {
         /// The message.
         bytes: Vec<u8>,
     },
-    /// What a peer has pending, because this node asked. Not forwarded.
+    /// What a peer has pending, because this node asked.
     Pulled {
         /// Who.
         peer: PeerId,
@@ -191,7 +191,7 @@ impl Gossip {
             return Err(GossipError::TooManyPeers { actual: config.peers.len(), max: PERSISTENT_PEERS_MAX });
         }
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE_MAX);
-        let (inbound, inbound_queue) = mpsc::channel(INBOUND_QUEUE_MAX);
+        let (inbound, inbound_queue) = mpsc::channel(INBOUND_QUEUE_MAX + PULLS_QUEUE_MAX);
         let status = Arc::new(Mutex::new(GossipStatus::default()));
         let (network, listen) = Network::listen(config, command_queue, inbound, status.clone()).await?;
         let stop = Arc::new(Notify::new());
@@ -219,8 +219,8 @@ impl GossipHandle {
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(PublishError::TooLarge { actual: bytes.len(), max: MESSAGE_BYTES_MAX });
         }
-        // Half of the queue is left to verdicts. No more messages than that are ever being judged, so a verdict
-        // always finds room.
+        // Half of the queue is left to verdicts and answers. No more than that are ever being judged, so one always
+        // finds room.
         let room = self.commands.capacity();
         if room <= COMMAND_QUEUE_MAX / 2 {
             return Err(PublishError::Busy { waiting: COMMAND_QUEUE_MAX - room });
@@ -272,5 +272,3 @@ impl GossipHandle {
         }
     }
 }
-
-const _: () = assert!(COMMAND_QUEUE_MAX >= 2 * INBOUND_QUEUE_MAX + 2);

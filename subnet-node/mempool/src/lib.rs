@@ -31,6 +31,7 @@ mod select;
 pub mod service;
 pub mod signature;
 mod swarm;
+mod unjudged;
 mod verifier;
 mod worker;
 
@@ -38,7 +39,7 @@ pub use accounts::{AccountSource, AccountView, AccountsUnreadable};
 pub use gossip::{Gossip, GossipConfig, GossipCounters, GossipError, GossipHandle, GossipStatus};
 pub use limits::PoolLimits;
 pub use pool::{Admission, Checked, Departures, PendingMessage, Pool, PoolStats, SelectLimits};
-pub use rejection::Rejection;
+pub use rejection::{Price, Rejection};
 pub use rules::{IntrinsicGas, MessageRules};
 pub use service::{Commit, Mempool, MempoolConfig, MempoolError, MempoolMetrics, MempoolStatus, PushError};
 pub use signature::{BatchError, SignatureError, Verifier, verify, verify_all};

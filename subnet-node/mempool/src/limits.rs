@@ -65,13 +65,20 @@ pub const VERDICT_HEARTBEATS_MAX: usize = 10;
 /// peers would not hear what is published again.
 pub const DUPLICATE_MEMORY: Duration = Duration::from_secs(25);
 
-/// Messages received and not yet judged. Full: a newcomer is ignored and counted; its sender publishes it again.
-pub const INBOUND_QUEUE_MAX: usize = 1024;
-/// Orders to the swarm not yet carried out. Full: a publication is refused, a verdict waits.
-pub const COMMAND_QUEUE_MAX: usize = 4096;
+/// Messages received and not yet judged; one peer gets half. Full: a newcomer is ignored and counted, and whoever
+/// published it does so again. Room for a burst that takes a loaded machine a second to verify.
+pub const INBOUND_QUEUE_MAX: usize = 4096;
+/// Bytes received and not yet judged; one peer gets half.
+pub const INBOUND_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Answers to pulls received and not yet judged, and questions not yet answered.
+pub const PULLS_QUEUE_MAX: usize = 16;
+/// Orders to the swarm not yet carried out; half of the room is for publications, half for verdicts.
+pub const COMMAND_QUEUE_MAX: usize = 2 * (INBOUND_QUEUE_MAX + 2 * PULLS_QUEUE_MAX);
 
 /// Established connections in all.
 pub const CONNECTIONS_MAX: u32 = 128;
+/// Those of them that others made. The rest is for peers this node chose, so that strangers cannot take all.
+pub const CONNECTIONS_INCOMING_MAX: u32 = CONNECTIONS_MAX - PERSISTENT_PEERS_MAX as u32;
 /// Connections that are being established, in each direction.
 pub const CONNECTIONS_PENDING_MAX: u32 = 32;
 /// Connections with one peer: two nodes that name each other dial at the same time.
@@ -125,4 +132,6 @@ const _: () = assert!(MESSAGES_MAX >= PAYLOAD_ITEMS_MAX, "a pool can fill a bloc
 const _: () = assert!(BYTES_MAX >= PAYLOAD_BYTES_MAX, "a pool can fill a block");
 const _: () = assert!(PULL_BYTES_MAX >= MESSAGE_BYTES_MAX, "any message can be pulled");
 const _: () = assert!(SENDER_MESSAGES_MAX as u64 > NONCE_GAP_MAX);
+const _: () = assert!(PERSISTENT_PEERS_MAX < CONNECTIONS_MAX as usize);
+const _: () = assert!(INBOUND_BYTES_MAX / 2 >= TRANSMIT_BYTES_MAX);
 const _: () = assert!(SCORE_CUT < SCORE_MAX && FAULT_COST > 0);

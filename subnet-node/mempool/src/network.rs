@@ -21,6 +21,7 @@ use crate::pull::{PullAnswer, PullRequest, PullResponse, Pulls};
 use crate::redial::Redial;
 use crate::score::Standing;
 use crate::swarm::{self, Behaviour, BehaviourEvent, Names};
+use crate::unjudged::Unjudged;
 
 /// An order to the swarm.
 pub(crate) enum Command {
@@ -46,6 +47,7 @@ pub(crate) struct Network {
     connections: BTreeMap<ConnectionId, Connection>,
     redial: Redial,
     pulls: Pulls,
+    unjudged: Unjudged,
     status: Arc<Mutex<GossipStatus>>,
 }
 
@@ -81,8 +83,8 @@ impl Network {
             status.listen = Some(listen);
         }
         let redial = Redial::new(config.peers, Instant::now());
-        let (connections, pulls) = (BTreeMap::new(), Pulls::default());
-        Ok((Self { swarm, names, commands, inbound, connections, redial, pulls, status }, listen))
+        let (connections, pulls, unjudged) = (BTreeMap::new(), Pulls::default(), Unjudged::default());
+        Ok((Self { swarm, names, commands, inbound, connections, redial, pulls, unjudged, status }, listen))
     }
 
     /// Until it is told to end, or nobody is left who could tell.
@@ -136,6 +138,7 @@ impl Network {
             Verdict::Ignore => MessageAcceptance::Ignore,
             Verdict::Fault => MessageAcceptance::Reject,
         };
+        self.unjudged.judged(id);
         self.swarm.behaviour_mut().gossipsub.report_message_validation_result(id, &peer, acceptance);
         match verdict {
             Verdict::Accept => self.status.lock().counters.accepted += 1,
@@ -174,7 +177,7 @@ impl Network {
                 self.connections.remove(&connection_id);
                 self.redial.ended(connection_id, now);
                 if num_established == 0 {
-                    self.pulls.done(&peer_id);
+                    self.pulls.gone(&peer_id);
                 }
                 self.update_peers();
             }
@@ -200,6 +203,11 @@ impl Network {
             BehaviourEvent::Gossipsub(gossipsub::Event::Message { propagation_source, message_id, message }) => {
                 self.receive(propagation_source, message_id, message.data);
             }
+            BehaviourEvent::Gossipsub(gossipsub::Event::Subscribed { peer_id, .. }) => {
+                if let Some(channel) = self.pulls.subscribed(&peer_id) {
+                    self.pass_question(channel);
+                }
+            }
             BehaviourEvent::Identify(identify::Event::Received { connection_id, peer_id, info }) => {
                 self.introduce(connection_id, peer_id, &info.protocol_version, now);
             }
@@ -218,7 +226,12 @@ impl Network {
 
     fn receive(&mut self, peer: PeerId, id: MessageId, bytes: Vec<u8>) {
         self.status.lock().counters.received += 1;
-        if self.inbound.try_send(Inbound::Message { peer, id: id.clone(), bytes }).is_err() {
+        if self.unjudged.is_waiting(&id) {
+            // It came again after gossip forgot it: the verdict to come is for both.
+            return;
+        }
+        let has_room = self.unjudged.admit(peer, &id, bytes.len());
+        if !has_room || self.inbound.try_send(Inbound::Message { peer, id: id.clone(), bytes }).is_err() {
             self.status.lock().counters.dropped += 1;
             self.judge(peer, &id, Verdict::Ignore);
         }
@@ -252,10 +265,22 @@ impl Network {
         channel: request_response::ResponseChannel<PullResponse>,
         now: Instant,
     ) {
-        if self.pulls.admit_question(peer, now) {
-            // Full: the peer asks again.
-            let _ = self.inbound.try_send(Inbound::PullAsked { answer: PullAnswer(channel) });
+        if !self.pulls.admit_question(peer, now) {
+            return;
         }
+        // Whatever is admitted after the answer must reach the peer by gossip, so it has to be in the topic first.
+        let is_subscribed =
+            self.swarm.behaviour().gossipsub.all_peers().any(|(known, topics)| *known == peer && !topics.is_empty());
+        if is_subscribed {
+            self.pass_question(channel);
+        } else {
+            self.pulls.hold(peer, channel);
+        }
+    }
+
+    fn pass_question(&self, channel: request_response::ResponseChannel<PullResponse>) {
+        // Full: the peer asks again.
+        let _ = self.inbound.try_send(Inbound::PullAsked { answer: PullAnswer(channel) });
     }
 
     fn receive_answer(&mut self, peer: PeerId, response: PullResponse) {

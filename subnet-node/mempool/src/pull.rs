@@ -1,6 +1,8 @@
 //! What a node that was away missed: on connecting it asks its peers, once each, for what they have pending.
 //!
-//! One question, one bounded answer; each side keeps its own pause between two questions of one peer.
+//! One question, one bounded answer; each side keeps its own pause between two questions of one peer. A question is
+//! answered once the peer has joined the topic: what is admitted before the answer is in it, what is admitted after it
+//! is gossiped, and nothing falls in between.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -46,6 +48,7 @@ const TRIES_MAX: u32 = 3;
 pub(crate) struct Pulls {
     due: BTreeMap<PeerId, Due>,
     answered: BTreeMap<PeerId, Instant>,
+    held: BTreeMap<PeerId, ResponseChannel<PullResponse>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +62,23 @@ impl Pulls {
         self.due.insert(peer, Due { at: now, tries: 0 });
     }
 
-    /// The peer answered or is gone.
+    /// Keeps a question of a peer that has not joined the topic yet.
+    pub(crate) fn hold(&mut self, peer: PeerId, channel: ResponseChannel<PullResponse>) {
+        self.held.insert(peer, channel);
+    }
+
+    /// The peer has joined the topic: its question, if it asked before.
+    pub(crate) fn subscribed(&mut self, peer: &PeerId) -> Option<ResponseChannel<PullResponse>> {
+        self.held.remove(peer)
+    }
+
+    /// The peer is gone.
+    pub(crate) fn gone(&mut self, peer: &PeerId) {
+        self.due.remove(peer);
+        self.held.remove(peer);
+    }
+
+    /// The peer answered.
     pub(crate) fn done(&mut self, peer: &PeerId) {
         self.due.remove(peer);
     }

@@ -108,21 +108,14 @@ pub enum Rejection {
         pending: TokenAmount,
     },
     /// A message with this nonce waits already and the offer is not high enough to replace it.
-    #[error(
-        "nonce {nonce} is taken by a pending message: replacing it needs premium {} and fee cap {}, got {} and {}",
-        .premium_min.atto(), .fee_cap_min.atto(), .premium.atto(), .fee_cap.atto()
-    )]
+    #[error("nonce {nonce} is taken by a pending message: replacing it needs {needed}, got {offered}")]
     ReplacementUnderpriced {
         /// The contested nonce.
         nonce: u64,
-        /// Offered.
-        premium: TokenAmount,
-        /// Needed.
-        premium_min: TokenAmount,
-        /// Offered.
-        fee_cap: TokenAmount,
-        /// Needed.
-        fee_cap_min: TokenAmount,
+        /// What this message offers.
+        offered: Box<Price>,
+        /// The least that replaces the pending one.
+        needed: Box<Price>,
     },
     /// The sender has too much pending.
     #[error("the sender has {actual} pending messages, at most {max} are kept")]
@@ -138,6 +131,21 @@ pub enum Rejection {
         /// What this message would pay the proposer at the least base fee.
         tip: TokenAmount,
     },
+}
+
+/// What a message pays for each unit of gas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    /// To the proposer.
+    pub premium: TokenAmount,
+    /// At most, base fee included.
+    pub fee_cap: TokenAmount,
+}
+
+impl std::fmt::Display for Price {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "premium {} and fee cap {}", self.premium.atto(), self.fee_cap.atto())
+    }
 }
 
 impl Rejection {

@@ -17,8 +17,8 @@ use subnet_types::hash::blake2b_256;
 use crate::gate::Gate;
 use crate::gossip::{GossipConfig, GossipError};
 use crate::limits::{
-    CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, DUPLICATE_MEMORY, IDLE_TIMEOUT,
-    IDS_PER_FRAME_MAX, PULL_RESPONSE_BYTES_MAX, PULL_TIMEOUT, TRANSMIT_BYTES_MAX, VERDICT_HEARTBEATS_MAX,
+    CONNECTIONS_INCOMING_MAX, CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, DUPLICATE_MEMORY,
+    IDLE_TIMEOUT, IDS_PER_FRAME_MAX, PULL_RESPONSE_BYTES_MAX, PULL_TIMEOUT, TRANSMIT_BYTES_MAX, VERDICT_HEARTBEATS_MAX,
 };
 use crate::pull::{PullRequest, PullResponse};
 
@@ -77,6 +77,7 @@ fn setup(error: impl std::fmt::Display) -> GossipError {
 fn behaviour(key: &identity::Keypair, config: &GossipConfig, names: &Names) -> Result<Behaviour, GossipError> {
     let limits = ConnectionLimits::default()
         .with_max_established(Some(CONNECTIONS_MAX))
+        .with_max_established_incoming(Some(CONNECTIONS_INCOMING_MAX))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX))
         .with_max_pending_incoming(Some(CONNECTIONS_PENDING_MAX))
         .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_MAX));

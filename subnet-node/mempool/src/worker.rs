@@ -3,7 +3,7 @@
 
 use tokio::sync::mpsc;
 
-use crate::gossip::{GossipHandle, Inbound, Verdict};
+use crate::gossip::{GossipHandle, Inbound, PeerId, Verdict};
 use crate::limits::{PULL_BYTES_MAX, PULL_MESSAGES_MAX};
 use crate::pool::Admission;
 use crate::rules::decode;
@@ -14,13 +14,21 @@ pub(crate) fn run(core: &Core, gossip: &GossipHandle, mut inbound: mpsc::Receive
     while let Some(inbound) = inbound.blocking_recv() {
         match inbound {
             Inbound::Message { peer, id, bytes } => gossip.report(peer, id, judge(core, &bytes)),
-            Inbound::Pulled { peer, messages } => {
-                // One bad message spoils the rest: an honest peer admitted each of them itself.
-                if messages.iter().any(|bytes| judge(core, bytes) == Verdict::Fault) {
-                    gossip.fault(peer);
-                }
-            }
+            Inbound::Pulled { peer, messages } => accept_pulled(core, gossip, peer, messages),
             Inbound::PullAsked { answer } => gossip.answer(answer, core.sample(PULL_MESSAGES_MAX, PULL_BYTES_MAX)),
+        }
+    }
+}
+
+/// What is new here may be new to this node's other peers, who may have asked before it came: it is published once.
+fn accept_pulled(core: &Core, gossip: &GossipHandle, peer: PeerId, messages: Vec<Vec<u8>>) {
+    for bytes in messages {
+        match judge(core, &bytes) {
+            // Too much at once: whoever pushed it publishes it again.
+            Verdict::Accept => drop(gossip.publish(bytes)),
+            Verdict::Ignore => {}
+            // One bad message spoils the rest: an honest peer admitted each of them itself.
+            Verdict::Fault => return gossip.fault(peer),
         }
     }
 }

@@ -166,10 +166,10 @@ fn a_replacement_needs_ten_percent_more_of_both_prices() {
     assert!(is_added(&add(&mut pool, &first, &rich(0))));
     for (premium, fee_cap) in [(21, 200), (22, 109), (20, 100)] {
         let rejection = add(&mut pool, &seal_other(premium, fee_cap), &rich(0)).unwrap_err();
-        let Rejection::ReplacementUnderpriced { premium_min, fee_cap_min, .. } = &rejection else {
+        let Rejection::ReplacementUnderpriced { needed, .. } = &rejection else {
             panic!("{rejection}");
         };
-        assert_eq!((premium_min, fee_cap_min), (&atto(22), &atto(110)));
+        assert_eq!((&needed.premium, &needed.fee_cap), (&atto(22), &atto(110)));
         assert!(!rejection.is_fault());
     }
     let better = seal_other(22, 110);
