@@ -40,22 +40,30 @@ pub struct Draft {
     pub method: MethodNum,
     /// Its parameters, encoded.
     pub params: RawBytes,
+    /// Least gas to give it, where the estimate can fall short because others change the state before it runs.
+    pub gas_limit_min: u64,
 }
 
 impl Draft {
+    /// The same with at least this much gas.
+    #[must_use]
+    pub fn with_gas_limit_min(self, gas_limit_min: u64) -> Self {
+        Self { gas_limit_min, ..self }
+    }
+
     /// A plain transfer.
     pub fn transfer(to: Address, value: TokenAmount) -> Self {
-        Self { to, value, method: METHOD_SEND, params: RawBytes::default() }
+        Self { to, value, method: METHOD_SEND, params: RawBytes::default(), gas_limit_min: 0 }
     }
 
     /// A call.
     pub fn call<P: Serialize>(to: Address, value: TokenAmount, method: MethodNum, params: &P) -> Self {
-        Self { to, value, method, params: RawBytes::new(encode(params)) }
+        Self { to, value, method, params: RawBytes::new(encode(params)), gas_limit_min: 0 }
     }
 
     /// A call without parameters.
     pub fn bare_call(to: Address, value: TokenAmount, method: MethodNum) -> Self {
-        Self { to, value, method, params: RawBytes::default() }
+        Self { to, value, method, params: RawBytes::default(), gas_limit_min: 0 }
     }
 }
 
@@ -249,7 +257,8 @@ impl Sender {
             gas_premium: TokenAmount::default(),
         };
         let spec = MessageSendSpec { max_fee: self.fee_max.clone().into() };
-        let message = self.client.gas_estimate_message_gas(&message, Some(spec)).await?;
+        let mut message = self.client.gas_estimate_message_gas(&message, Some(spec)).await?;
+        message.gas_limit = message.gas_limit.max(draft.gas_limit_min);
         let asked = &message.gas_fee_cap * message.gas_limit;
         if asked > self.fee_max {
             return Err(SendError::Fee { asked, max: self.fee_max.clone() });

@@ -92,6 +92,11 @@ pub struct Joining<'a> {
     pub endpoint: String,
 }
 
+/// Gas for every join. Whichever join completes the set pays for the activation, and who that is shows only in the
+/// block: an estimate made while others were joining would fall short. Several times what an activation with 128
+/// validators takes.
+const JOIN_GAS_MIN: u64 = 1_000_000_000;
+
 /// Joins a subnet as a validator owned by the sender's account.
 ///
 /// # Errors
@@ -113,7 +118,7 @@ pub async fn join(
         checkpoint_proof: proofs.checkpoint,
         endpoint: endpoint.clone(),
     };
-    let draft = Draft::call(*actor, stake.clone(), checkpoint::JOIN, &params);
+    let draft = Draft::call(*actor, stake.clone(), checkpoint::JOIN, &params).with_gas_limit_min(JOIN_GAS_MIN);
     sender.send(&draft, options, progress).await
 }
 

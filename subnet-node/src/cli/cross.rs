@@ -27,7 +27,7 @@ pub enum CrossCommand {
     ///
     /// With --to-rpc, also waits until the child has credited it.
     #[command(after_help = "Example:\n  \
-        subnet-node cross fund /r31415926/f2abjxfbp274xpdqcpuaykwkfb43omjotacm2p3za \"5 FIL\" --to-rpc http://127.0.0.1:2234")]
+        subnet-node cross fund /r31415926/f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia \"5 FIL\" --to-rpc http://127.0.0.1:2234")]
     Fund {
         /// The child
         subnet: SubnetId,

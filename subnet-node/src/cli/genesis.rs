@@ -47,7 +47,7 @@ pub enum GenesisCommand {
     /// file.
     #[command(
         name = "from-parent",
-        after_help = "Example:\n  subnet-node genesis from-parent /r31415926/f2abc… --rpc http://127.0.0.1:1234"
+        after_help = "Example:\n  subnet-node genesis from-parent /r31415926/f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia --rpc http://127.0.0.1:1234"
     )]
     FromParent {
         /// Name of the child

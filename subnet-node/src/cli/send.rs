@@ -53,7 +53,7 @@ impl SendArgs {
     pub(super) async fn run(self, context: &Context) -> Result<(), CliError> {
         let sender = context.sender(&self.sender).await?;
         let params = RawBytes::new(self.params);
-        let draft = Draft { to: self.to, value: self.amount.clone(), method: self.method, params };
+        let draft = Draft { to: self.to, value: self.amount.clone(), method: self.method, params, gas_limit_min: 0 };
         let sent = sender.push(&draft).await?;
         let mut outcome = Outcome {
             message: sent.cid.into(),

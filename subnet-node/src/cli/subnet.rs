@@ -32,7 +32,7 @@ pub enum SubnetCommand {
         subnet-node subnet create --validators-min 4 --stake-min \"10 FIL\" --block-interval-ms 500")]
     Create(Box<CreateArgs>),
     /// Enter an existing checkpoint actor with the gateway, where `create` was interrupted in between
-    #[command(after_help = "Example:\n  subnet-node subnet register f2abjxfbp274xpdqcpuaykwkfb43omjotacm2p3za")]
+    #[command(after_help = "Example:\n  subnet-node subnet register f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia")]
     Register {
         /// Robust address of the actor
         #[arg(value_parser = parse_actor)]
@@ -45,7 +45,7 @@ pub enum SubnetCommand {
     /// The account of --from stakes and will own the validator: it earns the tips, on the subnet. Both keys prove that
     /// you hold them.
     #[command(after_help = "Example:\n  \
-        subnet-node subnet join /r31415926/f2abjxfbp274xpdqcpuaykwkfb43omjotacm2p3za --stake \"10 FIL\"")]
+        subnet-node subnet join /r31415926/f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia --stake \"10 FIL\"")]
     Join {
         /// Name of the subnet, or address of its actor
         #[arg(value_parser = parse_actor)]
@@ -67,7 +67,7 @@ pub enum SubnetCommand {
     List,
     /// Show what this chain knows of a child: members, custody, last checkpoint
     #[command(after_help = "Example:\n  \
-        subnet-node subnet show /r31415926/f2abjxfbp274xpdqcpuaykwkfb43omjotacm2p3za --json")]
+        subnet-node subnet show /r31415926/f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia --json")]
     Show {
         /// Name of the child
         subnet: SubnetId,
