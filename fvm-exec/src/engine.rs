@@ -10,7 +10,7 @@ use cid::Cid;
 use fvm::engine::{EngineConfig, EnginePool};
 use fvm::machine::NetworkConfig;
 use fvm_ipld_blockstore::Blockstore;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::error::ExecError;
 use crate::genesis::Bundle;
@@ -21,13 +21,40 @@ static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
 /// The process's wasm engine.
 pub struct Engine {
     pool: EnginePool,
+    calls: Gate,
+}
+
+/// Lets a number of trial calls in at a time and makes the others wait.
+struct Gate {
+    free: Mutex<u32>,
+    freed: Condvar,
+}
+
+/// A place that a trial call holds while it runs.
+pub(crate) struct Place<'a>(&'a Gate);
+
+impl Gate {
+    fn enter(&self) -> Place<'_> {
+        let mut free = self.free.lock();
+        self.freed.wait_while(&mut free, |free| *free == 0);
+        *free -= 1;
+        Place(self)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock() += 1;
+        self.0.freed.notify_one();
+    }
 }
 
 impl Engine {
     /// The process's engine, made now if no one holds it yet; then `concurrency` says how many messages may run at
     /// the same time over all its users, and further ones wait.
     ///
-    /// A node wants at least 2, or a query that runs holds up the block.
+    /// Trial calls never take the last place, so that no number of slow queries holds up a block; that needs a
+    /// concurrency of at least 2, and one more for each chain beyond the first.
     ///
     /// # Errors
     /// When the address space cannot be reserved.
@@ -39,7 +66,8 @@ impl Engine {
         let mut config = EngineConfig::from(&NetworkConfig::new(NETWORK_VERSION));
         config.concurrency = concurrency.max(1);
         let pool = EnginePool::new(config).map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
-        let engine = Arc::new(Self { pool });
+        let calls = Gate { free: Mutex::new(concurrency.saturating_sub(1).max(1)), freed: Condvar::new() };
+        let engine = Arc::new(Self { pool, calls });
         *shared = Arc::downgrade(&engine);
         Ok(engine)
     }
@@ -53,6 +81,11 @@ impl Engine {
             .map_err(|error| ExecError::Bundle { bundle: Box::new(bundle.manifest()), problem: format!("{error:#}") })
     }
 
+    /// Waits for a place for a trial call.
+    pub(crate) fn enter_call(&self) -> Place<'_> {
+        self.calls.enter()
+    }
+
     pub(crate) fn pool(&self) -> EnginePool {
         self.pool.clone()
     }
@@ -61,6 +94,20 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn full_gate_lets_the_next_in_when_one_leaves() {
+        let gate = Gate { free: Mutex::new(2), freed: Condvar::new() };
+        let first = gate.enter();
+        let _second = gate.enter();
+        assert_eq!(*gate.free.lock(), 0);
+        std::thread::scope(|scope| {
+            let third = scope.spawn(|| drop(gate.enter()));
+            drop(first);
+            third.join().unwrap();
+        });
+        assert_eq!(*gate.free.lock(), 1);
+    }
 
     #[test]
     fn a_process_has_one_engine() {

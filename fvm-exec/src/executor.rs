@@ -15,7 +15,6 @@ use fvm_shared::receipt::Receipt;
 use num_traits::Zero;
 use subnet_types::SignedMessage;
 use subnet_types::hash::encode;
-use subnet_types::limits::BLOCK_GAS_MAX;
 
 use crate::block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
 use crate::engine::Engine;
@@ -79,7 +78,7 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     ///
     /// It runs as an implicit message would: the nonce is not checked and no gas is paid for, so the sender needs
     /// the message's value and nothing for gas. A sender that does not exist yet fails with `SYS_SENDER_INVALID`.
-    /// A gas limit of zero, or above the protocol's, counts as the largest a block can have. The gas used contains
+    /// A gas limit of zero, or above the block's, counts as the block's. The gas used contains
     /// what inclusion of the signed message would cost; an estimate adds its own margin for a state that moves on.
     ///
     /// # Errors
@@ -91,10 +90,12 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
         let inclusion_gas = preflight::inclusion_gas(signed_length(message));
         let mut message = message.clone();
         message.version = 0;
-        message.gas_limit = if message.gas_limit == 0 { BLOCK_GAS_MAX } else { message.gas_limit.min(BLOCK_GAS_MAX) };
+        let most = self.rules.block_gas_limit;
+        message.gas_limit = if message.gas_limit == 0 { most } else { message.gas_limit.min(most) };
         // Only what an actor may see of them is left: nothing is paid.
         message.gas_fee_cap = TokenAmount::zero();
         message.gas_premium = TokenAmount::zero();
+        let _place = self.engine.enter_call();
         let ret = on_vm_thread(|| {
             let overlay = Overlay::new(self.store.clone());
             Session::start(&self.setting(), overlay, state_root, context)?.apply(message, ApplyKind::Implicit, 0)

@@ -45,7 +45,7 @@ struct Step {
 }
 
 fn address(index: u8) -> Address {
-    if index % 2 == 0 { secp(index + 1) } else { bls(index + 1) }
+    if index.is_multiple_of(2) { secp(index + 1) } else { bls(index + 1) }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
@@ -132,11 +132,6 @@ impl Ledger {
             *self.balances.entry(message.to).or_default() += message.value.atto();
         }
     }
-}
-
-fn start() -> Chain {
-    let accounts: Vec<_> = (0..ACCOUNTS).map(|index| (address(index), TokenAmount::from_atto(START_ATTO))).collect();
-    Chain::root(&accounts)
 }
 
 /// A message with the nonce that is right if every message before it ran.

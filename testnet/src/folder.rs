@@ -18,7 +18,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::process::{ProcessError, ProcessRecord};
+use crate::process::ProcessError;
+use crate::record::ProcessRecord;
 
 /// How long `down` waits for a process that it asked to end. A launcher needs as long as its slowest node.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -2,14 +2,33 @@
 //!
 //! Every validator is a `subnet-node` process of its own, and everything is done as a person would do it: with the
 //! node's command line and its RPC. What the launcher knows of a chain, it was told over RPC.
+//!
+//! ```text
+//! main ─▶ commands ─▶ story ─▶ network ─▶ cli (subnet-node …)       what users do
+//!             │         │         └─────▶ fleet ─▶ process          what runs
+//!             │         ├─▶ load, remote, watch                     over RPC
+//!             │         └─▶ ledger ─▶ supply, agreement             what must hold
+//!             └─▶ folder, progress, report
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod agreement;
 pub mod binary;
+pub mod cli;
+pub mod commands;
+pub mod fleet;
 pub mod folder;
+pub mod ledger;
+pub mod load;
+pub mod network;
 pub mod ports;
 pub mod process;
 pub mod progress;
+pub mod record;
+pub mod remote;
 pub mod report;
+pub mod story;
 pub mod supply;
 pub mod topology;
+pub mod watch;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
 use rand::Rng;
@@ -32,30 +32,28 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// `N` free loopback addresses that were not given before.
+    /// The first of `count` consecutive free ports on the loopback interface that were not given before.
     ///
     /// # Errors
-    /// When no free port is found.
-    pub fn take<const N: usize>(&mut self) -> io::Result<[SocketAddr; N]> {
-        let mut found = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-        for address in &mut found {
-            address.set_port(self.take_one()?);
-        }
-        Ok(found)
-    }
-
-    fn take_one(&mut self) -> io::Result<u16> {
+    /// When there are no such ports.
+    pub fn take(&mut self, count: u16) -> io::Result<u16> {
         let range = listening_range(std::fs::read_to_string(EPHEMERAL_RANGE).ok().as_deref());
         // A random start keeps two launchers on one machine out of each other's way.
         let start = rand::thread_rng().gen_range(range.clone());
-        for port in (start..range.end).chain(range.start..start) {
-            if !self.given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                self.given.insert(port);
-                return Ok(port);
+        for first in (start..range.end).chain(range.start..start) {
+            let Some(end) = first.checked_add(count).filter(|end| *end <= range.end) else { continue };
+            if (first..end).all(|port| self.is_free(port)) {
+                self.given.extend(first..end);
+                return Ok(first);
             }
         }
-        let problem = format!("no free port on the loopback interface from {} to {}", range.start, range.end - 1);
+        let (from, to) = (range.start, range.end - 1);
+        let problem = format!("no {count} consecutive free ports on the loopback interface from {from} to {to}");
         Err(io::Error::new(io::ErrorKind::AddrNotAvailable, problem))
+    }
+
+    fn is_free(&self, port: u16) -> bool {
+        !self.given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
     }
 }
 
@@ -74,22 +72,28 @@ mod tests {
         let mut ports = Ports::default();
         let mut seen = BTreeSet::new();
         for _ in 0..20 {
-            for address in ports.take::<4>().expect("ports") {
-                assert!(address.ip().is_loopback());
-                assert!(seen.insert(address.port()), "port {} was given twice", address.port());
+            let first = ports.take(4).expect("ports");
+            for port in first..first + 4 {
+                assert!(seen.insert(port), "port {port} was given twice");
+                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port can be bound");
             }
         }
     }
 
     #[test]
     fn a_port_in_use_is_passed_over() {
-        let mut ports = Ports::default();
-        let [first] = ports.take::<1>().expect("a port");
-        let held = TcpListener::bind(first).expect("a free port can be bound");
-        // A fresh launcher that would have to take this one finds it in use.
-        assert!(TcpListener::bind(held.local_addr().expect("bound")).is_err());
-        let mut other = Ports::default();
-        assert!((0..50).all(|_| other.take::<1>().expect("a port") != [first]));
+        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
+        let port = held.local_addr().expect("bound").port();
+        assert!(!Ports::default().is_free(port));
+        drop(held);
+        assert!(Ports::default().is_free(port));
+        let given = Ports { given: [port].into() };
+        assert!(!given.is_free(port));
+    }
+
+    #[test]
+    fn more_ports_than_there_are_is_an_error() {
+        assert!(Ports::default().take(u16::MAX).expect_err("too many").to_string().contains("65535 consecutive"));
     }
 
     #[test]

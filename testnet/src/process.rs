@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::record::{ProcessRecord, started_ticks};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
-use serde::{Deserialize, Serialize};
 
 /// How often a process that was asked to end is looked at.
-const POLL: Duration = Duration::from_millis(20);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -32,17 +32,6 @@ pub struct Program {
     pub environment: Vec<(String, String)>,
     /// Where standard output and error go, appended.
     pub log: PathBuf,
-}
-
-/// A process as it can be found again later: the pid alone may have been reused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessRecord {
-    /// Name in messages.
-    pub name: String,
-    /// Process id.
-    pub pid: i32,
-    /// When it started, in clock ticks since boot, as `/proc/<pid>/stat` says.
-    pub started_ticks: u64,
 }
 
 /// Memory of a process, in bytes.
@@ -156,6 +145,11 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it was started, and not ended by the launcher since.
+    pub fn is_started(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Whether it runs.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
@@ -208,7 +202,7 @@ impl Process {
     }
 
     /// Asks it to end. [`Self::finish`] waits for it.
-    pub fn ask_to_end(&mut self) {
+    pub fn ask_to_end(&self) {
         if let Some(pid) = self.pid() {
             // A process that is gone already is what was wanted.
             let _ = kill(pid, Signal::SIGTERM);
@@ -260,61 +254,12 @@ pub fn log_tail(path: &Path) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-/// When a process started, in clock ticks since boot; `None` when there is no such process.
-pub fn started_ticks(pid: Pid) -> Option<u64> {
-    parse_started_ticks(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-// Field 22 of the line. The second field is the program's name in brackets and may itself hold spaces and brackets,
-// so counting starts after the last bracket.
-fn parse_started_ticks(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
-}
-
 fn parse_memory(status: &str) -> Option<Memory> {
     let kibibytes = |field: &str| -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(field))?;
         Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
     };
     Some(Memory { resident: kibibytes("VmRSS:")?, resident_max: kibibytes("VmHWM:")? })
-}
-
-impl ProcessRecord {
-    /// The running process this names; `None` when it is gone or another process has its pid now.
-    pub fn find(&self) -> Option<Pid> {
-        let pid = Pid::from_raw(self.pid);
-        (self.pid > 1 && started_ticks(pid) == Some(self.started_ticks)).then_some(pid)
-    }
-
-    /// Ends the process this names: asks first, and kills it after `patience`. Returns whether there was one.
-    ///
-    /// # Errors
-    /// When the process is there but cannot be signalled.
-    pub fn end(&self, patience: Duration) -> Result<bool, ProcessError> {
-        let refused = |action, error: nix::Error| ProcessError::System {
-            action,
-            name: format!("{} (pid {})", self.name, self.pid),
-            reason: error.to_string(),
-        };
-        let Some(pid) = self.find() else { return Ok(false) };
-        kill(pid, Signal::SIGTERM).map_err(|error| refused("end", error))?;
-        let deadline = Instant::now() + patience;
-        while Instant::now() < deadline && self.is_alive() {
-            std::thread::sleep(POLL);
-        }
-        if self.is_alive() {
-            kill(pid, Signal::SIGKILL).map_err(|error| refused("kill", error))?;
-        }
-        Ok(true)
-    }
-
-    // A process that ended but was not waited for by its parent yet is no longer alive.
-    fn is_alive(&self) -> bool {
-        let Some(pid) = self.find() else { return false };
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        !stat.rsplit_once(')').is_some_and(|(_, after_name)| after_name.trim_start().starts_with(['Z', 'X']))
-    }
 }
 
 #[cfg(test)]
@@ -397,25 +342,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reused_pid_is_left_alone() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut process = sleeper(folder.path(), "exec sleep 60");
-        process.start().expect("starts");
-        let record = process.record().expect("runs");
-        let other = ProcessRecord { started_ticks: record.started_ticks + 1, ..record.clone() };
-        assert!(!other.end(Duration::ZERO).expect("nothing to do"));
-        process.check().expect("still runs");
-        let nobody = ProcessRecord { pid: -1, ..record.clone() };
-        assert!(!nobody.end(Duration::ZERO).expect("nothing to do"));
-        assert!(record.end(Duration::from_secs(5)).expect("ends"));
-        assert!(!process.is_running());
-    }
-
-    #[test]
-    fn start_time_is_read_behind_any_program_name() {
-        let fields = (4..=30).map(|field| field.to_string()).collect::<Vec<_>>().join(" ");
-        assert_eq!(parse_started_ticks(&format!("77 (a) b) (c) S {fields}")), Some(22));
-        assert_eq!(parse_started_ticks("77 no brackets"), None);
+    fn memory_of_half_a_status_is_none() {
         assert_eq!(parse_memory("VmRSS:\t   10 kB\n"), None);
+        let memory = parse_memory("VmHWM:\t   20 kB\nVmRSS:\t   10 kB\n").expect("both fields");
+        assert_eq!((memory.resident, memory.resident_max), (10 * 1024, 20 * 1024));
     }
 }

@@ -144,8 +144,16 @@ mod tests {
         let report = Report { chains: vec![ChainFigures::default()], ..Report::default() };
         let value = serde_json::to_value(&report).expect("serializes");
         let expected = [
-            "chains", "checkpoints", "fund", "memory_mb_max", "ok", "release", "restart", "state_roots_agree",
-            "supply", "transfers",
+            "chains",
+            "checkpoints",
+            "fund",
+            "memory_mb_max",
+            "ok",
+            "release",
+            "restart",
+            "state_roots_agree",
+            "supply",
+            "transfers",
         ];
         assert_eq!(keys(&value), expected);
         let chain = ["block_interval_ms_p50", "finality_ms_p50", "height", "subnet", "validators"];

@@ -200,6 +200,19 @@ impl Topology {
         Ok(topology)
     }
 
+    /// The built-in topology, with another block interval on both chains where one is given.
+    ///
+    /// # Errors
+    /// When the interval is outside its range.
+    pub fn two_chains(block_interval_ms: Option<u64>) -> Result<Self, TopologyError> {
+        let mut topology = Self::parse(TWO_CHAINS)?;
+        for chain in &mut topology.chains {
+            chain.block_interval_ms = block_interval_ms.unwrap_or(chain.block_interval_ms);
+        }
+        topology.check()?;
+        Ok(topology)
+    }
+
     /// The chain without a parent.
     pub fn root(&self) -> &Chain {
         &self.chains[0]
@@ -221,7 +234,8 @@ impl Topology {
         size("validators in all", processes, 1, PROCESSES_MAX)?;
         let root = self.root();
         if root.accounts.iter().all(|account| account.name != FAUCET) {
-            let problem = format!("is the root and has no account named {FAUCET:?}, which pays for what the launcher does");
+            let problem =
+                format!("is the root and has no account named {FAUCET:?}, which pays for what the launcher does");
             return Err(TopologyError::Tree { chain: root.name.clone(), problem });
         }
         Ok(())
@@ -261,7 +275,11 @@ impl Chain {
     fn check(&self) -> Result<(), TopologyError> {
         let in_range = |field, actual: u64, min, max| {
             let chain = self.name.clone();
-            if (min..=max).contains(&actual) { Ok(()) } else { Err(TopologyError::Range { chain, field, actual, min, max }) }
+            if (min..=max).contains(&actual) {
+                Ok(())
+            } else {
+                Err(TopologyError::Range { chain, field, actual, min, max })
+            }
         };
         in_range("validators", self.validators as u64, 1, VALIDATORS_PER_CHAIN_MAX as u64)?;
         in_range("block_interval_ms", self.block_interval_ms, BLOCK_INTERVAL_MS_MIN, BLOCK_INTERVAL_MS_MAX)?;
@@ -320,6 +338,13 @@ mod tests {
         let shape: Vec<_> = topology.chains.iter().map(|chain| (chain.name.as_str(), chain.validators)).collect();
         assert_eq!(shape, [("root", 4), ("child", 4)]);
         assert_eq!(topology.chains[1].checkpoint_period_blocks, 10);
+    }
+
+    #[test]
+    fn another_block_interval_is_checked_like_any_other() {
+        let fast = Topology::two_chains(Some(200)).expect("the shortest");
+        assert!(fast.chains.iter().all(|chain| chain.block_interval_ms == 200));
+        assert!(matches!(Topology::two_chains(Some(199)), Err(TopologyError::Range { actual: 199, .. })));
     }
 
     #[test]

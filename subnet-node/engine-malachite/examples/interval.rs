@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p engine-malachite --example interval -- [interval ms] [payload bytes] [blocks]`
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../tests/cluster/mod.rs"]
 mod cluster;
 #[path = "../tests/support/mod.rs"]

@@ -1,5 +1,7 @@
 //! Whole networks of engines in one process.
 
+#![allow(clippy::unwrap_used)]
+
 mod cluster;
 mod support;
 

@@ -222,7 +222,7 @@ impl Fitting<'_> {
         preflight::check(&signed.message, signed.to_bytes().len(), &self.rules)
             .map_err(|rejection| BlockRejection::Message { index, rejection })?;
         let max = self.rules.block_gas_limit;
-        let gas = self.gas.checked_add(signed.message.gas_limit).unwrap_or(u64::MAX);
+        let gas = self.gas.saturating_add(signed.message.gas_limit);
         if gas > max {
             return Err(BlockRejection::Gas { index, actual: gas, max }.into());
         }

@@ -310,7 +310,7 @@ impl ChainReader {
     /// Sequence of the cut that the block at `height` makes, if it makes one.
     pub fn cut_at(&self, height: Height) -> Option<Sequence> {
         let period = self.inner.genesis.chain.checkpoint_period_blocks;
-        if height.get() % period == 0 { self.cut_before(height) } else { None }
+        if height.get().is_multiple_of(period) { self.cut_before(height) } else { None }
     }
 
     fn interval_ms(&self) -> u64 {

@@ -16,6 +16,16 @@ use crate::storage::CheckpointRecord;
 /// Room in a message for everything but its parameters.
 const ENVELOPE_BYTES: usize = 1024;
 
+/// Gas for accepting a checkpoint, before any delivery: several times what acceptance takes.
+const ACCEPTANCE_GAS: u64 = 200_000_000;
+/// Gas that must be left when a delivery starts. The checkpoint actor stops, successfully, before one that would have
+/// less than 130 million; an estimate finds just that cheap way out, so it cannot be trusted for deliveries.
+const DELIVERY_GAS_LEFT: u64 = 150_000_000;
+/// Gas that one delivery uses: twice what a transfer to a new account takes.
+const DELIVERY_GAS_USED: u64 = 30_000_000;
+/// Most gas for one submission, half of a block. What it does not suffice for is delivered by the next call.
+const SUBMISSION_GAS_MAX: u64 = 5_000_000_000;
+
 /// A method of the checkpoint actor with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -23,6 +33,17 @@ pub struct Call {
     pub method: u64,
     /// Its parameters, encoded.
     pub params: Vec<u8>,
+    /// Least gas to give it.
+    pub gas_limit_min: u64,
+}
+
+/// Least gas for a call that delivers this many messages.
+fn gas_limit_min(deliveries: usize) -> u64 {
+    if deliveries == 0 {
+        return 0;
+    }
+    let used = DELIVERY_GAS_USED.saturating_mul(deliveries as u64);
+    (ACCEPTANCE_GAS + DELIVERY_GAS_LEFT).saturating_add(used).min(SUBMISSION_GAS_MAX)
 }
 
 /// What to call for `duty`; `None` while this node does not have what it takes, as when it is catching up.
@@ -39,8 +60,9 @@ pub fn call_for(chain: &ChainReader, duty: Duty) -> Result<Option<Call>, ChainEr
         Duty::Deliver(nonce) => {
             let Some(record) = batch_with(chain, nonce)? else { return Ok(None) };
             let (sequence, messages) = (record.checkpoint.sequence, chain.checkpoint_messages(&record)?);
+            let gas_limit_min = gas_limit_min(messages.len());
             let params = encode(&DeliverBatchParams { sequence, messages });
-            Ok(Some(Call { method: checkpoint::DELIVER_BATCH, params }))
+            Ok(Some(Call { method: checkpoint::DELIVER_BATCH, params, gas_limit_min }))
         }
     }
 }
@@ -54,7 +76,8 @@ fn submit(record: CheckpointRecord, messages: Vec<CrossMessage>) -> Option<Call>
         params.messages = Vec::new();
         bytes = encode(&params);
     }
-    Some(Call { method: checkpoint::SUBMIT_CHECKPOINT, params: bytes })
+    let gas_limit_min = gas_limit_min(params.messages.len());
+    Some(Call { method: checkpoint::SUBMIT_CHECKPOINT, params: bytes, gas_limit_min })
 }
 
 /// The checkpoint whose batch holds the message with this nonce.
@@ -106,9 +129,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn deliveries_get_the_gas_that_the_actor_wants_to_see_left() {
+        assert_eq!(gas_limit_min(0), 0);
+        assert!(gas_limit_min(1) >= ACCEPTANCE_GAS + 130_000_000 + DELIVERY_GAS_USED);
+        assert!(gas_limit_min(20) > gas_limit_min(1));
+        assert_eq!(gas_limit_min(usize::MAX), SUBMISSION_GAS_MAX);
+    }
+
+    #[test]
     fn raised_price_is_accepted_as_a_replacement() {
         let mut message = message(
-            &Call { method: 2, params: vec![] },
+            &Call { method: 2, params: vec![], gas_limit_min: 0 },
             Address::new_secp256k1(&[1; 65]).unwrap(),
             Address::new_actor(b"actor"),
             4,

@@ -187,7 +187,7 @@ impl Submitter {
             Some(waiting) => raise_price(&waiting),
             None => {
                 let nonce = self.next_nonce().await?;
-                self.estimate(message(call, self.from, self.parts.actor, nonce)).await?
+                self.estimate(message(call, self.from, self.parts.actor, nonce), call.gas_limit_min).await?
             }
         };
         // Others may have been faster while this node made up its mind; another look is cheaper than a message.
@@ -238,13 +238,14 @@ impl Submitter {
     }
 
     /// Runs the message on the parent's state. When another node was faster it fails here, at no cost.
-    async fn estimate(&self, message: Message) -> Result<Message, Setback> {
+    async fn estimate(&self, message: Message, gas_limit_min: u64) -> Result<Message, Setback> {
         let fee_max = TokenAmount::from_whole(SUBMISSION_FEE_MAX_FIL);
         let asked = self.parts.endpoints.ask("estimate", move |api| {
             let (message, fee_max) = (message.clone(), fee_max.clone());
             Box::pin(async move { api.estimate(&message, &fee_max).await })
         });
-        let message = asked.await.map_err(Setback::of("refused_by_estimate"))?;
+        let mut message = asked.await.map_err(Setback::of("refused_by_estimate"))?;
+        message.gas_limit = message.gas_limit.max(gas_limit_min);
         let fee = &message.gas_fee_cap * message.gas_limit;
         if fee > TokenAmount::from_whole(SUBMISSION_FEE_MAX_FIL) {
             let reason = format!("the parent asks up to {fee} FIL, at most {SUBMISSION_FEE_MAX_FIL} are paid");

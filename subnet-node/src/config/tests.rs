@@ -45,7 +45,8 @@ fn unknown_and_misspelt_fields_are_named() {
 
 #[test]
 fn values_outside_their_range_are_named_with_the_range() {
-    let cases: Vec<(fn(&mut Config), &str)> = vec![
+    type Case = (fn(&mut Config), &'static str);
+    let cases: Vec<Case> = vec![
         (|c| c.moniker = String::new(), "moniker"),
         (|c| c.moniker = "a\nb".to_owned(), "moniker"),
         (|c| c.consensus.peers = vec![loopback(1); PEERS_MAX + 1], "consensus.peers"),

@@ -85,7 +85,8 @@ impl RpcContext {
         let state = self.state_after(height)?;
         let (id, _) = self.registered(&state, child)?;
         let gateway = state.gateway().map_err(internal)?;
-        let messages = gateway.top_down(self.store(), id, from_nonce, CROSS_MESSAGES_PER_BLOCK_MAX).map_err(internal)?;
+        let messages =
+            gateway.top_down(self.store(), id, from_nonce, CROSS_MESSAGES_PER_BLOCK_MAX).map_err(internal)?;
         let changes =
             gateway.changes(self.store(), id, from_configuration, CHANGES_PER_UPDATE_MAX).map_err(internal)?;
         let proof = height.next();

@@ -19,18 +19,14 @@ impl RpcContext {
         Ok(match last.step {
             CrossStep::QueuedDown { child, nonce } => self.queued_down(reached, child, nonce)?,
             CrossStep::QueuedUp { .. } => CrossStatus { stage: CrossStage::Queued, ..up },
-            CrossStep::Cut { sequence } => {
-                CrossStatus { stage: CrossStage::Sealed, checkpoint: Some(sequence), ..up }
-            }
+            CrossStep::Cut { sequence } => CrossStatus { stage: CrossStage::Sealed, checkpoint: Some(sequence), ..up },
             CrossStep::Settled { exit_code } => CrossStatus {
                 stage: if exit_code.is_success() { CrossStage::Delivered } else { CrossStage::Returned },
                 edge: self.arrival_edge(),
                 exit_code: Some(exit_code.value()),
                 ..reached
             },
-            CrossStep::Unclaimed => {
-                CrossStatus { stage: CrossStage::Returned, edge: self.arrival_edge(), ..reached }
-            }
+            CrossStep::Unclaimed => CrossStatus { stage: CrossStage::Returned, edge: self.arrival_edge(), ..reached },
         })
     }
 

@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn garbage_is_refused_with_what_was_expected() {
-        for text in ["", "0x", "52963ef50e27e06d72d59fcb4f3c2a687be3cfef", "0x52", "0xzz963ef50e27e06d72d59fcb4f3c2a687be3cf"]
+        for text in
+            ["", "0x", "52963ef50e27e06d72d59fcb4f3c2a687be3cfef", "0x52", "0xzz963ef50e27e06d72d59fcb4f3c2a687be3cf"]
         {
             let error = from_eth(text).expect_err(text).to_string();
             assert!(error.contains("40 hexadecimal digits"), "{error}");

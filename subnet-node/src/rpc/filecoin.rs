@@ -196,10 +196,8 @@ impl FilecoinApiServer for FilecoinMethods {
         address: JsonAddress,
         _: Option<Value>,
     ) -> Result<String, ApiError> {
-        self.run(move |context| {
-            eth_address::to_eth(&address.0, |address| context.actor_id(address, context.head()))
-        })
-        .await
+        self.run(move |context| eth_address::to_eth(&address.0, |address| context.actor_id(address, context.head())))
+            .await
     }
 
     async fn eth_address_to_filecoin_address(&self, address: String) -> Result<JsonAddress, ApiError> {

@@ -4,7 +4,6 @@ use client::api::{ApiError, MessageSendSpec};
 use fvm_exec::CallOutcome;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use num_traits::Zero;
 use subnet_types::Height;
 
 use super::chain::internal;
@@ -77,7 +76,7 @@ mod tests {
             from: Address::new_id(100),
             to: Address::new_id(101),
             sequence: 0,
-            value: TokenAmount::zero(),
+            value: TokenAmount::default(),
             method_num: 0,
             params: RawBytes::default(),
             gas_limit,

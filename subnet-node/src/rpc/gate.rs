@@ -69,12 +69,16 @@ mod tests {
     async fn calls_beyond_the_limit_are_refused_and_later_ones_served() {
         let gate = Arc::new(Gate::new());
         let (open, door) = std::sync::mpsc::channel::<()>();
-        let door = Arc::new(std::sync::Mutex::new(door));
+        let door = Arc::new(parking_lot::Mutex::new(door));
         let calls: Vec<_> = (0..CALLS_WAITING_MAX)
             .map(|_| {
                 let (gate, door) = (gate.clone(), door.clone());
-                // An error of the channel means that the test opened the door for all.
-                tokio::spawn(async move { gate.run(move || Ok(door.lock().map(|door| door.recv().is_err()))).await })
+                let pass = move || {
+                    // The test opens the door for all by dropping its end.
+                    assert!(door.lock().recv().is_err());
+                    Ok(())
+                };
+                tokio::spawn(async move { gate.run(pass).await })
             })
             .collect();
         while gate.waiting.available_permits() > 0 {

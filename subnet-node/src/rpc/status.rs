@@ -15,6 +15,7 @@ use super::context::RpcContext;
 impl RpcContext {
     pub(super) fn info(&self) -> Result<SubnetInfo, ApiError> {
         let tip = self.chain.tip();
+        let gateway = self.state_after(tip.height)?.gateway().map_err(internal)?;
         let facts = self.node.facts();
         let chain = &self.genesis().chain;
         Ok(SubnetInfo {
@@ -31,13 +32,14 @@ impl RpcContext {
             checkpoint_period_blocks: chain.checkpoint_period_blocks,
             signatures: chain.signatures,
             bundle: chain.bundle.into(),
+            checkpoint_code: gateway.checkpoint_code.into(),
             is_syncing: facts.is_syncing,
             vote_key: facts.vote_key,
             consensus_listen: facts.consensus_listen,
             mempool_listen: facts.mempool_listen,
             consensus_peers: facts.consensus_peers,
             mempool_peers: facts.mempool_peers,
-            mempool_messages: self.mempool.status().metrics.messages as u64,
+            mempool_messages: self.mempool.status().metrics.pool.messages as u64,
         })
     }
 
@@ -77,7 +79,14 @@ impl RpcContext {
         }
         let is_pending = self.mempool.message(&message).is_some();
         let stage = if is_pending { MessageStage::Pending } else { MessageStage::Unknown };
-        Ok(MessageStatus { message: message.into(), stage, height: None, exit_code: None, gas_used: None, r#return: None })
+        Ok(MessageStatus {
+            message: message.into(),
+            stage,
+            height: None,
+            exit_code: None,
+            gas_used: None,
+            r#return: None,
+        })
     }
 
     pub(super) fn supply(&self, height: Option<Height>) -> Result<SupplyInfo, ApiError> {

@@ -73,7 +73,8 @@ fn init() -> ProposalInit {
 }
 
 fn decided(signers: u8) -> RawDecidedValue<Chain> {
-    let extension = |seed: u8| (seed % 2 == 0).then(|| SignedMessage::new(vec![seed; 96].into(), signature(seed)));
+    let extension =
+        |seed: u8| seed.is_multiple_of(2).then(|| SignedMessage::new(vec![seed; 96].into(), signature(seed)));
     let entry = |seed| ExtendedCommitSignature::new(key(seed), signature(seed), extension(seed));
     let certificate = ExtendedCommitCertificate {
         height: At(7),

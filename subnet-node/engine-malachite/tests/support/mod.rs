@@ -75,7 +75,7 @@ impl Rules {
     }
 
     fn extended(&self, height: u64) -> bool {
-        self.extension_period.is_some_and(|period| height % period == 0)
+        self.extension_period.is_some_and(|period| height.is_multiple_of(period))
     }
 }
 

@@ -145,7 +145,7 @@ async fn signatures_of_other_keys_chains_and_forms_are_rejected() {
     let (key, thief) = (account(1), account(2));
     let message = node.message(&key, account(50).address(), fil(1), 0);
     let good = node.sign(&message, &key);
-    assert_eq!(node.judge(&with_messages(&block, &[good.clone()]), Source::Live).await, Verdict::Accept);
+    assert_eq!(node.judge(&with_messages(&block, std::slice::from_ref(&good)), Source::Live).await, Verdict::Accept);
     let stolen = SignedMessage { signature: node.sign(&message, &thief).signature, ..good.clone() };
     expect_rejection(&node, &with_messages(&block, &[stolen]), "signature of message 0").await;
     let elsewhere = client::sign_message(&message, &key, &Digest([3; 32]));
@@ -205,7 +205,7 @@ async fn proposer_leaves_out_what_does_not_fit() {
     node.push(&node.message(&key, account(50).address(), fil(1), 2), &key);
     let block = node.build().await;
     let (_, messages) = block.payload.parse().unwrap();
-    assert_eq!(messages, [fitting.clone()]);
+    assert_eq!(messages, std::slice::from_ref(&fitting));
     assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
     node.app().commit(node.decide(block)).await.unwrap();
     let included = node.chain().message(&fitting.cid()).unwrap().unwrap();

@@ -1,0 +1,12 @@
+//! Gateway and checkpoint actor as wasm in the VM, with real keys and signatures: the whole way of value down and up,
+//! and what settling costs.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod gas;
+#[path = "../../../checkpoint-actor/tests/checkpoint/keys.rs"]
+mod keys;
+mod rules;
+mod story;
+mod subnet;

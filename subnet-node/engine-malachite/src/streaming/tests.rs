@@ -1,0 +1,140 @@
+//! Streams in order, out of order, altered, endless and too many.
+
+use super::*;
+use proptest::prelude::*;
+use subnet_types::hash::cid_of_bytes;
+use subnet_types::{Ed25519Signature, Height, VoteKey};
+
+fn peer(seed: u8) -> PeerId {
+    let seed = [seed; 32];
+    let keypair = libp2p_identity::Keypair::ed25519_from_bytes(seed).unwrap();
+    PeerId::from_bytes(&keypair.public().to_peer_id().to_bytes()).unwrap()
+}
+
+fn init(bytes: usize) -> ProposalInit {
+    ProposalInit {
+        height: Height::new(1),
+        round: 0,
+        proposer: VoteKey([1; 32]),
+        block: cid_of_bytes(b"block"),
+        bytes: bytes as u64,
+        signature: Ed25519Signature([0; 64]),
+    }
+}
+
+fn parts(encoded: &[u8], stream: u8) -> Vec<StreamMessage<ProposalPart>> {
+    let id = StreamId::new(Bytes::copy_from_slice(&[stream]));
+    split(init(encoded.len()), Bytes::copy_from_slice(encoded), id).collect()
+}
+
+fn feed(streams: &mut Streams, parts: impl IntoIterator<Item = StreamMessage<ProposalPart>>) -> Vec<Progress> {
+    parts.into_iter().filter_map(|part| streams.accept(peer(1), Some(peer(2)), part, |_| Ok(())).ok()).collect()
+}
+
+fn completed(progress: &[Progress]) -> Option<&Bytes> {
+    progress.iter().find_map(|step| match step {
+        Progress::Complete(_, bytes) => Some(bytes),
+        Progress::Waiting => None,
+    })
+}
+
+proptest! {
+    #[test]
+    fn parts_in_nearly_any_order_give_the_block_back(
+        length in 1usize..6 * CHUNK_BYTES,
+        swaps in proptest::collection::vec((0usize..8, 0usize..8), 0..8),
+    ) {
+        let encoded: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
+        let mut parts = parts(&encoded, 1);
+        let count = parts.len();
+        for (a, b) in swaps {
+            parts.swap(a % count, b % count);
+        }
+        let mut streams = Streams::default();
+        let progress = feed(&mut streams, parts);
+        prop_assert_eq!(completed(&progress).map(|bytes| bytes.to_vec()), Some(encoded));
+        prop_assert!(streams.open.is_empty());
+    }
+}
+
+#[test]
+fn a_refused_announcement_ends_the_stream_and_keeps_nothing() {
+    let mut streams = Streams::default();
+    let parts = parts(&[1; 300_000], 1);
+    let first = streams.accept(peer(1), None, parts[0].clone(), |_| Err("not the proposer".to_owned()));
+    assert_eq!(first, Err(Drop::Refused("not the proposer".to_owned())));
+    assert_eq!(streams.accept(peer(1), None, parts[1].clone(), |_| Ok(())), Err(Drop::Ended));
+    assert!(streams.open.is_empty());
+}
+
+#[test]
+fn parts_that_do_not_fit_the_announcement_are_dropped() {
+    let parts = parts(&[1; 300_000], 1);
+    let chunk = |sequence, length: usize| {
+        let content = StreamContent::Data(ProposalPart::Chunk(vec![0; length].into()));
+        StreamMessage::new(parts[0].stream_id.clone(), sequence, content)
+    };
+    let after_announcement = |part| {
+        let mut streams = Streams::default();
+        assert_eq!(streams.accept(peer(1), None, parts[0].clone(), |_| Ok(())), Ok(Progress::Waiting));
+        streams.accept(peer(1), None, part, |_| Ok(()))
+    };
+    assert_eq!(after_announcement(chunk(1, CHUNK_BYTES)), Ok(Progress::Waiting));
+    assert!(matches!(after_announcement(chunk(1, 10)), Err(Drop::OutOfPlace { sequence: 1, .. })));
+    assert!(matches!(after_announcement(chunk(4, 10)), Err(Drop::OutOfPlace { sequence: 4, .. })));
+    assert!(matches!(after_announcement(chunk(0, 10)), Err(Drop::OutOfPlace { sequence: 0, .. })));
+    assert!(matches!(after_announcement(chunk(u64::MAX, 10)), Err(Drop::OutOfPlace { .. })));
+    assert!(matches!(after_announcement(parts[0].clone()), Err(Drop::OutOfPlace { sequence: 0, .. })));
+}
+
+#[test]
+fn impossible_lengths_are_refused_before_anything_is_kept() {
+    for bytes in [0, BLOCK_BYTES_MAX + 1] {
+        let id = StreamId::new(Bytes::from_static(&[1]));
+        let announcement = StreamContent::Data(ProposalPart::Init(init(bytes)));
+        let message = StreamMessage::new(id, 0, announcement);
+        let result = Streams::default().accept(peer(1), None, message, |_| Ok(()));
+        assert_eq!(result, Err(Drop::Length { bytes: bytes as u64 }));
+    }
+}
+
+#[test]
+fn a_flood_without_announcements_stays_small_and_does_not_touch_another_neighbour() {
+    let mut streams = Streams::default();
+    let honest = parts(&[1; 300_000], 0);
+    assert_eq!(streams.accept(peer(9), None, honest[0].clone(), |_| Ok(())), Ok(Progress::Waiting));
+    for stream in 1..=200u8 {
+        for part in parts(&vec![1; 20 * CHUNK_BYTES], stream).into_iter().skip(1) {
+            streams.accept(peer(1), Some(peer(stream)), part, |_| Ok(())).ok();
+        }
+    }
+    assert!(streams.of(peer(1)).count() <= STREAMS_PER_NEIGHBOUR_MAX);
+    let buffered: usize = streams.of(peer(1)).map(|stream| stream.bytes).sum();
+    assert!(buffered <= STREAMS_PER_NEIGHBOUR_MAX * EARLY_PARTS_MAX * CHUNK_BYTES);
+    let mut last = Ok(Progress::Waiting);
+    for part in honest.into_iter().skip(1).take(3) {
+        last = streams.accept(peer(9), None, part, |_| Ok(()));
+    }
+    assert!(matches!(last, Ok(Progress::Complete(..))));
+}
+
+#[test]
+fn one_neighbour_cannot_buffer_more_than_its_share() {
+    let mut streams = Streams::default();
+    let encoded = vec![1; BLOCK_BYTES_MAX];
+    for stream in 0..6 {
+        let mut parts = parts(&encoded, stream);
+        parts.remove(1); // never completes
+        feed(&mut streams, parts);
+    }
+    let buffered: usize = streams.of(peer(1)).map(|stream| stream.bytes).sum();
+    assert!(buffered <= BYTES_PER_NEIGHBOUR_MAX, "{buffered} bytes");
+}
+
+#[test]
+fn streams_of_a_height_that_is_over_are_forgotten() {
+    let mut streams = Streams::default();
+    feed(&mut streams, parts(&[1; 300_000], 1).into_iter().take(2));
+    streams.retain(|init| init.height > Height::new(1));
+    assert!(streams.open.is_empty());
+}

@@ -1,0 +1,211 @@
+//! The three things a person can ask for: a network that stays up, the demo, and the end of either.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::binary;
+use crate::cli::{NodeCli, PASSWORD, PASSWORD_VARIABLE};
+use crate::fleet::Fleet;
+use crate::folder::{Folder, FolderLock};
+use crate::network::Network;
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::story;
+use crate::topology::Topology;
+
+/// Where and how to work.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The testnet's folder.
+    pub folder: PathBuf,
+    /// The node's program; by default the launcher's neighbour.
+    pub node: Option<PathBuf>,
+    /// JSON lines instead of text.
+    pub is_json: bool,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As asked.
+    Done,
+    /// By Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+/// A launcher's stage: folder, processes and how to tell a person.
+struct Stage {
+    folder: Folder,
+    _lock: FolderLock,
+    fleet: Fleet,
+    network: Network,
+    progress: Progress,
+}
+
+impl Stage {
+    fn set(options: &Options) -> anyhow::Result<Self> {
+        let program = binary::find(options.node.as_deref())?;
+        let folder = Folder::open(&options.folder)?;
+        let lock = folder.lock()?;
+        // A launcher that was killed left no process behind, but perhaps its list of them.
+        folder.end_all()?;
+        folder.clear(&lock)?;
+        let fleet = Fleet::new(folder.clone());
+        let network = Network::new(folder.clone(), NodeCli::new(program), fleet.clone());
+        Ok(Self { folder, _lock: lock, fleet, network, progress: Progress::new(options.is_json) })
+    }
+
+    /// Ends all nodes and says so.
+    fn clear(&self) {
+        let step = self.progress.step("all nodes ended");
+        let killed = self.fleet.stop_all();
+        step.done(&if killed == 0 { String::new() } else { format!("{killed} had to be killed") });
+        self.progress.finish();
+    }
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
+}
+
+/// Starts a topology and keeps it running until it is asked to end.
+///
+/// # Errors
+/// When something does not come up, or a node ends by itself.
+pub async fn up(options: &Options, topology: &Topology) -> anyhow::Result<Ending> {
+    let mut stage = Stage::set(options)?;
+    let Stage { network, progress, fleet, folder, .. } = &mut stage;
+    let run = async {
+        network.start(topology, progress).await?;
+        announce(network, progress, folder);
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    let ending = tokio::select! {
+        outcome = run => outcome.map(|()| Ending::Done),
+        outcome = fleet.watch() => outcome.map(|()| Ending::Done),
+        outcome = interrupted() => outcome.map(|()| Ending::Interrupted),
+    };
+    stage.clear();
+    ending
+}
+
+/// Plays the demo, then ends everything. The report is written however it ends.
+///
+/// # Errors
+/// With the first expectation that was missed.
+pub async fn demo(options: &Options, topology: &Topology, transfers: usize) -> anyhow::Result<Ending> {
+    let mut stage = Stage::set(options)?;
+    let mut report = Report::default();
+    // Whoever looks at the report while the demo runs, or after it was killed, must not see an older one's success.
+    report.write(&stage.folder.report()).context("writing the report")?;
+    let Stage { network, progress, fleet, .. } = &mut stage;
+    let ending = tokio::select! {
+        outcome = story::play(network, topology, transfers, progress, &mut report) => outcome.map(|()| Ending::Done),
+        outcome = fleet.watch() => outcome.map(|()| Ending::Done),
+        outcome = interrupted() => outcome.map(|()| Ending::Interrupted),
+    };
+    report.ok = matches!(ending, Ok(Ending::Done)) && report.supply.conserved && report.state_roots_agree;
+    report.memory_mb_max = Some(stage.fleet.memory_max().div_ceil(1_000_000));
+    stage.clear();
+    report.write(&stage.folder.report()).context("writing the report")?;
+    summarize(&stage.progress, &stage.folder, &report);
+    ending
+}
+
+/// Ends the processes of a testnet that was started from the folder, and nothing else.
+///
+/// # Errors
+/// When the list of processes cannot be read or one cannot be ended.
+pub fn down(options: &Options) -> anyhow::Result<()> {
+    let progress = Progress::new(options.is_json);
+    let ended = Folder::open(&options.folder)?.end_all()?;
+    progress.emit(&json!({ "event": "down", "ended": ended }));
+    if !progress.is_json() {
+        let said = if ended.is_empty() { "nothing ran".to_owned() } else { format!("ended: {}", ended.join(", ")) };
+        progress.say(&said);
+    }
+    progress.finish();
+    Ok(())
+}
+
+fn announce(network: &Network, progress: &Progress, folder: &Folder) {
+    let chains: Vec<_> = network
+        .chains()
+        .iter()
+        .map(|chain| {
+            let nodes: Vec<_> = chain
+                .nodes
+                .iter()
+                .map(|node| json!({ "name": node.name, "rpc": node.remote.url(), "home": node.home, "log": node.log }))
+                .collect();
+            let accounts: Vec<_> = chain
+                .accounts
+                .iter()
+                .map(|(name, key)| json!({ "name": name, "address": key.address.to_string(), "key": key.path }))
+                .collect();
+            json!({ "name": chain.spec.name, "subnet": chain.subnet, "nodes": nodes, "accounts": accounts })
+        })
+        .collect();
+    progress.emit(&json!({ "event": "ready", "chains": chains }));
+    if progress.is_json() {
+        return;
+    }
+    for chain in network.chains() {
+        progress.say(&format!("\n{}  {}", chain.spec.name, chain.subnet));
+        for node in &chain.nodes {
+            progress.say(&format!("  {:<12} {}  {}", node.name, node.remote.url(), node.log.display()));
+        }
+        for (name, key) in &chain.accounts {
+            progress.say(&format!("  {name:<12} {}  --from {}", key.address, key.path.display()));
+        }
+    }
+    progress.say(&format!(
+        "\nKeys open with {PASSWORD_VARIABLE}={PASSWORD}. Ctrl-C here, or `testnet down --dir {}`, ends it.",
+        folder.path().display()
+    ));
+}
+
+fn summarize(progress: &Progress, folder: &Folder, report: &Report) {
+    progress.emit(&json!({ "event": "report", "report": report }));
+    if progress.is_json() {
+        return;
+    }
+    let known = |figure: Option<u64>| figure.map_or_else(|| "–".to_owned(), |figure| figure.to_string());
+    for chain in &report.chains {
+        progress.say(&format!(
+            "  {}: {} validators, height {}, block interval {} ms, finality {} ms (medians)",
+            chain.subnet,
+            chain.validators,
+            chain.height,
+            known(chain.block_interval_ms_p50),
+            known(chain.finality_ms_p50)
+        ));
+    }
+    progress.say(&format!(
+        "  checkpoints: {} accepted, {} gas and {} bytes each (medians)",
+        report.checkpoints.accepted,
+        known(report.checkpoints.gas_p50),
+        known(report.checkpoints.bytes_p50)
+    ));
+    progress.say(&format!("  memory of the largest node: {} MB", known(report.memory_mb_max)));
+    let verdict = if report.ok { "ok" } else { "NOT OK" };
+    progress.say(&format!("{verdict}: {}", shown(&folder.report())));
+}
+
+/// A path as a person looks for it: from here, where it lies below.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,304 @@
+//! A hierarchy of chains, set up and started the way a person would: with the node's command line.
+
+mod child;
+mod root;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use futures::future::{LocalBoxFuture, try_join_all};
+use serde_json::Value;
+use subnet_types::{Height, SubnetId};
+
+use crate::cli::{KeyFile, NodeCli, PASSWORD, PASSWORD_VARIABLE, text};
+use crate::fleet::Fleet;
+use crate::folder::Folder;
+use crate::ports::Ports;
+use crate::process::Program;
+use crate::progress::Progress;
+use crate::remote::Remote;
+use crate::topology::{self, FAUCET, Topology};
+use crate::watch::Watcher;
+
+/// Consecutive ports of one node: consensus, gossip, RPC, metrics.
+const PORTS_PER_NODE: u16 = 4;
+const GOSSIP_OFFSET: u16 = 1;
+const RPC_OFFSET: u16 = 2;
+
+/// How long a node may take from its start to its first answer. Ordinary is a second.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a new chain may take to its first block, and a funded account to hold its value.
+const CHAIN_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often a node that is starting is asked.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Everything that runs.
+pub struct Network {
+    folder: Folder,
+    cli: NodeCli,
+    fleet: Fleet,
+    ports: Ports,
+    chains: Vec<Chain>,
+}
+
+/// A running chain.
+pub struct Chain {
+    /// What the topology says of it.
+    pub spec: topology::Chain,
+    /// Its name.
+    pub subnet: SubnetId,
+    /// Its nodes, one for each validator.
+    pub nodes: Vec<Node>,
+    /// Its named accounts.
+    pub accounts: BTreeMap<String, KeyFile>,
+    /// Looks at its first node.
+    pub watcher: Watcher,
+}
+
+/// One node of a chain.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Name, for instance `child-2`.
+    pub name: String,
+    /// Its home folder.
+    pub home: PathBuf,
+    /// Its log.
+    pub log: PathBuf,
+    /// The account that owns its validator.
+    pub owner: KeyFile,
+    /// Its RPC.
+    pub remote: Remote,
+    port_base: u16,
+}
+
+impl Node {
+    fn address(&self, offset: u16) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port_base + offset).into()
+    }
+}
+
+impl Chain {
+    /// A node to ask: the first one.
+    pub fn remote(&self) -> &Remote {
+        &self.nodes[0].remote
+    }
+
+    /// A named account.
+    ///
+    /// # Errors
+    /// When the topology has none of that name.
+    pub fn account(&self, name: &str) -> anyhow::Result<&KeyFile> {
+        self.accounts.get(name).with_context(|| format!("chain {} has no account {name:?}", self.spec.name))
+    }
+}
+
+impl Network {
+    /// Nothing runs yet. Nodes and keys will lie in `folder`, and `fleet` will own the processes.
+    pub fn new(folder: Folder, cli: NodeCli, fleet: Fleet) -> Self {
+        Self { folder, cli, fleet, ports: Ports::default(), chains: Vec::new() }
+    }
+
+    /// The node's command line.
+    pub fn cli(&self) -> &NodeCli {
+        &self.cli
+    }
+
+    /// The running chains, the root first.
+    pub fn chains(&self) -> &[Chain] {
+        &self.chains
+    }
+
+    /// The chain with this name in the topology.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn chain(&self, name: &str) -> anyhow::Result<&Chain> {
+        self.chains.iter().find(|chain| chain.spec.name == name).with_context(|| format!("chain {name:?} does not run"))
+    }
+
+    /// Sets up and starts a whole topology, parents before children.
+    ///
+    /// # Errors
+    /// At the first thing that does not come up.
+    pub async fn start(&mut self, topology: &Topology, progress: &Progress) -> anyhow::Result<()> {
+        for spec in &topology.chains {
+            match &spec.parent {
+                None => self.start_root(spec, progress).await?,
+                Some(parent) => self.start_child(spec, parent, progress).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A home with keys for each validator of `spec`.
+    async fn make_nodes(&mut self, spec: &topology::Chain) -> anyhow::Result<Vec<Node>> {
+        let mut nodes = Vec::new();
+        for index in 0..spec.validators {
+            let name = format!("{}-{index}", spec.name);
+            let home = self.folder.home(&name);
+            self.cli.run(&["keys", "new", "--devnet-kdf", "--home", text(&home)?]).await?;
+            let owner = self.cli.account(&home, "account").await?;
+            let port_base = self.ports.take(PORTS_PER_NODE).context("finding ports")?;
+            let remote = Remote::new(&name, &format!("http://127.0.0.1:{}", port_base + RPC_OFFSET))?;
+            nodes.push(Node { log: self.folder.log(&name), name, home, owner, remote, port_base });
+        }
+        Ok(nodes)
+    }
+
+    /// Keys of the accounts that `spec` names.
+    async fn make_accounts(&self, spec: &topology::Chain) -> anyhow::Result<BTreeMap<String, KeyFile>> {
+        let home = self.folder.accounts(&spec.name);
+        let mut accounts = BTreeMap::new();
+        for account in &spec.accounts {
+            accounts.insert(account.name.clone(), self.cli.new_account(&home, &account.name).await?);
+        }
+        Ok(accounts)
+    }
+
+    /// Writes each node's settings: whom to connect with, and where the parent's nodes are.
+    async fn init(&self, nodes: &[Node], parents: &[String]) -> anyhow::Result<()> {
+        for (index, node) in nodes.iter().enumerate() {
+            let mut arguments =
+                ["init", "--home", text(&node.home)?, "--moniker", &node.name].map(str::to_owned).to_vec();
+            arguments.extend(["--port-base".to_owned(), node.port_base.to_string()]);
+            for peer in nodes.iter().filter(|peer| peer.name != node.name) {
+                arguments.extend(["--consensus-peer".to_owned(), peer.address(0).to_string()]);
+                arguments.extend(["--gossip-peer".to_owned(), peer.address(GOSSIP_OFFSET).to_string()]);
+            }
+            // Each node trusts another one of the parent's most, and has the rest to fall back on.
+            for offset in 0..parents.len() {
+                let parent = &parents[(index + offset) % parents.len()];
+                arguments.extend(["--parent".to_owned(), parent.clone()]);
+            }
+            self.cli.run(&arguments).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the nodes of a chain and waits for its first block. Returns the longest time from start to answer.
+    async fn launch(&self, nodes: &[Node]) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        for node in nodes {
+            self.fleet.launch(Program {
+                name: node.name.clone(),
+                path: self.cli.program().to_owned(),
+                arguments: vec!["run".to_owned(), "--home".to_owned(), text(&node.home)?.to_owned()],
+                environment: vec![(PASSWORD_VARIABLE.to_owned(), PASSWORD.to_owned())],
+                log: node.log.clone(),
+            })?;
+        }
+        try_join_all(nodes.iter().map(|node| answers(&node.remote, Height::GENESIS, START_PATIENCE))).await?;
+        let answered = started.elapsed();
+        try_join_all(nodes.iter().map(|node| answers(&node.remote, Height::new(1), CHAIN_PATIENCE))).await?;
+        Ok(answered)
+    }
+
+    /// Kills a node as a power cut would.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill_hard(&self, node: &Node) -> anyhow::Result<()> {
+        self.fleet.kill_hard(&node.name)
+    }
+
+    /// Starts a node again and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&self, node: &Node) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        self.fleet.start(&node.name)?;
+        answers(&node.remote, Height::GENESIS, START_PATIENCE).await?;
+        Ok(started.elapsed())
+    }
+
+    /// The most memory that any node ever had resident, in bytes.
+    pub fn memory_max(&self) -> u64 {
+        self.fleet.memory_max()
+    }
+
+    fn faucet(&self) -> anyhow::Result<&KeyFile> {
+        self.chains.first().context("the root runs first")?.account(FAUCET)
+    }
+
+    /// Gives `to` value on chain `name`, out of the root's faucet. Value on a subnet comes down through every level
+    /// above.
+    fn give<'a>(&'a self, name: &'a str, to: &'a KeyFile, fil: u64) -> LocalBoxFuture<'a, anyhow::Result<()>> {
+        // What the faucet keeps on a level in between, to pay for passing the rest on.
+        const GAS_FIL: u64 = 5;
+        Box::pin(async move {
+            let (chain, faucet) = (self.chain(name)?, self.faucet()?);
+            let amount = format!("{fil} FIL");
+            let Some(parent) = &chain.spec.parent else {
+                let (to, rpc) = (to.address.to_string(), chain.remote().url());
+                self.command(&["send", &to, &amount, "--from", faucet.argument()?, "--rpc", rpc]).await?;
+                return Ok(());
+            };
+            if self.chain(parent)?.spec.parent.is_some() {
+                self.give(parent, faucet, fil + GAS_FIL).await?;
+            }
+            self.fund(self.chain(parent)?, chain, faucet, to, &amount).await
+        })
+    }
+
+    /// Sends value from an account on `from` to one on its child `to`, and waits until it is there.
+    async fn fund(
+        &self,
+        from: &Chain,
+        to: &Chain,
+        sender: &KeyFile,
+        receiver: &KeyFile,
+        amount: &str,
+    ) -> anyhow::Result<()> {
+        let (subnet, receiver) = (to.subnet.to_string(), receiver.address.to_string());
+        let (from_rpc, to_rpc) = (from.remote().url(), to.remote().url());
+        self.command(&[
+            "cross",
+            "fund",
+            &subnet,
+            amount,
+            "--to",
+            &receiver,
+            "--from",
+            sender.argument()?,
+            "--rpc",
+            from_rpc,
+            "--to-rpc",
+            to_rpc,
+        ])
+        .await?;
+        Ok(())
+    }
+
+    /// Runs a command that uses no node's home.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let home = self.folder.path().join("accounts");
+        // Commands look for a home even where they need none; this one is the testnet's own.
+        self.cli.run(&[arguments, &["--home", text(&home)?]].concat()).await
+    }
+}
+
+/// Waits until the node answers and its chain has reached `height`.
+async fn answers(remote: &Remote, height: Height, patience: Duration) -> anyhow::Result<()> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let last = match remote.height().await {
+            Ok(actual) if actual >= height => return Ok(()),
+            Ok(actual) => format!("it is at height {actual}"),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() > deadline {
+            let seconds = patience.as_secs();
+            bail!("{} is not at height {height} after {seconds} s; last: {last}", remote.name());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}

@@ -1,0 +1,318 @@
+//! The demo's story: value goes down into the child, is spent there, and comes back up.
+//!
+//! Each step does what a user would do, waits for what must follow and checks it; the first expectation that is missed
+//! ends the story with what was expected and what was seen.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use client::api::CrossStage;
+use fvm_shared::econ::TokenAmount;
+use subnet_types::{Digest, Height, Sequence};
+
+use crate::agreement::{self, Agreement};
+use crate::ledger::{Accepted, read_child, read_parent};
+use crate::load::{Account, Price, Sent, Via};
+use crate::network::{Chain, Network, Node};
+use crate::progress::Progress;
+use crate::remote::Remote;
+use crate::report::{ChainFigures, Report, p50};
+use crate::supply::Supply;
+use crate::topology::Topology;
+
+/// Accounts that pay each other in the child.
+pub const PAYERS: usize = 50;
+
+/// What the root account funds itself with in the child, in FIL.
+const FUNDED_FIL: u64 = 500;
+
+/// What each payer gets from it, in FIL.
+const PAYER_FIL: u64 = 2;
+
+/// What goes back up to the second account, in FIL.
+const RELEASED_FIL: u64 = 30;
+
+/// Blocks that the killed validator misses at least.
+const MISSED_BLOCKS: u64 = 5;
+
+/// How far a node may be behind the others to count as level: one block may be decided between two questions.
+const LEVEL_BLOCKS: u64 = 1;
+
+/// How long any single expectation may take. The longest ordinary one is a checkpoint: a period of ten blocks, its
+/// certificate and the root's block.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// The two chains and accounts of the story.
+struct Cast<'a> {
+    network: &'a Network,
+    root: &'a Chain,
+    child: &'a Chain,
+    /// The validator that gets killed. It takes no messages: what only a dead node knew is lost, as it should be.
+    victim: &'a Node,
+    /// The child's other nodes.
+    others: Vec<Remote>,
+}
+
+/// Plays the story on a network that does not run yet, filling in `report` as it goes.
+///
+/// # Errors
+/// At the first expectation that is missed.
+pub async fn play(
+    network: &mut Network,
+    topology: &Topology,
+    transfers: usize,
+    progress: &Progress,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    network.start(topology, progress).await?;
+    let cast = Cast::of(network)?;
+    let spender = cast.fund(progress, report).await?;
+    cast.spend(spender, transfers, progress, report).await?;
+    let released_in = cast.release(progress, report).await?;
+    let accepted = cast.settle(released_in, progress, report).await?;
+    cast.agree(&accepted, progress, report).await
+}
+
+impl<'a> Cast<'a> {
+    fn of(network: &'a Network) -> anyhow::Result<Self> {
+        let [root, child] = network.chains() else { anyhow::bail!("the story needs a root and one child") };
+        let (victim, others) = child.nodes.split_last().context("the child has nodes")?;
+        ensure!(others.len() >= 3, "the story needs four validators in the child, one of which is killed");
+        let others = others.iter().map(|node| node.remote.clone()).collect();
+        Ok(Self { network, root, child, victim, others })
+    }
+
+    /// A root account funds itself in the child.
+    async fn fund(&self, progress: &Progress, report: &mut Report) -> anyhow::Result<Account> {
+        let alice = self.root.account("alice")?;
+        let step = progress.step(format!("alice funds herself in the child with {FUNDED_FIL} FIL"));
+        let started = Instant::now();
+        let (subnet, amount) = (self.child.subnet.to_string(), format!("{FUNDED_FIL} FIL"));
+        let rpc = self.root.remote().url();
+        let sent = self
+            .network
+            .command(&["cross", "fund", &subnet, &amount, "--from", alice.argument()?, "--rpc", rpc])
+            .await?;
+        let id: Digest = serde_json::from_value(sent["id"].clone()).context("the id that `cross fund` printed")?;
+        let in_root_block: Height = serde_json::from_value(sent["height"].clone()).context("its height")?;
+        let status = self
+            .eventually("the child applies the message", async || {
+                let status = self.child.remote().cross_status(id).await?;
+                Ok(status.stage.is_final().then_some(status))
+            })
+            .await?;
+        report.fund.latency_ms = Some(ms(started));
+        ensure!(status.stage == CrossStage::Delivered, "the fund message ended {:?}, expected delivered", status.stage);
+        let held = self.child.remote().balance(&alice.address).await?;
+        expect_equal("alice's balance in the child", &TokenAmount::from_whole(FUNDED_FIL), &held)?;
+        let applied = status.height.context("the child does not say at which height it applied the message")?;
+        let blocks = self.child_blocks(in_root_block, applied).await?;
+        report.fund.child_blocks = Some(blocks);
+        step.done(&format!(
+            "in her account {:.1} s after sending, {blocks} child blocks after the root's finality",
+            started.elapsed().as_secs_f64()
+        ));
+        Ok(Account::new(alice.open()?, self.child.remote().nonce(&alice.address).await?))
+    }
+
+    /// Child blocks from the moment at which a root block was final to the one at `applied`, that one included.
+    async fn child_blocks(&self, root_block: Height, applied: Height) -> anyhow::Result<u64> {
+        let final_at = self.root.watcher.seen_at(root_block).context("the root's block was not seen")?;
+        let before = self.child.watcher.height_at(final_at).context("the child was not watched then")?;
+        Ok(applied.saturating_since(before))
+    }
+
+    /// Transfers between many accounts, while a validator dies and comes back.
+    async fn spend(
+        &self,
+        mut spender: Account,
+        transfers: usize,
+        progress: &Progress,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let step = progress.step(format!("{PAYERS} accounts get {PAYER_FIL} FIL each"));
+        let mut payers: Vec<Account> = (0..PAYERS).map(|_| Account::generate()).collect();
+        let price = Price::ask(&self.others[0], spender.address(), payers[0].address()).await?;
+        let mut opening = Sent::default();
+        for payer in &payers {
+            let via = Via { remote: &self.others[0], price: &price };
+            opening.send(&mut spender, payer.address(), TokenAmount::from_whole(PAYER_FIL), &via).await?;
+        }
+        opening.settle(&self.others[0], PATIENCE).await?;
+        step.done("");
+
+        let step = progress.step(format!("{transfers} signed transfers between them"));
+        let half = transfers / 2;
+        let mut sent = Sent::default();
+        sent.push(0..half, &mut payers, &self.others, &price).await?;
+        self.network.kill_hard(self.victim)?;
+        let killed_at = self.others[0].height().await?;
+        progress.say(&format!("             {} killed with -9 at height {killed_at}", self.victim.name));
+        sent.push(half..transfers, &mut payers, &self.others, &price).await?;
+        report.transfers.sent = sent.count();
+        let outcome = sent.settle(&self.others[0], PATIENCE).await?;
+        report.transfers.included = outcome.included;
+        let tps = outcome.included as f64 / outcome.took.as_secs_f64();
+        report.transfers.tps = Some((tps * 10.0).round() / 10.0);
+        step.done(&format!("all in blocks of three validators, {tps:.0} per second"));
+
+        self.catch_up(killed_at, progress, report).await?;
+        let step = progress.step(format!("{} has every transfer", self.victim.name));
+        let known = sent.settle(&self.victim.remote, PATIENCE).await?;
+        ensure!(known.included == outcome.included, "{} of {} are there", known.included, outcome.included);
+        step.done("");
+        Ok(())
+    }
+
+    /// The killed validator comes back after it missed some blocks.
+    async fn catch_up(&self, killed_at: Height, progress: &Progress, report: &mut Report) -> anyhow::Result<()> {
+        let enough = killed_at.checked_add(MISSED_BLOCKS).context("heights are small")?;
+        self.eventually("the child goes on with three validators", async || {
+            let height = self.others[0].height().await?;
+            Ok((height >= enough).then_some(height))
+        })
+        .await?;
+        let step = progress.step(format!("{} starts again and catches up", self.victim.name));
+        let started = Instant::now();
+        let answered = self.network.restart(self.victim).await?;
+        let own = self.victim.remote.height().await?;
+        let level = self
+            .eventually("the killed validator is level with the others", async || {
+                let (others, own) = (self.others[0].height().await?, self.victim.remote.height().await?);
+                Ok((others.saturating_since(own) <= LEVEL_BLOCKS && own >= enough).then_some(own))
+            })
+            .await?;
+        report.restart.caught_up_ms = Some(ms(started));
+        step.done(&format!("RPC after {:.1} s at height {own}, level at {level}", answered.as_secs_f64()));
+        Ok(())
+    }
+
+    /// Part of the value goes back up, to a second account. Returns the checkpoint that paid it.
+    async fn release(&self, progress: &Progress, report: &mut Report) -> anyhow::Result<Sequence> {
+        let (alice, bob) = (self.root.account("alice")?, self.root.account("bob")?);
+        let step = progress.step(format!("alice releases {RELEASED_FIL} FIL to bob on the root"));
+        let before = self.root.remote().balance(&bob.address).await?;
+        let expected = &before + TokenAmount::from_whole(RELEASED_FIL);
+        let started = Instant::now();
+        let (amount, to, rpc) = (format!("{RELEASED_FIL} FIL"), bob.address.to_string(), self.child.remote().url());
+        let sent = self
+            .network
+            .command(&["cross", "release", &amount, "--to", &to, "--from", alice.argument()?, "--rpc", rpc])
+            .await?;
+        let id: Digest = serde_json::from_value(sent["id"].clone()).context("the id that `cross release` printed")?;
+        let paid = self
+            .eventually("the root pays bob", async || {
+                let now = self.root.remote().balance(&bob.address).await?;
+                Ok((now != before).then_some(now))
+            })
+            .await?;
+        report.release.latency_ms = Some(ms(started));
+        expect_equal("bob's balance on the root", &expected, &paid)?;
+        let status = self.root.remote().cross_status(id).await?;
+        ensure!(status.stage == CrossStage::Delivered, "the release ended {:?}, expected delivered", status.stage);
+        let status = self.child.remote().cross_status(id).await?;
+        let sequence = status.checkpoint.context("the child does not say which checkpoint carries the release")?;
+        step.done(&format!("paid {:.1} s after sending, by checkpoint {sequence}", started.elapsed().as_secs_f64()));
+        Ok(sequence)
+    }
+
+    /// The next checkpoint is accepted too, bob is paid exactly once, and the supply adds up.
+    async fn settle(
+        &self,
+        released_in: Sequence,
+        progress: &Progress,
+        report: &mut Report,
+    ) -> anyhow::Result<Vec<Accepted>> {
+        let bob = self.root.account("bob")?;
+        let paid = self.root.remote().balance(&bob.address).await?;
+        let step = progress.step("the root accepts the next checkpoint, and bob is paid exactly once");
+        let last = self
+            .eventually("a further checkpoint is accepted", async || {
+                let status = self.root.remote().child_status(&self.child.subnet).await?;
+                Ok((status.last_sequence > released_in && status.undelivered == 0).then_some(status.last_sequence))
+            })
+            .await?;
+        expect_equal("bob's balance one checkpoint later", &paid, &self.root.remote().balance(&bob.address).await?)?;
+        step.done(&format!("checkpoint {last} accepted"));
+
+        let step = progress.step("supply recomputed over both chains");
+        // The root first: what the child applied until its own, later height is then funded for certain.
+        let root_height = self.root.remote().height().await?;
+        let actor = self.child.subnet.checkpoint_actor().context("a child has a checkpoint actor")?;
+        let (ledger, parent) = read_parent(self.root.remote(), root_height, &self.child.subnet, actor).await?;
+        let child_height = self.child.remote().height().await?;
+        let child = read_child(self.child.remote(), child_height, &ledger.funded).await?;
+        let supply = Supply::reckon(&parent, &child);
+        report.supply = supply.figures();
+        let violations = supply.violations();
+        ensure!(violations.is_empty(), "supply is not conserved: {}", violations.join("; "));
+        report.checkpoints.accepted = ledger.accepted.len() as u64;
+        report.checkpoints.gas_p50 = p50(ledger.accepted.iter().map(|accepted| accepted.gas_used).collect());
+        report.checkpoints.bytes_p50 =
+            p50(ledger.accepted.iter().map(|accepted| accepted.signed_bytes as u64).collect());
+        step.done(&format!(
+            "custody {} = circulating {} + in flight {} + burned {} attoFIL, after {root_height} and {child_height}",
+            report.supply.root_custody, report.supply.child_circulating, report.supply.in_flight, report.supply.burned
+        ));
+        Ok(ledger.accepted)
+    }
+
+    /// All nodes of each chain agree, and the checkpoints say what the child's blocks say.
+    async fn agree(&self, accepted: &[Accepted], progress: &Progress, report: &mut Report) -> anyhow::Result<()> {
+        let step = progress.step("blocks and state roots compared over all nodes");
+        let mut compared = 0;
+        let mut agreements = Vec::new();
+        for chain in [self.root, self.child] {
+            let remotes: Vec<&Remote> = chain.nodes.iter().map(|node| &node.remote).collect();
+            let agreement = agreement::compare(&remotes).await?;
+            compared += agreement.heights();
+            report.chains.push(figures(chain, &agreement));
+            agreements.push(agreement);
+        }
+        for checkpoint in accepted {
+            let root = agreements[1].state_root(checkpoint.child_height);
+            ensure!(
+                root.is_none_or(|root| *root == checkpoint.state_root),
+                "checkpoint {} says another state root for height {} than the child's nodes",
+                checkpoint.sequence,
+                checkpoint.child_height
+            );
+        }
+        report.state_roots_agree = true;
+        step.done(&format!("{compared} blocks, the same on all"));
+        Ok(())
+    }
+
+    /// Asks until `ask` brings something.
+    async fn eventually<T>(&self, what: &str, ask: impl AsyncFn() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = ask().await? {
+                return Ok(found);
+            }
+            ensure!(Instant::now() < deadline, "expected within {} s: {what}; it did not happen", PATIENCE.as_secs());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+fn figures(chain: &Chain, agreement: &Agreement) -> ChainFigures {
+    ChainFigures {
+        subnet: chain.subnet.to_string(),
+        validators: chain.nodes.len(),
+        height: agreement.heights(),
+        block_interval_ms_p50: agreement.interval_ms_p50(),
+        finality_ms_p50: chain.watcher.finality_ms_p50(),
+    }
+}
+
+fn expect_equal(what: &str, expected: &TokenAmount, actual: &TokenAmount) -> anyhow::Result<()> {
+    ensure!(expected == actual, "{what} is {} attoFIL, expected {}", actual.atto(), expected.atto());
+    Ok(())
+}
+
+fn ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
