@@ -17,7 +17,7 @@ lint:            ## Formatting and clippy, warnings denied
 
 doc:             ## API documentation, warnings denied
 	@scripts/setup.sh
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --release --workspace --no-deps --locked
 
 bundle:          ## Rebuilds the actors' wasm (installs its toolchain when root)
 	@scripts/install-wasm-toolchain.sh

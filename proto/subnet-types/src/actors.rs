@@ -48,37 +48,37 @@ pub mod manifest_names {
 /// Methods of the reward actor.
 pub mod reward {
     use super::*;
-    /// System pays a block's tips: [`AwardTipsParams`](super::AwardTipsParams).
+    /// System pays a block's tips: [`AwardTipsParams`].
     pub const AWARD_TIPS: MethodNum = method_hash!("AwardTips");
 }
 
 /// Methods of the gateway actor.
 pub mod gateway {
     use super::*;
-    /// A checkpoint actor enters itself as a child: [`RegisterChildParams`](super::RegisterChildParams) →
-    /// [`RegisterChildReturn`](super::RegisterChildReturn).
+    /// A checkpoint actor enters itself as a child: [`RegisterChildParams`] →
+    /// [`RegisterChildReturn`].
     pub const REGISTER_CHILD: MethodNum = method_hash!("RegisterChild");
     /// A registered checkpoint actor marks its child active: no parameters → [`ParentAnchor`](crate::genesis::ParentAnchor).
     pub const ACTIVATE_CHILD: MethodNum = method_hash!("ActivateChild");
-    /// A registered checkpoint actor logs a change: [`MembershipChange`](super::MembershipChange).
+    /// A registered checkpoint actor logs a change: [`MembershipChange`].
     pub const LOG_CHANGE: MethodNum = method_hash!("LogChange");
     /// A registered checkpoint actor reports an accepted checkpoint:
-    /// [`CommitCheckpointParams`](super::CommitCheckpointParams) →
-    /// [`CommitCheckpointReturn`](super::CommitCheckpointReturn).
+    /// [`CommitCheckpointParams`] →
+    /// [`CommitCheckpointReturn`].
     pub const COMMIT_CHECKPOINT: MethodNum = method_hash!("CommitCheckpoint");
     /// A registered checkpoint actor hands over one bottom-up message with its amount as value:
-    /// [`CrossMessage`](super::CrossMessage) → [`DeliverReturn`](super::DeliverReturn).
+    /// [`CrossMessage`] → [`DeliverReturn`].
     pub const DELIVER: MethodNum = method_hash!("Deliver");
-    /// Anyone sends value down: [`FundParams`](super::FundParams) → [`EnqueueReturn`](super::EnqueueReturn).
+    /// Anyone sends value down: [`FundParams`] → [`EnqueueReturn`].
     pub const FUND: MethodNum = method_hash!("Fund");
-    /// Anyone sends value up: [`ReleaseParams`](super::ReleaseParams) → [`EnqueueReturn`](super::EnqueueReturn).
+    /// Anyone sends value up: [`ReleaseParams`] → [`EnqueueReturn`].
     pub const RELEASE: MethodNum = method_hash!("Release");
-    /// System applies what the parent finalized: [`ApplyParentUpdateParams`](super::ApplyParentUpdateParams) with
-    /// the messages' amounts as value → [`ApplyParentUpdateReturn`](super::ApplyParentUpdateReturn).
+    /// System applies what the parent finalized: [`ApplyParentUpdateParams`] with
+    /// the messages' amounts as value → [`ApplyParentUpdateReturn`].
     pub const APPLY_PARENT_UPDATE: MethodNum = method_hash!("ApplyParentUpdate");
-    /// System ends a period: no parameters → [`CheckpointCut`](super::CheckpointCut).
+    /// System ends a period: no parameters → [`CheckpointCut`].
     pub const CUT_CHECKPOINT: MethodNum = method_hash!("CutCheckpoint");
-    /// Anyone has an entry of the unclaimed ledger credited, now that this can work: [`ClaimParams`](super::ClaimParams).
+    /// Anyone has an entry of the unclaimed ledger credited, now that this can work: [`ClaimParams`].
     pub const CLAIM: MethodNum = method_hash!("Claim");
 }
 
@@ -123,18 +123,18 @@ pub mod refusal {
 /// Methods of the checkpoint actor.
 pub mod checkpoint {
     use super::*;
-    /// Enters the actor with the gateway: [`RegisterParams`](super::RegisterParams) →
-    /// [`RegisterChildReturn`](super::RegisterChildReturn).
+    /// Enters the actor with the gateway: [`RegisterParams`] →
+    /// [`RegisterChildReturn`].
     pub const REGISTER: MethodNum = method_hash!("Register");
-    /// A validator joins with its stake as value: [`JoinParams`](super::JoinParams).
+    /// A validator joins with its stake as value: [`JoinParams`].
     pub const JOIN: MethodNum = method_hash!("Join");
-    /// The owner of a federated subnet sets a power: [`SetPowerParams`](super::SetPowerParams).
+    /// The owner of a federated subnet sets a power: [`SetPowerParams`].
     pub const SET_POWER: MethodNum = method_hash!("SetPower");
-    /// Anyone submits the next checkpoint: [`SubmitCheckpointParams`](super::SubmitCheckpointParams) →
-    /// [`SubmitCheckpointReturn`](super::SubmitCheckpointReturn).
+    /// Anyone submits the next checkpoint: [`SubmitCheckpointParams`] →
+    /// [`SubmitCheckpointReturn`].
     pub const SUBMIT_CHECKPOINT: MethodNum = method_hash!("SubmitCheckpoint");
-    /// Anyone delivers further messages of accepted checkpoints: [`DeliverBatchParams`](super::DeliverBatchParams) →
-    /// [`SubmitCheckpointReturn`](super::SubmitCheckpointReturn).
+    /// Anyone delivers further messages of accepted checkpoints: [`DeliverBatchParams`] →
+    /// [`SubmitCheckpointReturn`].
     pub const DELIVER_BATCH: MethodNum = method_hash!("DeliverBatch");
     /// The gateway locks value for the child (the value sent): no parameters.
     pub const LOCK: MethodNum = method_hash!("Lock");

@@ -5,7 +5,7 @@
 //! makes room is always the last message of some sender, so no gap opens; messages behind a gap go first, then the
 //! cheapest, then the newest.
 //!
-//! Invariants ([`Pool::violations`] in tests): counters equal what is held; each message is found by its name and
+//! Invariants (`Pool::violations` in tests): counters equal what is held; each message is found by its name and
 //! by its sender and nonce; the limits hold; every sender's balance covers all it has pending.
 
 use std::cmp::Reverse;

@@ -1,7 +1,7 @@
 //! The command line of the node's binary.
 //!
 //! One file for each group of commands. Every command prints text, or one JSON object with `--json`; every failure
-//! says what happened and, where that is known, what to do; [`error::Exit`] lists the exit codes.
+//! says what happened and, where that is known, what to do; `error::Exit` lists the exit codes.
 
 mod chain;
 mod checkpoint;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Nothing that a caller sends may panic, block consensus or take unbounded memory or time. Reading the state and
-//! running the VM happen on blocking threads, a few at one time ([`gate`]); what the callers wait for is bounded.
+//! running the VM happen on blocking threads, a few at one time (`gate`); what the callers wait for is bounded.
 //!
 //! # How a block looks as a Filecoin tipset
 //!
