@@ -6,7 +6,7 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, METHOD_SEND, MethodNum};
 use num_traits::Zero;
-use subnet_types::actors::{BURNT_FUNDS_ID, checkpoint};
+use subnet_types::actors::{SYSTEM_ID, checkpoint};
 
 /// Method of an account with a native key that returns that key's address.
 const ACCOUNT_PUBKEY_ADDRESS: MethodNum = 2;
@@ -26,19 +26,20 @@ pub(crate) fn lock(rt: &impl Runtime, actor: ActorID, value: &TokenAmount) -> Re
     Err(ActorError::new(sent.exit_code, format!("checkpoint actor {actor} did not lock {} attoFIL", value.atto())))
 }
 
-/// Takes value out of circulation.
+/// Takes value out of circulation: back into the reserve that it was minted from, or what goes up and comes down again
+/// and again would use the reserve up.
 ///
 /// # Errors
 /// When the value is not there.
-pub(crate) fn burn(rt: &impl Runtime, value: &TokenAmount) -> Result<(), ActorError> {
+pub(crate) fn unmint(rt: &impl Runtime, value: &TokenAmount) -> Result<(), ActorError> {
     if value.is_zero() {
         return Ok(());
     }
-    let sent = rt.send(&Address::new_id(BURNT_FUNDS_ID), METHOD_SEND, None, value, None)?;
+    let sent = rt.send(&Address::new_id(SYSTEM_ID), METHOD_SEND, None, value, None)?;
     if sent.is_success() {
         return Ok(());
     }
-    Err(ActorError::new(sent.exit_code, format!("burning {} attoFIL failed", value.atto())))
+    Err(ActorError::new(sent.exit_code, format!("returning {} attoFIL to the reserve failed", value.atto())))
 }
 
 /// Credits an address by a plain transfer, which runs no code of the receiver. Returns how that ended.

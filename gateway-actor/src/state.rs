@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use subnet_types::actors::CheckpointCut;
 use subnet_types::cross::{CrossAddress, CrossMessage, message_id};
+use subnet_types::genesis::mint_reserve;
 use subnet_types::identity::ChainIdentity;
 use subnet_types::quantity::{Nonce, Sequence};
 use subnet_types::{SubnetId, ValidatorSet};
@@ -39,10 +40,11 @@ pub struct State {
     pub parent: Option<ParentView>,
     /// AMT of [`Child`] by the id of its checkpoint actor. (Ids are dense and small, so a path has few short nodes.)
     pub children: Cid,
-    /// The bottom-up messages of the running period. Stays empty on a root.
+    /// The bottom-up messages that wait for a checkpoint. Stays empty on a root.
     pub outbox: Outbox,
-    /// Sum of value and fee released since the last cut, in attoFIL.
-    pub released_in_period: TokenAmount,
+    /// What the system actor holds when nobody but the protocol moves its balance: what may still be minted, in
+    /// attoFIL. Zero on a root.
+    pub reserve: TokenAmount,
     /// Balance of the burnt-funds actor at the last cut, in attoFIL.
     pub burnt_at_cut: TokenAmount,
     /// The last cut; `None` before the first and on a root.
@@ -82,6 +84,7 @@ impl State {
     /// When the store fails.
     pub fn genesis(store: &impl Blockstore, genesis: GatewayGenesis) -> Result<Self, GatewayError> {
         let validators = save(store, &genesis.validators)?;
+        let reserve = if genesis.parent.is_some() { mint_reserve() } else { TokenAmount::default() };
         let parent = genesis
             .parent
             .map(|anchor| {
@@ -105,7 +108,7 @@ impl State {
             parent,
             children: empty_amt::<Child>(store)?,
             outbox: Outbox::empty(store, Nonce::ZERO)?,
-            released_in_period: TokenAmount::default(),
+            reserve,
             burnt_at_cut: TokenAmount::default(),
             last_cut: None,
             next_sequence: Sequence::new(1),

@@ -7,7 +7,7 @@ use fvm_shared::error::ExitCode;
 use num_traits::Zero;
 use subnet_types::actors::{
     ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, CheckpointCut, ClaimParams, DeliverReturn,
-    EnqueueReturn, FIRST_USER_ID, FundParams, ReleaseParams, refusal,
+    EnqueueReturn, FIRST_USER_ID, FundParams, ReleaseParams, SYSTEM_ID, refusal,
 };
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
 use subnet_types::events::{EventBuilder, gateway as events};
@@ -52,7 +52,7 @@ pub(crate) fn release(rt: &impl Runtime, params: ReleaseParams) -> Result<Enqueu
     let message = state.release(rt.store(), height(rt), draft)?;
     rt.save_state(&state)?;
     queued_up(rt, &message)?;
-    ext::burn(rt, &value)?;
+    ext::unmint(rt, &value)?;
     Ok(EnqueueReturn { id: message.id, nonce: message.nonce })
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn apply_parent_update(
     refuse_nesting(&state)?;
     state.begin_update(rt.store(), &update, &rt.value_received())?;
     let mut outcomes = Vec::with_capacity(update.messages.len());
-    let mut to_burn = TokenAmount::zero();
+    let mut going_up = TokenAmount::zero();
     for message in &update.messages {
         state.pass(message.nonce);
         let exit_code = settle(rt, &mut state, message, Edge::Parent)?;
@@ -109,7 +109,7 @@ pub(crate) fn apply_parent_update(
                 Some(receipt) => {
                     let receipt = state.queue_up(rt.store(), receipt)?;
                     queued_up(rt, &receipt)?;
-                    to_burn += receipt.amount();
+                    going_up += receipt.amount();
                 }
                 None => keep_unclaimed(rt, &mut state, message)?,
             }
@@ -127,14 +127,14 @@ pub(crate) fn apply_parent_update(
         rt.emit_event(&event.build())?;
     }
     // What goes up leaves circulation here, as with any release.
-    ext::burn(rt, &to_burn)?;
+    ext::unmint(rt, &going_up)?;
     Ok(ApplyParentUpdateReturn { outcomes })
 }
 
 /// System ends a period.
 pub(crate) fn cut_checkpoint(rt: &impl Runtime) -> Result<CheckpointCut, ActorError> {
     let mut state: State = rt.load_state()?;
-    let cut = state.cut(rt.store(), height(rt), &rt.balance_of(BURNT_FUNDS_ID))?;
+    let cut = state.cut(rt.store(), height(rt), &rt.balance_of(BURNT_FUNDS_ID), &rt.balance_of(SYSTEM_ID))?;
     rt.save_state(&state)?;
     let event = EventBuilder::new(events::CHECKPOINT_CUT)
         .indexed("sequence", &cut.sequence)

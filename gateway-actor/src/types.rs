@@ -104,11 +104,13 @@ pub struct Draft {
     pub kind: CrossKind,
 }
 
-/// The bottom-up messages of the running period.
+/// The bottom-up messages that no checkpoint carries yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct Outbox {
-    /// AMT of [`CrossMessage`]; index 0 has nonce `first_nonce`.
+    /// AMT of [`CrossMessage`] at their nonce less `base`.
     pub messages: Cid,
+    /// Nonce at index 0. Moves only when the outbox runs empty, so that taking a batch out touches nothing else.
+    pub base: Nonce,
     /// Nonce of the first message, or of the next to come when there are none.
     pub first_nonce: Nonce,
     /// How many.
@@ -245,7 +247,7 @@ pub enum GatewayError {
         /// The most.
         max: usize,
     },
-    /// The period's batch is full.
+    /// As much waits for checkpoints as may.
     #[error("outbox full ({count} messages, {bytes} bytes): retry after the next checkpoint at height {next_cut}")]
     OutboxFull {
         /// Messages in it.
@@ -315,13 +317,22 @@ pub enum GatewayError {
         /// When it is due.
         expected: u64,
     },
-    /// More was released than reached the burnt-funds actor.
-    #[error("burnt funds grew by {grown} attoFIL, but {released} were released")]
-    BurnMismatch {
-        /// Growth of the burnt-funds balance.
-        grown: String,
-        /// Released in the period.
-        released: String,
+    /// A balance fell that nobody can take from.
+    #[error("{holder} holds {actual} attoFIL, expected at least {expected}")]
+    BalanceFell {
+        /// Whose balance.
+        holder: &'static str,
+        /// What must be there.
+        expected: String,
+        /// What is there.
+        actual: String,
+    },
+    /// A child follows the validators that its parent had when it was activated; below a chain whose validators change
+    /// it would lose its way, and the value with it.
+    #[error("{subnet} has a parent, so its validators change: subnets below it cannot follow it yet")]
+    ValidatorsChange {
+        /// This chain.
+        subnet: SubnetId,
     },
     /// Deliveries do not nest.
     #[error("a delivery is running: submit, deliver and apply are refused until it ends")]
@@ -347,7 +358,7 @@ impl GatewayError {
     /// neither is taken for the other when one calls the other.
     pub fn exit_code(&self) -> ExitCode {
         let code = match self {
-            Self::State(_) | Self::BurnMismatch { .. } | Self::CutHeight { .. } => return ExitCode::USR_ILLEGAL_STATE,
+            Self::State(_) | Self::BalanceFell { .. } | Self::CutHeight { .. } => return ExitCode::USR_ILLEGAL_STATE,
             Self::NotCheckpointActor { .. } | Self::NotRegistered { .. } => return ExitCode::USR_FORBIDDEN,
             Self::AddressMismatch { .. } => 40,
             Self::Name(_) => 41,
@@ -372,6 +383,7 @@ impl GatewayError {
             Self::Delivering => 60,
             Self::NothingUnclaimed { .. } => 61,
             Self::ClaimFailed { .. } => 62,
+            Self::ValidatorsChange { .. } => 63,
         };
         ExitCode::new(code)
     }

@@ -25,13 +25,16 @@ impl State {
     /// Enters the actor `id`, whose robust address is `actor`, as a child.
     ///
     /// # Errors
-    /// When it is one already, or the child would be too deep.
+    /// When it is one already, the child would be too deep, or this chain is no root.
     pub fn register_child(
         &mut self,
         store: &impl Blockstore,
         id: ActorID,
         actor: Address,
     ) -> Result<SubnetId, GatewayError> {
+        if self.parent.is_some() {
+            return Err(GatewayError::ValidatorsChange { subnet: self.subnet.clone() });
+        }
         if let Some(child) = self.child(store, id)? {
             return Err(GatewayError::AlreadyRegistered { actor: id, subnet: child.subnet });
         }

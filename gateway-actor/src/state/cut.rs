@@ -4,11 +4,10 @@ use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::CheckpointCut;
 use subnet_types::checkpoint::{ConfigurationApplied, TopDownApplied};
-use subnet_types::cross::MessageBatch;
 use subnet_types::quantity::Height;
 
-use super::{State, outbox};
-use crate::types::{GatewayError, Outbox};
+use super::State;
+use crate::types::GatewayError;
 
 impl State {
     /// The next height at which a period ends, if `height` has not been cut yet.
@@ -18,15 +17,18 @@ impl State {
     }
 
     /// Ends the period at `height`: fixes its batch, its burned fees and the configuration that votes next.
-    /// `burnt_now` is the balance of the burnt-funds actor.
+    /// `burnt_now` and `reserve_now` are the balances of the burnt-funds and the system actor.
+    ///
+    /// What anybody sends to the system actor is as lost as what is burned, and counts as that.
     ///
     /// # Errors
-    /// On a root, at a height that is not the period's end, or when less was burned than was released.
+    /// On a root, at a height that is not the period's end, or when one of the two balances fell.
     pub fn cut(
         &mut self,
         store: &impl Blockstore,
         height: Height,
         burnt_now: &TokenAmount,
+        reserve_now: &TokenAmount,
     ) -> Result<CheckpointCut, GatewayError> {
         let Some(parent) = &self.parent else {
             return Err(GatewayError::NoParent { subnet: self.subnet.clone() });
@@ -36,13 +38,9 @@ impl State {
             return Err(GatewayError::CutHeight { height: height.get(), expected });
         }
         let top_down_applied = TopDownApplied { nonce: parent.next_nonce, parent_height: parent.height };
-        let grown = burnt_now - &self.burnt_at_cut;
-        if grown < self.released_in_period {
-            let (grown, released) = (grown.atto().to_string(), self.released_in_period.atto().to_string());
-            return Err(GatewayError::BurnMismatch { grown, released });
-        }
-        let burned = grown - &self.released_in_period;
-        let (messages, messages_amt, rest) = self.split_outbox(store)?;
+        let burned = grown("burnt funds", &self.burnt_at_cut, burnt_now)?
+            + grown("the mint reserve", &self.reserve, reserve_now)?;
+        let (messages, messages_amt) = self.outbox.take_batch(store)?;
         let pending = self.pending(store)?;
         let configuration = ConfigurationApplied { number: pending.number(), validators_hash: pending.hash() };
         let cut = CheckpointCut {
@@ -54,26 +52,21 @@ impl State {
             top_down_applied,
             configuration,
         };
-        self.outbox = rest;
-        self.released_in_period = TokenAmount::default();
         self.burnt_at_cut = burnt_now.clone();
+        self.reserve = reserve_now.clone();
         self.validators = self.pending;
         self.next_sequence = self.next_sequence.next();
         self.last_cut = Some(cut.clone());
         Ok(cut)
     }
+}
 
-    /// The batch, the AMT that holds it, and the outbox of what did not fit.
-    fn split_outbox(&self, store: &impl Blockstore) -> Result<(MessageBatch, cid::Cid, Outbox), GatewayError> {
-        let all = outbox::read(store, &self.outbox.messages, self.outbox.count)?;
-        let first = self.outbox.first_nonce;
-        if !self.outbox.is_over_full() {
-            let rest = Outbox::empty(store, self.outbox.next_nonce())?;
-            return Ok((MessageBatch::of(first, &all), self.outbox.messages, rest));
-        }
-        let (batch, rest) = all.split_at(outbox::fitting(&all));
-        let rest_nonce = first.checked_add(batch.len() as u64).expect("nonces are counted up from zero");
-        let fitting = Outbox::of(store, first, batch)?;
-        Ok((MessageBatch::of(first, batch), fitting.messages, Outbox::of(store, rest_nonce, rest)?))
+/// By how much a balance that nobody can take from grew.
+fn grown(holder: &'static str, expected: &TokenAmount, actual: &TokenAmount) -> Result<TokenAmount, GatewayError> {
+    let grown = actual - expected;
+    if !grown.is_negative() {
+        return Ok(grown);
     }
+    let (expected, actual) = (expected.atto().to_string(), actual.atto().to_string());
+    Err(GatewayError::BalanceFell { holder, expected, actual })
 }

@@ -1,13 +1,14 @@
-//! The messages that go up with the next checkpoint.
+//! The messages that go up with the next checkpoints.
 
 use cid::Cid;
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
-use subnet_types::cross::CrossMessage;
+use subnet_types::cross::{CrossMessage, MessageBatch};
 use subnet_types::hash::encode;
 use subnet_types::limits::{
     CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX, CROSS_MESSAGES_PER_CHECKPOINT_MAX,
+    OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX,
 };
 use subnet_types::quantity::{Height, Nonce};
 
@@ -15,27 +16,25 @@ use super::{State, empty_amt, state_error};
 use crate::types::{Draft, GatewayError, Outbox};
 
 impl State {
-    /// Puts a user's message into the period's batch. Its value must have been burned here, or be about to.
+    /// Puts a user's message into the outbox. Its value must have left circulation, or be about to.
     ///
     /// # Errors
-    /// On a root, when the message is too large to cross, or when the batch is full.
+    /// On a root, when the message is too large to cross, or when too much waits already.
     pub fn release(
         &mut self,
         store: &impl Blockstore,
         height: Height,
         draft: Draft,
     ) -> Result<CrossMessage, GatewayError> {
-        let next_cut = self.next_cut(height);
-        let message = self.queue_up(store, draft)?;
-        if self.outbox.is_over_full() {
-            let (count, bytes) = (self.outbox.count - 1, self.outbox.bytes - encode(&message).len() as u64);
-            return Err(GatewayError::OutboxFull { count, bytes, next_cut: next_cut.get() });
+        let (count, bytes) = (self.outbox.count, self.outbox.bytes);
+        if count >= OUTBOX_MESSAGES_MAX as u64 || bytes >= OUTBOX_BYTES_MAX as u64 {
+            return Err(GatewayError::OutboxFull { count, bytes, next_cut: self.next_cut(height).get() });
         }
-        Ok(message)
+        self.queue_up(store, draft)
     }
 
-    /// Puts a message into the outbox, past the batch's limits if need be: the answer to a message that came down must
-    /// not be lost because users filled the batch. The cut leaves what is over for the next period.
+    /// Puts a message into the outbox, past the limits for users if need be: the answer to a message that came down
+    /// must not be lost because users filled it.
     ///
     /// # Errors
     /// On a root, and when the message is too large to cross.
@@ -48,7 +47,7 @@ impl State {
         if bytes > CROSS_MESSAGE_BYTES_MAX {
             return Err(GatewayError::TooLarge { actual: bytes, max: CROSS_MESSAGE_BYTES_MAX });
         }
-        self.released_in_period += message.amount();
+        self.reserve += message.amount();
         self.outbox.push(store, &message)?;
         Ok(message)
     }
@@ -57,27 +56,13 @@ impl State {
 impl Outbox {
     pub(crate) fn empty(store: &impl Blockstore, first_nonce: Nonce) -> Result<Self, GatewayError> {
         let messages = empty_amt::<CrossMessage>(store)?;
-        Ok(Self { messages, first_nonce, count: 0, bytes: 0, value: TokenAmount::default() })
-    }
-
-    /// An outbox of these messages, which are in nonce order from `first_nonce` on.
-    pub(crate) fn of(
-        store: &impl Blockstore,
-        first_nonce: Nonce,
-        messages: &[CrossMessage],
-    ) -> Result<Self, GatewayError> {
-        Ok(Self {
-            messages: Amt::<&CrossMessage, _>::new_from_iter(store, messages).map_err(state_error)?,
-            first_nonce,
-            count: messages.len() as u64,
-            bytes: messages.iter().map(|message| encode(message).len() as u64).sum(),
-            value: messages.iter().map(CrossMessage::amount).sum(),
-        })
+        let value = TokenAmount::default();
+        Ok(Self { messages, base: first_nonce, first_nonce, count: 0, bytes: 0, value })
     }
 
     fn push(&mut self, store: &impl Blockstore, message: &CrossMessage) -> Result<(), GatewayError> {
         let mut messages = Amt::<CrossMessage, _>::load(&self.messages, store).map_err(state_error)?;
-        messages.set(self.count, message.clone()).map_err(state_error)?;
+        messages.set(message.nonce.saturating_since(self.base), message.clone()).map_err(state_error)?;
         self.messages = messages.flush().map_err(state_error)?;
         self.count += 1;
         self.bytes += encode(message).len() as u64;
@@ -85,21 +70,38 @@ impl Outbox {
         Ok(())
     }
 
-    /// Whether it holds more than one checkpoint may carry.
-    pub(crate) fn is_over_full(&self) -> bool {
-        self.count > CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64
-            || self.bytes > CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX as u64
+    /// Takes out what one checkpoint may carry, from the first message on, and returns it with an AMT whose first
+    /// messages it is. Costs by the batch alone, however much waits behind it: a cut that could become too dear would
+    /// end the chain.
+    pub(crate) fn take_batch(&mut self, store: &impl Blockstore) -> Result<(MessageBatch, Cid), GatewayError> {
+        let (first, root) = (self.first_nonce, self.messages);
+        let mut waiting = Amt::<CrossMessage, _>::load(&root, store).map_err(state_error)?;
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        waiting
+            .for_each_while_ranged(None, Some(CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64), |_, message| {
+                let size = encode(message).len();
+                let fits = bytes + size <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX;
+                if fits {
+                    bytes += size;
+                    batch.push(message.clone());
+                }
+                Ok(fits)
+            })
+            .map_err(state_error)?;
+        let taken = MessageBatch::of(first, &batch);
+        if taken.count == self.count {
+            *self = Self::empty(store, self.next_nonce())?;
+            return Ok((taken, root));
+        }
+        let index = first.saturating_since(self.base);
+        waiting.batch_delete(index..index + taken.count, true).map_err(state_error)?;
+        self.messages = waiting.flush().map_err(state_error)?;
+        self.first_nonce = first.checked_add(taken.count).expect("nonces are counted up from zero");
+        self.count -= taken.count;
+        self.bytes -= bytes as u64;
+        self.value -= &taken.value;
+        Ok((taken, root))
     }
-}
-
-/// How many of `messages`, from the first on, one checkpoint may carry.
-pub(crate) fn fitting(messages: &[CrossMessage]) -> usize {
-    let mut bytes = 0;
-    let fits = messages.iter().take(CROSS_MESSAGES_PER_CHECKPOINT_MAX).take_while(|message| {
-        bytes += encode(message).len();
-        bytes <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX
-    });
-    fits.count()
 }
 
 /// The first `count` messages of an outbox.

@@ -38,6 +38,8 @@ impl State {
         parent.height = update.parent_height;
         parent.block = Some(update.parent_block);
         parent.timestamp = update.parent_timestamp;
+        // It came out of the reserve.
+        self.reserve -= received;
         if !update.changes.is_empty() {
             let pending = apply_changes(&self.pending(store)?, &update.changes)?;
             self.pending = save(store, &pending)?;

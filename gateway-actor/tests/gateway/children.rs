@@ -174,3 +174,12 @@ fn pruning_is_bounded_and_catches_up() {
     let gone = world.state().top_down(world.rt.store(), CHILD, Nonce::new(99), 10).unwrap();
     assert!(gone.is_empty(), "a pruned range is not answered with what comes after it");
 }
+
+#[test]
+fn nobody_registers_below_a_chain_whose_validators_change() {
+    let world = World::subnet();
+    let actor = Address::new_actor(b"grandchild");
+    world.rt.add_actor(CHILD, code("checkpoint"), Some(actor));
+    let error = world.error(CHILD, 0, gateway::REGISTER_CHILD, &registering(actor));
+    assert_eq!(error.exit_code, ExitCode::new(63), "{error}");
+}

@@ -2,13 +2,15 @@
 
 use actor_runtime::{Runtime, encode_params};
 use fvm_shared::error::ExitCode;
+use gateway_actor::dispatch;
 use subnet_types::actors::{ApplyParentUpdateParams, BURNT_FUNDS_ID, SYSTEM_ID, gateway};
 use subnet_types::cross::MessageBatch;
+use subnet_types::genesis::mint_reserve;
 use subnet_types::hash::cid_of_bytes;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
 
-use crate::world::{ALICE, World, down, fil, set, validator};
+use crate::world::{ALICE, World, down, fil, nobody, set, validator};
 
 #[test]
 fn cut_fixes_batch_burn_cursor_and_configuration() {
@@ -69,10 +71,49 @@ fn cut_off_the_period_twice_by_strangers_or_on_a_root_is_refused() {
 }
 
 #[test]
-fn cut_notices_value_released_without_being_burned() {
+fn cut_notices_balances_that_fell() {
     let world = World::subnet();
-    world.release(5);
+    world.rt.set_balance(BURNT_FUNDS_ID, &fil(5));
+    assert_eq!(world.cut(10).unwrap().burned, fil(5));
     world.rt.set_balance(BURNT_FUNDS_ID, &fil(4));
-    let error = world.cut(10).unwrap_err();
-    assert!(error.message.contains("grew by 4") && error.message.contains("5 were released"), "{error}");
+    let error = world.cut(20).unwrap_err();
+    assert!(error.message.contains("burnt funds holds 4") && error.message.contains("at least 5"), "{error}");
+    world.rt.set_balance(BURNT_FUNDS_ID, &fil(5));
+    world.rt.set_balance(SYSTEM_ID, &(mint_reserve() - fil(1)));
+    let error = world.cut(20).unwrap_err();
+    assert!(error.message.contains("the mint reserve holds"), "{error}");
+}
+
+#[test]
+fn value_sent_to_the_system_actor_counts_as_burned_once() {
+    let world = World::subnet();
+    world.rt.set_balance(SYSTEM_ID, &(mint_reserve() + fil(7)));
+    world.release(5);
+    assert_eq!(world.cut(10).unwrap().burned, fil(7));
+    assert_eq!(world.cut(20).unwrap().burned, fil(0));
+}
+
+#[test]
+fn value_may_go_down_and_up_for_ever() {
+    let world = World::subnet();
+    // Each round moves half of the whole reserve; four of them would have emptied one that nothing comes back to.
+    let half = mint_reserve().div_floor(2);
+    for round in 0..4 {
+        let mut message = down(round, 0);
+        message.value = half.clone();
+        message.destination.address = nobody();
+        let update = ApplyParentUpdateParams {
+            parent_height: Height::new(70 + round),
+            parent_block: cid_of_bytes(b"parent"),
+            parent_timestamp: TimestampMs::new(70_000),
+            messages: vec![message],
+            changes: vec![],
+        };
+        let params = encode_params(&update).unwrap();
+        world.rt.call(dispatch, SYSTEM_ID, &half, gateway::APPLY_PARENT_UPDATE, params).unwrap();
+        world.check();
+        let cut = world.cut(10 * (round as i64 + 1)).unwrap();
+        assert_eq!((cut.messages.value, cut.burned), (half.clone(), fil(0)));
+    }
+    assert_eq!(world.minted(), fil(0));
 }

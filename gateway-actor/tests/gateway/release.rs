@@ -1,16 +1,18 @@
 //! Value on its way up.
 
+use actor_runtime::Runtime;
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
-use subnet_types::actors::{BURNT_FUNDS_ID, ReleaseParams, gateway};
+use subnet_types::actors::{ReleaseParams, SYSTEM_ID, gateway};
 use subnet_types::cross::CrossKind;
-use subnet_types::limits::CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX;
+use subnet_types::genesis::mint_reserve;
+use subnet_types::limits::{CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX};
 
 use crate::world::{ALICE, ROBOT, World, f1, fil, root};
 
 #[test]
-fn release_is_batched_and_burned() {
+fn release_is_batched_and_leaves_circulation() {
     let world = World::subnet();
     let released = world.release(5);
     assert_eq!(released.nonce.get(), 0);
@@ -18,8 +20,8 @@ fn release_is_batched_and_burned() {
     assert_eq!((outbox.len(), outbox[0].id), (1, released.id));
     assert_eq!((&outbox[0].destination.subnet, &outbox[0].destination.address), (&root(), &f1("bob")));
     assert_eq!((&outbox[0].value, &outbox[0].kind), (&fil(5), &CrossKind::Transfer));
-    assert_eq!(world.sends().pop().unwrap(), (Address::new_id(BURNT_FUNDS_ID), METHOD_SEND, fil(5)));
-    assert_eq!(world.state().released_in_period, fil(5));
+    assert_eq!(world.sends().pop().unwrap(), (Address::new_id(SYSTEM_ID), METHOD_SEND, fil(5)));
+    assert_eq!(world.state().reserve, mint_reserve() + fil(5));
 }
 
 #[test]
@@ -33,25 +35,33 @@ fn release_without_value_for_an_id_or_on_a_root_is_refused() {
 }
 
 #[test]
-fn full_outbox_refuses_until_the_next_cut() {
+fn full_outbox_drains_batch_by_batch_and_then_takes_users_again() {
     let world = World::subnet();
-    let release = ReleaseParams { to: f1("bob") };
-    let mut accepted = 0u64;
-    let error = loop {
-        match world.call(ROBOT, 1, gateway::RELEASE, actor_runtime::encode_params(&release).unwrap()) {
-            Ok(_) => accepted += 1,
-            Err(error) => break error,
-        }
-    };
+    let mut accepted = world.fill_outbox();
+    let error = world.error(ROBOT, 1, gateway::RELEASE, &ReleaseParams { to: f1("bob") });
     assert_eq!(error.exit_code, ExitCode::new(53));
     assert!(error.message.contains("outbox full") && error.message.contains("height 10"), "{error}");
-    let bytes = world.state().outbox.bytes as usize;
-    let one = bytes / accepted as usize;
-    assert!(bytes + one + 16 > CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX, "{bytes} bytes of {accepted} messages");
-    assert_eq!(world.burnt(), fil(accepted), "the refused one was not burned");
+    let waiting = world.state().outbox;
+    assert!(waiting.bytes as usize >= OUTBOX_BYTES_MAX || waiting.count as usize >= OUTBOX_MESSAGES_MAX);
+    assert_eq!(world.state().reserve, mint_reserve() + fil(accepted), "the refused one kept its value");
 
-    let cut = world.cut(10).unwrap();
-    assert_eq!(cut.messages.count, accepted);
-    let next = world.release(1);
-    assert_eq!(next.nonce.get(), accepted);
+    let mut taken = 0;
+    for period in 1.. {
+        let cut = world.cut(10 * period).unwrap();
+        assert_eq!(cut.messages.first_nonce.get(), taken);
+        taken += cut.messages.count;
+        assert!(world.state().batch(world.rt.store(), &cut).unwrap().iter().all(|message| message.value == fil(1)));
+        if taken == accepted {
+            break;
+        }
+        let bytes = world.state().outbox.bytes as usize;
+        let one = bytes / (accepted - taken) as usize;
+        assert!(cut.messages.count as usize * one + 2 * one > CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX, "{period}");
+        if period == 1 {
+            // Room again, behind what waits.
+            assert_eq!(world.release(1).nonce.get(), accepted);
+            accepted += 1;
+        }
+    }
+    assert_eq!(world.state().outbox.base.get(), accepted);
 }

@@ -43,7 +43,7 @@ enum SubnetStep {
     Release { value: u64 },
     Apply { from: u64, values: Vec<(u64, bool, bool)>, height: u64 },
     Change { number: u64, seed: u8, power: u64 },
-    BurnFees { value: u64 },
+    BurnFees { value: u64, is_sent_to_system: bool },
     Cut { is_late: bool },
 }
 
@@ -54,7 +54,8 @@ fn subnet_step() -> impl Strategy<Value = SubnetStep> {
         4 => (0..2u64, prop::collection::vec(message, 0..5), 0..3u64)
             .prop_map(|(from, values, height)| SubnetStep::Apply { from, values, height }),
         2 => (0..4u64, 1..6u8, 0..3u64).prop_map(|(number, seed, power)| SubnetStep::Change { number, seed, power }),
-        1 => (0..50u64).prop_map(|value| SubnetStep::BurnFees { value }),
+        1 => (0..50u64, any::<bool>())
+            .prop_map(|(value, is_sent_to_system)| SubnetStep::BurnFees { value, is_sent_to_system }),
         2 => prop::bool::weighted(0.2).prop_map(|is_late| SubnetStep::Cut { is_late }),
     ]
 }
@@ -126,7 +127,8 @@ proptest! {
     #[test]
     fn child_side_keeps_its_invariants(steps in prop::collection::vec(subnet_step(), 1..60)) {
         let world = World::subnet();
-        let (mut height, mut applied, mut released, mut fees, mut batched, mut burned) = (0, 0, 0, 0, 0, 0);
+        let (mut height, mut applied, mut released, mut batched) = (0, 0, 0, 0);
+        let (mut fees, mut donated, mut burned) = (0, 0, 0);
         let amount = |value: &fvm_shared::econ::TokenAmount| u64::try_from(value.atto().clone()).unwrap();
         for step in steps {
             match step {
@@ -184,7 +186,13 @@ proptest! {
                     prop_assert!(result.is_err() || number == pending.number().next());
                     prop_assert!(result.is_ok() || number != pending.number().next() || is_last || power == 0);
                 }
-                SubnetStep::BurnFees { value } => {
+                SubnetStep::BurnFees { value, is_sent_to_system } if is_sent_to_system => {
+                    let system = world.rt.balance_of(SYSTEM_ID) + fil(value);
+                    world.rt.set_balance(SYSTEM_ID, &system);
+                    fees += value;
+                    donated += value;
+                }
+                SubnetStep::BurnFees { value, .. } => {
                     world.rt.set_balance(subnet_types::actors::BURNT_FUNDS_ID, &(world.burnt() + fil(value)));
                     fees += value;
                 }
@@ -204,6 +212,8 @@ proptest! {
         let answered = applied - credited - amount(&state.unclaimed_total);
         prop_assert_eq!(batched + amount(&state.outbox.value), released + answered, "what goes up is in a batch once");
         prop_assert!(burned <= fees);
-        prop_assert_eq!(amount(&world.burnt()), released + answered + fees);
+        prop_assert_eq!(amount(&world.burnt()), fees - donated);
+        let back = released + answered + donated;
+        prop_assert_eq!(world.minted(), fil(applied) - fil(back), "what goes up comes back to the reserve");
     }
 }

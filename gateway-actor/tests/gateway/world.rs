@@ -8,7 +8,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, MethodNum};
-use gateway_actor::types::{Child, GatewayGenesis};
+use gateway_actor::types::{Child, Draft, GatewayGenesis};
 use gateway_actor::{State, dispatch, invariants};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use subnet_types::actors::{
     SYSTEM_ID, checkpoint, gateway,
 };
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
-use subnet_types::genesis::ParentAnchor;
+use subnet_types::genesis::{ParentAnchor, mint_reserve};
 use subnet_types::membership::Validator;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Power, TimestampMs};
 use subnet_types::{BlsPublicKey, Digest, SubnetId, ValidatorSet, VoteKey};
@@ -121,7 +121,7 @@ impl World {
             validators: set(1, &[(9, 1)]),
         };
         let world = Self::new(child(), Some(anchor));
-        world.rt.set_balance(SYSTEM_ID, &TokenAmount::from_whole(1_000_000));
+        world.rt.set_balance(SYSTEM_ID, &mint_reserve());
         world
     }
 
@@ -136,6 +136,22 @@ impl World {
         let result = self.rt.call(dispatch, caller, &fil(value), method, params);
         self.check();
         result
+    }
+
+    /// Releases one attoFIL until the outbox is full for users; on the state alone, for thousands of calls take long.
+    /// Returns how many fitted.
+    pub fn fill_outbox(&self) -> u64 {
+        let mut state = self.state();
+        let destination = at(root(), f1("bob"));
+        let draft = Draft { origin: f1("alice"), destination, value: fil(1), kind: CrossKind::Transfer };
+        let mut released = 0;
+        while state.release(self.rt.store(), Height::new(5), draft.clone()).is_ok() {
+            released += 1;
+        }
+        self.rt.save_state(&state).unwrap();
+        self.rt.set_balance(SYSTEM_ID, &state.reserve);
+        self.check();
+        released
     }
 
     pub fn check(&self) {
@@ -198,6 +214,11 @@ impl World {
     pub fn cut(&self, height: i64) -> Result<CheckpointCut, ActorError> {
         self.rt.set_block(height, 2_000);
         self.call(SYSTEM_ID, 0, gateway::CUT_CHECKPOINT, None).map(|block| decode_params(block).unwrap())
+    }
+
+    /// What the reserve lacks: minted and not come back.
+    pub fn minted(&self) -> TokenAmount {
+        mint_reserve() - self.rt.balance_of(SYSTEM_ID)
     }
 
     pub fn burnt(&self) -> TokenAmount {

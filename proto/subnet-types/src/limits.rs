@@ -22,6 +22,13 @@ pub const CROSS_MESSAGES_PER_CHECKPOINT_MAX: usize = 1024;
 /// beside the checkpoint and its certificate.
 pub const CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX: usize = 56 * 1024;
 
+/// Bottom-up messages that wait for a checkpoint, the running period's included, before users have to wait. Answers to
+/// messages that came down are taken beyond that: they must not be lost because users were faster.
+pub const OUTBOX_MESSAGES_MAX: usize = 16 * CROSS_MESSAGES_PER_CHECKPOINT_MAX;
+
+/// Bytes of the same messages together.
+pub const OUTBOX_BYTES_MAX: usize = 16 * CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX;
+
 /// Bytes of one encoded cross message, payload included.
 pub const CROSS_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
