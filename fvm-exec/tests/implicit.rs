@@ -6,7 +6,7 @@ mod common;
 use common::accounts::{call, secp, transfer};
 use common::chain::Chain;
 use common::fees::Fees;
-use common::genesis::{CHECKPOINT_PERIOD_BLOCKS, owner, validators};
+use common::genesis::{CHECKPOINT_PERIOD_BLOCKS, ROOT_CHAIN_ID, child_genesis, owner, validators};
 use common::parent::{top_down, update};
 use fvm_exec::{BlockInput, BlockOutput, ExecError};
 use fvm_shared::address::Address;
@@ -15,9 +15,15 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::message::Message;
 use subnet_types::actors::{BURNT_FUNDS_ID, CheckpointCut, GATEWAY_ID, REWARD_ID, ReleaseParams, SYSTEM_ID, gateway};
+use subnet_types::cross::{CrossAddress, CrossKind};
 use subnet_types::genesis::mint_reserve;
+use subnet_types::limits::{
+    CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX, IMPLICIT_GAS_MAX, SUBNET_DEPTH_MAX, VALIDATORS_MAX,
+};
 use subnet_types::parent::MembershipChange;
-use subnet_types::{ConfigurationNumber, Height, Nonce, Power, Sequence};
+use subnet_types::{
+    BlsPublicKey, ConfigurationNumber, Height, Nonce, Power, Sequence, SubnetId, Validator, ValidatorSet, VoteKey,
+};
 
 const ALICE: u8 = 1;
 const BOB: u8 = 2;
@@ -159,7 +165,8 @@ fn cut_reports_fees_burned_and_nothing_else() {
     let release = ReleaseParams { to: secp(BOB) };
     let up = call(secp(BOB), 0, Address::new_id(GATEWAY_ID), gateway::RELEASE, &release, fil(30));
     send(&mut chain, up);
-    assert_eq!(chain.balance_of(BURNT_FUNDS_ID), fil(30) + TokenAmount::from_atto(burnt.clone()));
+    assert_eq!(chain.balance_of(BURNT_FUNDS_ID), TokenAmount::from_atto(burnt.clone()));
+    assert_eq!(chain.balance_of(SYSTEM_ID), mint_reserve() - fil(1000) + fil(30));
 
     // The block that cuts counts as well.
     while !chain.height.get().is_multiple_of(CHECKPOINT_PERIOD_BLOCKS) {
@@ -235,23 +242,72 @@ fn validators_change_at_the_cut_and_not_before() {
     assert_eq!(voters(&chain).len(), 3);
 }
 
+/// An address that nobody has, with the longest payload there is.
+fn nobody(index: u64) -> Address {
+    Address::new_delegated(99, &[[index as u8; 46].as_slice(), &index.to_be_bytes()].concat()).unwrap()
+}
+
+/// The longest name there is, beside the chain under test.
+fn deepest() -> SubnetId {
+    (1..SUBNET_DEPTH_MAX as u64).fold(SubnetId::root(ROOT_CHAIN_ID), |subnet, _| subnet.child(nobody(7)).unwrap())
+}
+
 #[test]
-fn fullest_update_fits_the_implicit_gas() {
-    let mut chain = Chain::child();
-    let max = subnet_types::limits::CROSS_MESSAGES_PER_BLOCK_MAX;
+fn fullest_updates_and_the_cut_behind_them_fit_the_implicit_gas() {
+    let mut genesis = child_genesis(actor_bundle::manifest_cid());
+    let member = |seed: u64, power| Validator {
+        owner: nobody(seed),
+        vote_key: VoteKey([&[seed as u8; 24][..], &seed.to_be_bytes()].concat().try_into().unwrap()),
+        checkpoint_key: BlsPublicKey([seed as u8; 48]),
+        power: Power::new(power),
+    };
+    let all = (1..=VALIDATORS_MAX as u64 - 1).map(|seed| member(seed, 1)).chain([validators().validators()[0].clone()]);
+    genesis.validators = ValidatorSet::new(ConfigurationNumber::FIRST, all.collect()).unwrap();
+    let mut chain = Chain::start(genesis);
     let subnet = chain.genesis.subnet.clone();
-    // Every message makes a new account, the dearest kind of delivery.
-    let messages = (0..max)
-        .map(|index| {
-            let mut key = [9; 65];
-            key[..8].copy_from_slice(&(index as u64).to_be_bytes());
-            top_down(&subnet, index as u64, Address::new_secp256k1(&key).unwrap(), fil(1))
-        })
-        .collect();
-    let output = chain.execute_update(update(6, messages), vec![]);
-    let gas_used = output.receipts[0].gas_used;
-    println!("{max} deliveries to new accounts use {gas_used} gas");
-    let outcomes = output.parent_update.expect("an update").expect("applied").outcomes;
-    assert!(outcomes.iter().all(|code| code.is_success()));
-    assert!(gas_used < subnet_types::limits::IMPLICIT_GAS_MAX / 2, "{gas_used}");
+    let (mut nonce, mut number, mut figures) = (0, 1, Vec::new());
+    let mut apply = |chain: &mut Chain, what, is_receipt: bool, to: &dyn Fn(u64) -> Address| {
+        let messages = (nonce..nonce + CROSS_MESSAGES_PER_BLOCK_MAX as u64).map(|nonce| {
+            let mut message = top_down(&subnet, nonce, to(nonce), fil(1));
+            message.origin = CrossAddress { subnet: deepest(), address: nobody(nonce) };
+            if is_receipt {
+                let (of, return_data) = (message.id, Default::default());
+                message.kind = CrossKind::Receipt { of, exit_code: ExitCode::new(5), return_data };
+            }
+            message
+        });
+        let mut update = update(6, messages.collect());
+        nonce += update.messages.len() as u64;
+        let changes = (1..=CHANGES_PER_UPDATE_MAX as u64).map(|index| MembershipChange {
+            number: ConfigurationNumber::new(number + index),
+            validator: member(index, 2 + number),
+        });
+        update.changes = changes.collect();
+        number += update.changes.len() as u64;
+        let output = chain.execute_update(update, vec![]);
+        let outcomes = output.parent_update.expect("an update").expect("applied").outcomes;
+        figures.push((what, output.receipts[0].gas_used));
+        outcomes
+    };
+
+    let key = |index: u64| Address::new_secp256k1(&[[9; 57].as_slice(), &index.to_be_bytes()].concat()).unwrap();
+    let outcomes = apply(&mut chain, "to new accounts", false, &key);
+    assert!(outcomes.iter().all(|code| code.is_success()), "{outcomes:?}");
+    let outcomes =
+        apply(&mut chain, "receipts for nobody, kept", true, &|index| Address::new_actor(&index.to_be_bytes()));
+    assert!(outcomes.iter().all(|code| *code == ExitCode::SYS_INVALID_RECEIVER), "{outcomes:?}");
+    // Several, for the later ones find a large outbox.
+    for what in ["refused, with receipt", "the same again", "and again", "and again"] {
+        let outcomes = apply(&mut chain, what, false, &|index| Address::new_actor(&index.to_be_bytes()));
+        assert!(outcomes.iter().all(|code| !code.is_success()), "{outcomes:?}");
+    }
+    go_to_the_cut(&mut chain);
+    let output = chain.execute(vec![]);
+    let waiting = chain.view().gateway().unwrap().outbox.count;
+    assert!(cut(&output).messages.count > 0 && waiting > 0, "{waiting} wait");
+    figures.push(("the cut", output.receipts[0].gas_used));
+    for (what, gas_used) in figures {
+        println!("{what:<28} {:>8.1} M gas", gas_used as f64 / 1e6);
+        assert!(gas_used < IMPLICIT_GAS_MAX / 2, "{what}: {gas_used}");
+    }
 }

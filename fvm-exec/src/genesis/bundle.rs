@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actor_runtime::builtin;
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_encoding::CborStore;
@@ -10,19 +11,6 @@ use crate::error::ExecError;
 
 /// Version of the manifest's layout, the only one that the VM reads.
 const MANIFEST_VERSION: u32 = 1;
-
-/// Actors that every chain of this project needs.
-const REQUIRED: [&str; 9] = [
-    "system",
-    "init",
-    "reward",
-    "account",
-    "placeholder",
-    "eam",
-    "ethaccount",
-    subnet_types::actors::manifest_names::GATEWAY,
-    subnet_types::actors::manifest_names::CHECKPOINT,
-];
 
 /// An actor bundle whose manifest is in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +21,11 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads the bundle with this manifest and checks that it has every actor a chain needs, with its code.
+    /// Reads the bundle with this manifest and checks that it has every actor a chain needs, with its code, where the
+    /// VM and the actors expect it: they tell built-in actors apart by position.
     ///
     /// # Errors
-    /// When it is not there, or not complete.
+    /// When it is not there, not complete, or in another order.
     pub fn load<B: Blockstore>(store: &B, manifest: &Cid) -> Result<Self, ExecError> {
         let wrong = |problem: String| ExecError::Bundle { bundle: Box::new(*manifest), problem };
         let unreadable = |error: anyhow::Error| wrong(format!("{error:#}"));
@@ -49,6 +38,15 @@ impl Bundle {
             .get_cbor(&list)
             .map_err(unreadable)?
             .ok_or_else(|| wrong(format!("its list {list} is not in the store")))?;
+        for (index, expected) in builtin::NAMES.into_iter().enumerate() {
+            match entries.get(index) {
+                None => return Err(wrong(format!("has no {expected} actor"))),
+                Some((name, _)) if name != expected => {
+                    return Err(wrong(format!("has {name} in place {}, expected {expected}", index + 1)));
+                }
+                Some(_) => {}
+            }
+        }
         let mut codes = BTreeMap::new();
         for (name, code) in entries {
             if !store.has(&code).map_err(unreadable)? {
@@ -118,10 +116,10 @@ mod tests {
     #[test]
     fn complete_bundle_gives_codes_by_name() {
         let store = MemoryBlockstore::default();
-        let manifest = put(&store, 1, &REQUIRED);
+        let manifest = put(&store, 1, &builtin::NAMES);
         let bundle = Bundle::load(&store, &manifest).unwrap();
         assert_eq!(bundle.manifest(), manifest);
-        assert_eq!(bundle.codes().count(), REQUIRED.len());
+        assert_eq!(bundle.codes().count(), builtin::NAMES.len());
         assert!(store.has(&bundle.code("init").unwrap()).unwrap());
         assert!(bundle.code("market").is_err());
     }
@@ -129,13 +127,17 @@ mod tests {
     #[test]
     fn each_defect_of_a_bundle_is_named() {
         let store = MemoryBlockstore::default();
-        assert!(problem(&store, &put(&store, 2, &REQUIRED)).contains("version 2"));
-        assert!(problem(&store, &put(&store, 1, &REQUIRED[1..])).contains("no system actor"));
-        let twice: Vec<&str> = REQUIRED.iter().copied().chain(["init"]).collect();
+        let names = builtin::NAMES;
+        assert!(problem(&store, &put(&store, 2, &names)).contains("version 2"));
+        assert!(problem(&store, &put(&store, 1, &names[..names.len() - 1])).contains("no checkpoint actor"));
+        let mut swapped = names;
+        swapped.swap(1, 3);
+        assert!(problem(&store, &put(&store, 1, &swapped)).contains("has account in place 2, expected init"));
+        let twice: Vec<&str> = names.into_iter().chain(["init"]).collect();
         assert!(problem(&store, &put(&store, 1, &twice)).contains("init twice"));
-        let elsewhere = put(&MemoryBlockstore::default(), 1, &REQUIRED);
+        let elsewhere = put(&MemoryBlockstore::default(), 1, &names);
         assert!(problem(&MemoryBlockstore::default(), &elsewhere).contains("not in the store"));
-        let entries: Vec<(String, Cid)> = REQUIRED.iter().map(|name| ((*name).to_owned(), elsewhere)).collect();
+        let entries: Vec<(String, Cid)> = names.iter().map(|name| ((*name).to_owned(), elsewhere)).collect();
         let codeless = MemoryBlockstore::default();
         let list = codeless.put_cbor(&entries, Blake2b256).unwrap();
         let manifest = codeless.put_cbor(&(1u32, list), Blake2b256).unwrap();

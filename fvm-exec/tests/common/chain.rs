@@ -1,6 +1,6 @@
 //! A chain that executes blocks and commits what comes out.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cid::Cid;
 use fvm_exec::{
@@ -17,6 +17,12 @@ use subnet_types::{Genesis, Height, TimestampMs};
 use super::accounts::signed;
 use super::genesis::{child_genesis, owner, root_genesis};
 use super::store::MemoryStore;
+
+/// The process's engine, kept: one that nobody holds is made anew, and compiles every actor again.
+fn engine() -> Arc<Engine> {
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| Engine::new(4).unwrap());
+    ENGINE.clone()
+}
 
 /// A chain in memory with the project's own actors.
 pub struct Chain {
@@ -47,7 +53,7 @@ impl Chain {
 
     /// The chain that starts from `genesis` with the project's own bundle.
     pub fn start(genesis: Genesis) -> Self {
-        let engine = Engine::new(4).unwrap();
+        let engine = engine();
         let store = MemoryStore::of(bundle_blocks());
         let output = genesis::build(&engine, &store, &genesis).unwrap();
         store.commit(output.new_blocks);
@@ -133,7 +139,7 @@ impl Chain {
 
     /// The chain's wasm engine, for building another chain beside it.
     pub fn engine() -> Arc<Engine> {
-        Engine::new(4).unwrap()
+        engine()
     }
 }
 

@@ -7,7 +7,6 @@ use fvm_ipld_encoding::{CborStore, IPLD_RAW};
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use multihash_codetable::Code::Blake2b256;
-use subnet_types::actors::manifest_names;
 use subnet_types::bytes::{BlsPublicKey, VoteKey};
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
 use subnet_types::message::SignaturePolicy;
@@ -28,12 +27,10 @@ pub const CHECKPOINT_PERIOD_BLOCKS: u64 = 10;
 
 /// A bundle whose actors are no wasm: enough for what never runs them.
 pub fn fake_bundle() -> (Cid, Vec<u8>) {
-    let names = ["system", "init", "cron", "account", "reward", "placeholder", "eam", "ethaccount"];
-    let names = names.into_iter().chain([manifest_names::GATEWAY, manifest_names::CHECKPOINT]);
     let store = MemoryBlockstore::default();
     let mut cids = Vec::new();
     let mut list = Vec::new();
-    for name in names {
+    for name in actor_runtime::builtin::NAMES {
         let code = store.put(Blake2b256, &Block::new(IPLD_RAW, name.as_bytes())).unwrap();
         list.push((name.to_owned(), code));
         cids.push(code);
