@@ -74,7 +74,7 @@ pub enum Rejection {
         actual: String,
     },
     /// A link or an amount in it does not fit a digest.
-    #[error("checkpoint has no digest: a link is not blake2b-256 or an amount exceeds 256 bits")]
+    #[error("checkpoint has no digest: a link is not a blake2b-256 CIDv1 of DAG-CBOR or an amount exceeds 256 bits")]
     NoDigest,
     /// The batch skips or repeats messages.
     #[error("batch begins at nonce {actual}, expected {expected}")]
