@@ -12,7 +12,7 @@ use subnet_types::quantity::{ConfigurationNumber, Power};
 
 use crate::keys::{self, POINT_BYTES};
 use crate::state::{State, load};
-use crate::types::{AcceptedCheckpoint, Configuration, ConfigurationKeys, Member, Status};
+use crate::types::{AcceptedCheckpoint, Configuration, ConfigurationKeys, Member, Status, UnclaimedMessage};
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +58,22 @@ fn check_money(state: &State, store: &impl Blockstore, balance: &TokenAmount, re
     }
     let sum: TokenAmount = counters.into_iter().map(|(_, amount)| amount).sum();
     report.expect(sum <= *balance, || format!("counters make {sum}, the balance is only {balance}"));
-    let mut set_aside = TokenAmount::default();
-    if let Some(messages) = report.read("unclaimed", Amt::<TokenAmount, _>::load(&state.unclaimed_messages, store)) {
-        let read = messages.for_each(|_, amount| {
-            set_aside += amount;
-            Ok(())
-        });
-        report.read("unclaimed", read);
-    }
-    report.expect(set_aside == state.unclaimed, || format!("unclaimed {}, messages {set_aside}", state.unclaimed));
+    check_unclaimed(state, store, report);
+}
+
+fn check_unclaimed(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let messages = Amt::<UnclaimedMessage, _>::load(&state.unclaimed_messages, store);
+    let Some(messages) = report.read("unclaimed", messages) else { return };
+    let (mut sum, cursor) = (TokenAmount::default(), state.next_delivery_nonce);
+    let read = messages.for_each(|nonce, message| {
+        sum += &message.amount;
+        report.expect(nonce < cursor.get(), || format!("unclaimed message {nonce}, but the cursor is {cursor}"));
+        report.expect(message.leaf != Digest::ZERO, || format!("unclaimed message {nonce} matches no message"));
+        report.expect(!message.amount.is_negative(), || format!("unclaimed message {nonce} has {}", message.amount));
+        Ok(())
+    });
+    report.read("unclaimed", read);
+    report.expect(sum == state.unclaimed, || format!("unclaimed {}, messages {sum}", state.unclaimed));
 }
 
 fn check_members(state: &State, store: &impl Blockstore, members: &[Member], report: &mut Report) {

@@ -224,10 +224,42 @@ pub enum Rejection {
     /// Deliveries do not nest.
     #[error("a delivery is running: submit and deliver are refused until it ends")]
     Delivering,
+    /// Nothing was set aside under this nonce, or it was delivered since.
+    #[error("no unclaimed message has nonce {nonce}")]
+    NotUnclaimed {
+        /// Which.
+        nonce: Nonce,
+    },
+    /// The message is not the one that was set aside.
+    #[error("unclaimed message {nonce} has leaf {expected}, the one that came {actual}")]
+    AlteredUnclaimed {
+        /// Which.
+        nonce: Nonce,
+        /// Of the message that was set aside.
+        expected: Digest,
+        /// What came.
+        actual: Digest,
+    },
+    /// An unclaimed message is delivered with the gas of a whole delivery or not at all.
+    #[error("{available} gas is left, a delivery needs {needed}")]
+    DeliveryGas {
+        /// What is left.
+        available: u64,
+        /// What has to be.
+        needed: u64,
+    },
+    /// The gateway fails at the message as it did before. It stays where it is.
+    #[error("the gateway still does not take message {nonce}: exit code {exit_code}")]
+    StillUnclaimed {
+        /// Which.
+        nonce: Nonce,
+        /// How the gateway ended.
+        exit_code: ExitCode,
+    },
 }
 
 impl Rejection {
-    /// The exit code that names the rule: 150 to 175. Only a counter that contradicts itself is the actor's own fault.
+    /// The exit code that names the rule: 150 to 179. Only a counter that contradicts itself is the actor's own fault.
     pub fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::BeyondBatch { .. } => return ExitCode::USR_ILLEGAL_STATE,
@@ -257,6 +289,10 @@ impl Rejection {
             Self::UnknownCheckpoint { .. } => 173,
             Self::NotInTurn { .. } => 174,
             Self::Delivering => 175,
+            Self::NotUnclaimed { .. } => 176,
+            Self::AlteredUnclaimed { .. } => 177,
+            Self::DeliveryGas { .. } => 178,
+            Self::StillUnclaimed { .. } => 179,
         };
         ExitCode::new(code)
     }

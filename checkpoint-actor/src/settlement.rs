@@ -1,8 +1,8 @@
 //! Methods by which the subnet commits what it did, and its messages reach this chain.
 
-use actor_runtime::{ActorError, Runtime};
+use actor_runtime::{ActorError, Runtime, decode_params};
 use subnet_types::actors::{
-    CommitCheckpointParams, DeliverBatchParams, SubmitCheckpointParams, SubmitCheckpointReturn,
+    CommitCheckpointParams, DeliverBatchParams, DeliverReturn, SubmitCheckpointParams, SubmitCheckpointReturn,
 };
 use subnet_types::cross::{CrossMessage, MessageBatch};
 use subnet_types::events::{EventBuilder, checkpoint as events};
@@ -63,6 +63,32 @@ pub(crate) fn deliver_batch(
     Ok(progress(&state))
 }
 
+/// Anyone has a message delivered again that was set aside. When the gateway fails at it as before, so does this call,
+/// and the message stays where it is.
+pub(crate) fn deliver_unclaimed(rt: &impl Runtime, message: CrossMessage) -> Result<DeliverReturn, ActorError> {
+    let mut state: State = rt.load_state()?;
+    refuse_nesting(&state)?;
+    state.take_unclaimed(rt.store(), &message)?;
+    let (available, needed) = (rt.gas_available(), ext::DELIVERY_GAS_LEFT);
+    if available < needed {
+        return Err(Rejection::DeliveryGas { available, needed }.into());
+    }
+    state.is_delivering = true;
+    rt.save_state(&state)?;
+    let sent = ext::deliver(rt, &message)?;
+    let nonce = message.nonce;
+    if !sent.is_success() {
+        return Err(Rejection::StillUnclaimed { nonce, exit_code: sent.exit_code }.into());
+    }
+    let outcome: DeliverReturn = decode_params(sent.return_data)?;
+    let mut state: State = rt.load_state()?;
+    state.is_delivering = false;
+    rt.save_state(&state)?;
+    let event = EventBuilder::new(events::MESSAGE_CLAIMED).indexed("nonce", &nonce);
+    rt.emit_event(&event.field("exit-code", &outcome.exit_code).build())?;
+    Ok(outcome)
+}
+
 /// Delivers checked messages from the cursor on, and returns the state as saved. Before each one the gas for a whole
 /// delivery must be there; otherwise it stops with the cursor unmoved, so that whoever calls with too little gas cannot
 /// make a message fail.
@@ -74,17 +100,16 @@ fn deliver_from_cursor(
 ) -> Result<State, ActorError> {
     let from = state.next_delivery_nonce;
     for message in messages.iter().filter(|message| message.nonce >= from) {
-        if rt.gas_available() < ext::DELIVERY_GAS + ext::DELIVERY_GAS_RESERVE {
+        if rt.gas_available() < ext::DELIVERY_GAS_LEFT {
             break;
         }
-        let amount = message.amount();
-        state.pass_message(batch, message.nonce, &amount)?;
+        state.pass_message(batch, message.nonce, &message.amount())?;
         state.is_delivering = true;
         rt.save_state(&state)?;
-        let exit_code = ext::deliver(rt, message)?;
+        let exit_code = ext::deliver(rt, message)?.exit_code;
         state = rt.load_state()?;
         if !exit_code.is_success() {
-            state.set_aside(rt.store(), message.nonce, &amount)?;
+            state.set_aside(rt.store(), message)?;
             let event = EventBuilder::new(events::MESSAGE_UNCLAIMED).indexed("nonce", &message.nonce);
             rt.emit_event(&event.field("exit-code", &exit_code).build())?;
         }

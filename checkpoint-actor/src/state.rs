@@ -22,7 +22,7 @@ use subnet_types::unlinked::Unlinked;
 use subnet_types::{Digest, SubnetId, SubnetParameters, ValidatorSet};
 
 use crate::error::CheckpointError;
-use crate::types::{AcceptedCheckpoint, Configuration, LastCheckpoint, Status};
+use crate::types::{AcceptedCheckpoint, Configuration, LastCheckpoint, Status, UnclaimedMessage};
 
 /// State of the checkpoint actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -64,7 +64,7 @@ pub struct State {
     pub batch_reserved: TokenAmount,
     /// Value of messages that the gateway would not even take, in attoFIL.
     pub unclaimed: TokenAmount,
-    /// AMT of those messages' amounts by nonce.
+    /// AMT of [`UnclaimedMessage`] by nonce.
     pub unclaimed_messages: Cid,
     /// Sequence of the last accepted checkpoint; 0 before the first.
     pub last_sequence: Sequence,
@@ -137,7 +137,7 @@ impl State {
             stake_total: zero(),
             batch_reserved: zero(),
             unclaimed: zero(),
-            unclaimed_messages: empty_amt::<TokenAmount>(store)?,
+            unclaimed_messages: empty_amt::<UnclaimedMessage>(store)?,
             last_sequence: Sequence::ZERO,
             last_digest: Digest::ZERO,
             last_height: Height::GENESIS,

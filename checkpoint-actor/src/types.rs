@@ -83,6 +83,15 @@ pub struct AcceptedCheckpoint {
     pub messages: MessageBatch,
 }
 
+/// What is kept of a message that the gateway would not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct UnclaimedMessage {
+    /// Its [`subnet_types::CrossMessage::leaf`]: whoever has it delivered again brings the message, and cannot alter it.
+    pub leaf: Digest,
+    /// Its amount, in attoFIL.
+    pub amount: TokenAmount,
+}
+
 /// The newest accepted checkpoint, for whoever makes or submits the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastCheckpoint {

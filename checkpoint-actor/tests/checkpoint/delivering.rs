@@ -114,18 +114,6 @@ fn message_refused_by_the_gateway_costs_only_itself() {
 }
 
 #[test]
-fn message_at_which_the_gateway_fails_is_set_aside() {
-    let world = World::of_four();
-    let messages = world.messages(3, 100);
-    world.gateway.failing.borrow_mut().extend([0, 2]);
-    let progress = world.settle(&world.next(&messages), &messages).unwrap();
-    assert_eq!(progress.undelivered, 0);
-    assert_eq!(world.delivered(), [1]);
-    let state = world.state();
-    assert_eq!((state.custody, state.unclaimed, state.batch_reserved), (atto(700), atto(200), atto(0)));
-}
-
-#[test]
 fn submissions_and_deliveries_do_not_nest() {
     let world = World::of_four();
     let messages = world.messages(2, 100);
@@ -139,6 +127,7 @@ fn submissions_and_deliveries_do_not_nest() {
     let nested = [
         (methods::SUBMIT_CHECKPOINT, encode_params(&submission).unwrap()),
         (methods::DELIVER_BATCH, encode_params(&delivery).unwrap()),
+        (methods::DELIVER_UNCLAIMED, encode_params(&messages[0]).unwrap()),
     ];
     world.settle(&checkpoint, &[]).unwrap();
     world.rt.answer_with(move |rt, sent| {

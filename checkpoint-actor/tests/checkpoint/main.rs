@@ -10,4 +10,5 @@ mod odd_keys;
 mod registering;
 mod rejecting;
 mod sequences;
+mod unclaimed;
 mod world;

@@ -63,7 +63,13 @@ fn only_the_gateway_locks_value() {
 fn unknown_methods_and_garbage_parameters_are_refused() {
     let world = World::of_four();
     assert_eq!(world.call_with(STRANGER, 0, 4_242, None).unwrap_err().exit_code, ExitCode::USR_UNHANDLED_MESSAGE);
-    for method in [checkpoint::JOIN, checkpoint::SUBMIT_CHECKPOINT, checkpoint::DELIVER_BATCH, checkpoint::SET_POWER] {
+    for method in [
+        checkpoint::JOIN,
+        checkpoint::SET_POWER,
+        checkpoint::SUBMIT_CHECKPOINT,
+        checkpoint::DELIVER_BATCH,
+        checkpoint::DELIVER_UNCLAIMED,
+    ] {
         let error = world.call(STRANGER, 0, method, &"garbage").unwrap_err();
         assert_eq!(error.exit_code, ExitCode::USR_SERIALIZATION);
         let error = world.call_with(STRANGER, 0, method, None).unwrap_err();

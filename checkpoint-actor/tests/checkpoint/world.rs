@@ -307,6 +307,12 @@ impl World {
         Ok(decode_params(returned).unwrap())
     }
 
+    /// Has an unclaimed message delivered again.
+    pub fn deliver_unclaimed(&self, message: &CrossMessage) -> Result<ExitCode, ActorError> {
+        let returned = self.call(STRANGER, 0, checkpoint::DELIVER_UNCLAIMED, message)?;
+        Ok(decode_params::<DeliverReturn>(returned).unwrap().exit_code)
+    }
+
     /// `count` transfers of `value` from the subnet, from the next nonce on.
     pub fn messages(&self, count: u64, value: u64) -> Vec<CrossMessage> {
         let first = self.state().next_batch_nonce.get();

@@ -136,6 +136,9 @@ pub mod checkpoint {
     /// Anyone delivers further messages of accepted checkpoints: [`DeliverBatchParams`] →
     /// [`SubmitCheckpointReturn`].
     pub const DELIVER_BATCH: MethodNum = method_hash!("DeliverBatch");
+    /// Anyone has a message delivered again that the gateway would not take before: [`CrossMessage`] →
+    /// [`DeliverReturn`].
+    pub const DELIVER_UNCLAIMED: MethodNum = method_hash!("DeliverUnclaimed");
     /// The gateway locks value for the child (the value sent): no parameters.
     pub const LOCK: MethodNum = method_hash!("Lock");
 }
@@ -214,7 +217,7 @@ pub struct EnqueueReturn {
     pub nonce: Nonce,
 }
 
-/// Return of [`gateway::DELIVER`].
+/// Return of [`gateway::DELIVER`] and [`checkpoint::DELIVER_UNCLAIMED`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct DeliverReturn {
     /// Zero when the destination was credited; otherwise why the value went back.
