@@ -199,17 +199,21 @@ pub enum Rejection {
         /// The last accepted.
         last: Sequence,
     },
-    /// Another batch is in turn.
-    #[error("batch of checkpoint {sequence} is nonces {from} to before {to}, next to deliver is {next}")]
+    /// An earlier batch is in turn.
+    #[error("batch of checkpoint {sequence} begins at nonce {from}, next to deliver is {next}")]
     NotInTurn {
         /// Which.
         sequence: Sequence,
         /// Its first nonce.
         from: Nonce,
-        /// The one after its last.
-        to: u64,
         /// The cursor.
         next: Nonce,
+    },
+    /// Its messages were delivered before, or it had none; what every deliverer but the first sees.
+    #[error("no message of checkpoint {sequence} waits for delivery")]
+    NothingWaits {
+        /// Which.
+        sequence: Sequence,
     },
     /// A batch delivers more than it declared.
     #[error("batch declared {declared} attoFIL, message {nonce} would bring it to {actual}")]
@@ -259,7 +263,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The exit code that names the rule: 150 to 179. Only a counter that contradicts itself is the actor's own fault.
+    /// The exit code that names the rule: 150 to 180. Only a counter that contradicts itself is the actor's own fault.
     pub fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::BeyondBatch { .. } => return ExitCode::USR_ILLEGAL_STATE,
@@ -293,6 +297,7 @@ impl Rejection {
             Self::AlteredUnclaimed { .. } => 177,
             Self::DeliveryGas { .. } => 178,
             Self::StillUnclaimed { .. } => 179,
+            Self::NothingWaits { .. } => 180,
         };
         ExitCode::new(code)
     }

@@ -6,7 +6,7 @@ use subnet_types::actors::{
 };
 use subnet_types::cross::{CrossMessage, MessageBatch};
 use subnet_types::events::{EventBuilder, checkpoint as events};
-use subnet_types::quantity::Height;
+use subnet_types::quantity::{Height, Sequence};
 
 use crate::ext;
 use crate::rejection::Rejection;
@@ -45,7 +45,7 @@ pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Resul
     let mut state: State = rt.load_state()?;
     // Messages of an earlier batch may still wait; these then wait for a later call.
     if !messages.is_empty() && state.next_delivery_nonce == batch.first_nonce {
-        state = deliver_from_cursor(rt, state, &batch, &messages)?;
+        state = deliver_from_cursor(rt, state, checkpoint.sequence, &batch, &messages)?;
     }
     Ok(progress(&state))
 }
@@ -59,7 +59,7 @@ pub(crate) fn deliver_batch(
     refuse_nesting(&state)?;
     let batch = state.batch_in_turn(rt.store(), params.sequence)?;
     check_messages(params.sequence, &batch, &params.messages)?;
-    let state = deliver_from_cursor(rt, state, &batch, &params.messages)?;
+    let state = deliver_from_cursor(rt, state, params.sequence, &batch, &params.messages)?;
     Ok(progress(&state))
 }
 
@@ -95,6 +95,7 @@ pub(crate) fn deliver_unclaimed(rt: &impl Runtime, message: CrossMessage) -> Res
 fn deliver_from_cursor(
     rt: &impl Runtime,
     mut state: State,
+    sequence: Sequence,
     batch: &MessageBatch,
     messages: &[CrossMessage],
 ) -> Result<State, ActorError> {
@@ -116,6 +117,7 @@ fn deliver_from_cursor(
     }
     if state.is_delivering {
         state.is_delivering = false;
+        state.forget_if_delivered(rt.store(), sequence, batch)?;
         rt.save_state(&state)?;
         let event = EventBuilder::new(events::MESSAGES_DELIVERED).field("from", &from);
         rt.emit_event(&event.field("to", &state.next_delivery_nonce).build())?;

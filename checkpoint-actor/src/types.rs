@@ -5,7 +5,6 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use subnet_types::checkpoint::TopDownApplied;
-use subnet_types::cross::MessageBatch;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence};
 use subnet_types::{BlsPublicKey, Digest, VoteKey};
 
@@ -70,17 +69,6 @@ pub struct ConfigurationKeys {
     /// Powers of 8 bytes, big-endian, in the set's order.
     #[serde(with = "fvm_ipld_encoding::strict_bytes")]
     pub powers: Vec<u8>,
-}
-
-/// What is kept of an accepted checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
-pub struct AcceptedCheckpoint {
-    /// Its digest.
-    pub digest: Digest,
-    /// The configuration that signed it.
-    pub configuration: ConfigurationNumber,
-    /// Its bottom-up messages.
-    pub messages: MessageBatch,
 }
 
 /// What is kept of a message that the gateway would not take.

@@ -77,7 +77,7 @@ fn too_little_gas_stops_with_the_cursor_unmoved_and_anyone_continues() {
     world.rt.set_gas(10 * GAS_FOR_ONE, 0);
     assert_eq!(world.deliver(1, &messages).unwrap().undelivered, 0);
     assert_eq!(world.delivered(), [0, 1, 2, 3]);
-    assert_eq!(world.deliver(1, &messages).unwrap_err().exit_code, ExitCode::new(174), "nothing is delivered twice");
+    assert_eq!(world.deliver(1, &messages).unwrap_err().exit_code, ExitCode::new(180), "nothing is delivered twice");
 }
 
 #[test]
@@ -91,12 +91,12 @@ fn batches_are_delivered_in_their_order() {
     assert_eq!((progress.next_nonce.get(), progress.undelivered), (0, 4), "the first batch waits");
 
     assert_eq!(world.deliver(3, &third).unwrap_err().exit_code, ExitCode::new(174));
-    assert_eq!(world.deliver(2, &[]).unwrap_err().exit_code, ExitCode::new(174), "an empty batch has no turn");
+    assert_eq!(world.deliver(2, &[]).unwrap_err().exit_code, ExitCode::new(180), "an empty batch has no turn");
     for unknown in [0, 4, u64::MAX] {
         assert_eq!(world.deliver(unknown, &first).unwrap_err().exit_code, ExitCode::new(173));
     }
     assert_eq!(world.deliver(1, &first).unwrap().undelivered, 2);
-    assert_eq!(world.deliver(1, &first).unwrap_err().exit_code, ExitCode::new(174));
+    assert_eq!(world.deliver(1, &first).unwrap_err().exit_code, ExitCode::new(180));
     assert_eq!(world.deliver(3, &third).unwrap().undelivered, 0);
     assert_eq!(world.delivered(), [0, 1, 2, 3]);
 }

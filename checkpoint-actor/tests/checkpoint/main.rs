@@ -4,6 +4,7 @@
 mod accepting;
 mod delivering;
 mod federated;
+mod flat;
 mod joining;
 mod keys;
 mod odd_keys;

@@ -324,7 +324,8 @@ impl World {
     }
 }
 
-fn message(nonce: u64, value: u64) -> CrossMessage {
+/// The transfer of `value` with this nonce.
+pub fn message(nonce: u64, value: u64) -> CrossMessage {
     CrossMessage {
         id: Digest([1; 32]),
         origin: CrossAddress { subnet: subnet(), address: Keys::of(1).owner },
