@@ -32,6 +32,12 @@ pub enum CheckpointError {
         /// Whose it should be.
         expected: ActorID,
     },
+    /// The subnet's name has to be one that no one else can have and no reorganisation reassigns.
+    #[error("actor {address} must be an f2 address")]
+    ActorKind {
+        /// What came.
+        address: String,
+    },
     /// Nobody joins a subnet without a name.
     #[error("not registered with the gateway yet")]
     NotRegistered,
@@ -205,6 +211,7 @@ impl CheckpointError {
             Self::BadPower { .. } => 138,
             Self::LastValidator { .. } => 139,
             Self::BadConfiguration { .. } => 140,
+            Self::ActorKind { .. } => 141,
         };
         ExitCode::new(code)
     }

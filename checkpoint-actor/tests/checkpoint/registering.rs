@@ -50,6 +50,18 @@ fn anyone_registers_once_under_the_actors_own_address() {
 }
 
 #[test]
+fn name_of_a_subnet_is_made_of_the_actors_f2_address_only() {
+    let world = World::created(MembershipMode::Collateral, 4);
+    let delegated = Address::new_delegated(10, &[7; 20]).unwrap();
+    world.rt.add_actor(ACTOR, actor_runtime::mock::code("checkpoint"), Some(delegated));
+    for actor in [Address::new_id(ACTOR), delegated] {
+        let error = world.call(STRANGER, 0, checkpoint::REGISTER, &RegisterParams { actor }).unwrap_err();
+        assert_eq!(error.exit_code, ExitCode::new(141), "{error}");
+    }
+    world.call(STRANGER, 0, checkpoint::REGISTER, &RegisterParams { actor: address() }).unwrap();
+}
+
+#[test]
 fn only_the_gateway_locks_value() {
     let world = World::of_four();
     let custody = world.state().custody;

@@ -277,7 +277,7 @@ pub struct CheckpointConstructorParams {
 /// Parameters of [`checkpoint::REGISTER`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct RegisterParams {
-    /// The actor's own robust address, as init returned it.
+    /// The actor's own f2 address, as init returned it.
     pub actor: Address,
 }
 
