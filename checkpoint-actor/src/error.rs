@@ -38,6 +38,12 @@ pub enum CheckpointError {
         /// What came.
         address: String,
     },
+    /// Nobody could ever admit a validator.
+    #[error("owner {address} is no actor of this chain, and nobody else sets powers in a federated subnet")]
+    OwnerMissing {
+        /// What came.
+        address: String,
+    },
     /// Nobody joins a subnet without a name.
     #[error("not registered with the gateway yet")]
     NotRegistered,
@@ -212,6 +218,7 @@ impl CheckpointError {
             Self::LastValidator { .. } => 139,
             Self::BadConfiguration { .. } => 140,
             Self::ActorKind { .. } => 141,
+            Self::OwnerMissing { .. } => 142,
         };
         ExitCode::new(code)
     }

@@ -7,6 +7,7 @@ use subnet_types::actors::{
     CheckpointConstructorParams, INIT_ID, JoinParams, RegisterChildReturn, RegisterParams, SetPowerParams,
 };
 use subnet_types::events::{EventBuilder, checkpoint as events};
+use subnet_types::genesis::MembershipMode;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::parent::MembershipChange;
 
@@ -20,6 +21,11 @@ use crate::types::Member;
 pub(crate) fn construct(rt: &impl Runtime, params: CheckpointConstructorParams) -> Result<(), ActorError> {
     require_caller(rt, &[INIT_ID])?;
     let state = State::new(rt.store(), params)?;
+    // An id resolves to itself, so only its code tells whether somebody is there.
+    let owner = rt.resolve_address(&state.owner).filter(|id| rt.code_of(*id).is_some());
+    if state.parameters.mode == MembershipMode::Federated && owner.is_none() {
+        return Err(CheckpointError::OwnerMissing { address: state.owner.to_string() }.into());
+    }
     rt.save_state(&state)
 }
 

@@ -268,7 +268,7 @@ pub struct CheckpointCut {
 /// Parameters of the checkpoint actor's constructor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct CheckpointConstructorParams {
-    /// Who may set powers in federated mode; robust address.
+    /// Who may set powers in federated mode; robust address of an actor that exists.
     pub owner: Address,
     /// What the creator chose.
     pub parameters: SubnetParameters,
