@@ -81,6 +81,14 @@ pub enum CheckpointError {
         /// Its length.
         actual: usize,
     },
+    /// Operators read endpoints in terminals and logs, where other characters could pass for something else.
+    #[error("endpoint has byte {byte:#04x} at position {position}, only visible ASCII is allowed")]
+    EndpointCharacter {
+        /// Where, from 0.
+        position: usize,
+        /// What stands there.
+        byte: u8,
+    },
     /// A key is no key.
     #[error("{kind} key {key}: {problem}")]
     MalformedKey {
@@ -219,6 +227,7 @@ impl CheckpointError {
             Self::BadConfiguration { .. } => 140,
             Self::ActorKind { .. } => 141,
             Self::OwnerMissing { .. } => 142,
+            Self::EndpointCharacter { .. } => 143,
         };
         ExitCode::new(code)
     }

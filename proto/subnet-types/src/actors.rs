@@ -294,7 +294,7 @@ pub struct JoinParams {
     pub checkpoint_key: BlsPublicKey,
     /// Checkpoint key over its proof of possession.
     pub checkpoint_proof: BlsSignature,
-    /// Where the validator's consensus listens, as a multiaddr with peer id; informative.
+    /// Where the validator's consensus listens, as a multiaddr with peer id; informative. Visible ASCII, may be empty.
     pub endpoint: String,
 }
 
