@@ -1,6 +1,7 @@
 //! Why a checkpoint, its certificate or its messages are refused. The exit code names the rule, the message the numbers
 //! compared.
 
+use fvm_shared::ActorID;
 use fvm_shared::error::ExitCode;
 use subnet_types::Digest;
 use subnet_types::limits::CROSS_MESSAGES_PER_CHECKPOINT_MAX;
@@ -228,6 +229,15 @@ pub enum Rejection {
     /// Deliveries do not nest.
     #[error("a delivery is running: submit and deliver are refused until it ends")]
     Delivering,
+    /// A contract stands between. From the end of a long chain of calls the gateway could not call anybody any more, and
+    /// every message would fail for that alone.
+    #[error("caller {caller} is not {origin}, who signed: checkpoints are submitted and messages delivered directly")]
+    NotDirect {
+        /// Who called.
+        caller: ActorID,
+        /// Who signed the message.
+        origin: ActorID,
+    },
     /// Nothing was set aside under this nonce, or it was delivered since.
     #[error("no unclaimed message has nonce {nonce}")]
     NotUnclaimed {
@@ -263,7 +273,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The exit code that names the rule: 150 to 180. Only a counter that contradicts itself is the actor's own fault.
+    /// The exit code that names the rule: 150 to 181. Only a counter that contradicts itself is the actor's own fault.
     pub fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::BeyondBatch { .. } => return ExitCode::USR_ILLEGAL_STATE,
@@ -298,6 +308,7 @@ impl Rejection {
             Self::DeliveryGas { .. } => 178,
             Self::StillUnclaimed { .. } => 179,
             Self::NothingWaits { .. } => 180,
+            Self::NotDirect { .. } => 181,
         };
         ExitCode::new(code)
     }

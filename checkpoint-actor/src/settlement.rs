@@ -16,7 +16,7 @@ use crate::state::{State, check_messages};
 pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Result<SubmitCheckpointReturn, ActorError> {
     let SubmitCheckpointParams { checkpoint, certificate, messages } = params;
     let mut state: State = rt.load_state()?;
-    refuse_nesting(&state)?;
+    require_direct(rt, &state)?;
     let height = Height::new(u64::try_from(rt.epoch()).expect("heights are counted up from zero"));
     let digest = state.check_checkpoint(rt.store(), &checkpoint, height)?;
     let batch = checkpoint.messages.clone();
@@ -56,7 +56,7 @@ pub(crate) fn deliver_batch(
     params: DeliverBatchParams,
 ) -> Result<SubmitCheckpointReturn, ActorError> {
     let state: State = rt.load_state()?;
-    refuse_nesting(&state)?;
+    require_direct(rt, &state)?;
     let batch = state.batch_in_turn(rt.store(), params.sequence)?;
     check_messages(params.sequence, &batch, &params.messages)?;
     let state = deliver_from_cursor(rt, state, params.sequence, &batch, &params.messages)?;
@@ -67,7 +67,7 @@ pub(crate) fn deliver_batch(
 /// and the message stays where it is.
 pub(crate) fn deliver_unclaimed(rt: &impl Runtime, message: CrossMessage) -> Result<DeliverReturn, ActorError> {
     let mut state: State = rt.load_state()?;
-    refuse_nesting(&state)?;
+    require_direct(rt, &state)?;
     state.take_unclaimed(rt.store(), &message)?;
     let (available, needed) = (rt.gas_available(), ext::DELIVERY_GAS_LEFT);
     if available < needed {
@@ -125,8 +125,14 @@ fn deliver_from_cursor(
     Ok(state)
 }
 
-fn refuse_nesting(state: &State) -> Result<(), ActorError> {
-    if state.is_delivering { Err(Rejection::Delivering.into()) } else { Ok(()) }
+/// Lets calls pass that no other code can influence: none is running further up, neither a delivery nor a contract that
+/// used the call stack up before it called.
+fn require_direct(rt: &impl Runtime, state: &State) -> Result<(), Rejection> {
+    if state.is_delivering {
+        return Err(Rejection::Delivering);
+    }
+    let (caller, origin) = (rt.caller(), rt.origin());
+    if caller == origin { Ok(()) } else { Err(Rejection::NotDirect { caller, origin }) }
 }
 
 fn progress(state: &State) -> SubmitCheckpointReturn {

@@ -1,5 +1,6 @@
 //! Accepted messages on their way to the gateway.
 
+use actor_runtime::mock::MockRuntime;
 use actor_runtime::{Runtime, encode_params};
 use checkpoint_actor::dispatch;
 use fvm_shared::address::Address;
@@ -8,7 +9,7 @@ use subnet_types::actors::{DeliverBatchParams, GATEWAY_ID, SubmitCheckpointParam
 use subnet_types::cross::CrossMessage;
 use subnet_types::quantity::{Nonce, Sequence};
 
-use crate::world::{STRANGER, World, atto};
+use crate::world::{OWNER, STRANGER, World, atto, message};
 
 /// Enough for one delivery and its reserve, as the actor counts them.
 const GAS_FOR_ONE: u64 = 130_000_000;
@@ -139,6 +140,38 @@ fn submissions_and_deliveries_do_not_nest() {
         Some(actor_runtime::SendReturn::ok())
     });
     assert_eq!(world.deliver(1, &messages).unwrap().undelivered, 0);
+}
+
+#[test]
+fn contracts_neither_submit_nor_deliver() {
+    let world = World::of_four();
+    let (first, unclaimed) = (world.messages(1, 100), message(0, 100));
+    world.gateway.failing.borrow_mut().push(0);
+    world.settle(&world.next(&first), &first).unwrap();
+    world.gateway.failing.borrow_mut().clear();
+    let second = world.messages(1, 100);
+    world.settle(&world.next(&second), &[]).unwrap();
+    let checkpoint = world.next(&[]);
+    let certificate = world.certify(&checkpoint, &[1, 2, 3]);
+    let submission = SubmitCheckpointParams { checkpoint, certificate, messages: vec![] };
+    let delivery = DeliverBatchParams { sequence: Sequence::new(2), messages: second };
+    let calls = [
+        (methods::SUBMIT_CHECKPOINT, encode_params(&submission).unwrap()),
+        (methods::DELIVER_BATCH, encode_params(&delivery).unwrap()),
+        (methods::DELIVER_UNCLAIMED, encode_params(&unclaimed).unwrap()),
+    ];
+    for (method, params) in calls {
+        let signed_by = |origin| {
+            let under = |rt: &MockRuntime, method, params| {
+                rt.set_origin(origin);
+                dispatch(rt, method, params)
+            };
+            world.rt.call(under, STRANGER, &atto(0), method, params.clone())
+        };
+        assert_eq!(signed_by(OWNER).unwrap_err().exit_code, ExitCode::new(181));
+        signed_by(STRANGER).unwrap();
+    }
+    assert_eq!((world.state().last_sequence, world.delivered()), (Sequence::new(3), vec![1, 0]));
 }
 
 #[test]

@@ -130,7 +130,7 @@ pub mod checkpoint {
     pub const JOIN: MethodNum = method_hash!("Join");
     /// The owner of a federated subnet sets a power: [`SetPowerParams`].
     pub const SET_POWER: MethodNum = method_hash!("SetPower");
-    /// Anyone submits the next checkpoint: [`SubmitCheckpointParams`] →
+    /// Anyone submits the next checkpoint, in a message of their own as with the next two: [`SubmitCheckpointParams`] →
     /// [`SubmitCheckpointReturn`].
     pub const SUBMIT_CHECKPOINT: MethodNum = method_hash!("SubmitCheckpoint");
     /// Anyone delivers further messages of accepted checkpoints: [`DeliverBatchParams`] →
