@@ -32,6 +32,18 @@ pub enum CheckpointError {
         /// Whose it should be.
         expected: ActorID,
     },
+    /// The subnet's name has to be one that no one else can have and no reorganisation reassigns.
+    #[error("actor {address} must be an f2 address")]
+    ActorKind {
+        /// What came.
+        address: String,
+    },
+    /// Nobody could ever admit a validator.
+    #[error("owner {address} is no actor of this chain, and nobody else sets powers in a federated subnet")]
+    OwnerMissing {
+        /// What came.
+        address: String,
+    },
     /// Nobody joins a subnet without a name.
     #[error("not registered with the gateway yet")]
     NotRegistered,
@@ -68,6 +80,14 @@ pub enum CheckpointError {
     EndpointTooLong {
         /// Its length.
         actual: usize,
+    },
+    /// Operators read endpoints in terminals and logs, where other characters could pass for something else.
+    #[error("endpoint has byte {byte:#04x} at position {position}, only visible ASCII is allowed")]
+    EndpointCharacter {
+        /// Where, from 0.
+        position: usize,
+        /// What stands there.
+        byte: u8,
     },
     /// A key is no key.
     #[error("{kind} key {key}: {problem}")]
@@ -205,6 +225,9 @@ impl CheckpointError {
             Self::BadPower { .. } => 138,
             Self::LastValidator { .. } => 139,
             Self::BadConfiguration { .. } => 140,
+            Self::ActorKind { .. } => 141,
+            Self::OwnerMissing { .. } => 142,
+            Self::EndpointCharacter { .. } => 143,
         };
         ExitCode::new(code)
     }

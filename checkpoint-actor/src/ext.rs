@@ -1,11 +1,10 @@
 //! What the checkpoint actor asks of other actors.
 
-use actor_runtime::{ActorError, Runtime, decode_params, encode_params};
+use actor_runtime::{ActorError, Runtime, SendReturn, decode_params, encode_params};
 use fvm_shared::METHOD_SEND;
 use fvm_shared::MethodNum;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
-use fvm_shared::error::ExitCode;
 use num_traits::Zero;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,10 +20,13 @@ use crate::error::CheckpointError;
 
 /// Gas that one delivery may use. A plain transfer through the gateway takes some 30 million; the rest is for growing
 /// state, so that the limit itself never decides.
-pub(crate) const DELIVERY_GAS: u64 = 100_000_000;
+const DELIVERY_GAS: u64 = 100_000_000;
 
 /// Gas that must be left besides, to take note of the outcome and end the call.
-pub(crate) const DELIVERY_GAS_RESERVE: u64 = 30_000_000;
+const DELIVERY_GAS_RESERVE: u64 = 30_000_000;
+
+/// Gas that must be left before a delivery, so that whoever calls with too little cannot make a message fail.
+pub(crate) const DELIVERY_GAS_LEFT: u64 = DELIVERY_GAS + DELIVERY_GAS_RESERVE;
 
 fn ask<P: Serialize, T: DeserializeOwned>(
     rt: &impl Runtime,
@@ -70,10 +72,10 @@ pub(crate) fn log_change(rt: &impl Runtime, change: &MembershipChange) -> Result
 
 /// Hands a message with its amount to the gateway. Returns how that call ended: anything but success means that the
 /// value came back.
-pub(crate) fn deliver(rt: &impl Runtime, message: &CrossMessage) -> Result<ExitCode, ActorError> {
+pub(crate) fn deliver(rt: &impl Runtime, message: &CrossMessage) -> Result<SendReturn, ActorError> {
     let to = Address::new_id(GATEWAY_ID);
     let params = encode_params(message)?;
-    Ok(rt.send(&to, gateway::DELIVER, params, &message.amount(), Some(DELIVERY_GAS))?.exit_code)
+    rt.send(&to, gateway::DELIVER, params, &message.amount(), Some(DELIVERY_GAS))
 }
 
 /// Takes value out of circulation for good.

@@ -8,11 +8,11 @@ use fvm_shared::econ::TokenAmount;
 use subnet_types::Digest;
 use subnet_types::ValidatorSet;
 use subnet_types::genesis::Genesis;
-use subnet_types::quantity::{ConfigurationNumber, Power};
+use subnet_types::quantity::{ConfigurationNumber, Power, Sequence};
 
 use crate::keys::{self, POINT_BYTES};
 use crate::state::{State, load};
-use crate::types::{AcceptedCheckpoint, Configuration, ConfigurationKeys, Member, Status};
+use crate::types::{Configuration, ConfigurationKeys, Member, Status, UnclaimedMessage};
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +58,22 @@ fn check_money(state: &State, store: &impl Blockstore, balance: &TokenAmount, re
     }
     let sum: TokenAmount = counters.into_iter().map(|(_, amount)| amount).sum();
     report.expect(sum <= *balance, || format!("counters make {sum}, the balance is only {balance}"));
-    let mut set_aside = TokenAmount::default();
-    if let Some(messages) = report.read("unclaimed", Amt::<TokenAmount, _>::load(&state.unclaimed_messages, store)) {
-        let read = messages.for_each(|_, amount| {
-            set_aside += amount;
-            Ok(())
-        });
-        report.read("unclaimed", read);
-    }
-    report.expect(set_aside == state.unclaimed, || format!("unclaimed {}, messages {set_aside}", state.unclaimed));
+    check_unclaimed(state, store, report);
+}
+
+fn check_unclaimed(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let messages = Amt::<UnclaimedMessage, _>::load(&state.unclaimed_messages, store);
+    let Some(messages) = report.read("unclaimed", messages) else { return };
+    let (mut sum, cursor) = (TokenAmount::default(), state.next_delivery_nonce);
+    let read = messages.for_each(|nonce, message| {
+        sum += &message.amount;
+        report.expect(nonce < cursor.get(), || format!("unclaimed message {nonce}, but the cursor is {cursor}"));
+        report.expect(message.leaf != Digest::ZERO, || format!("unclaimed message {nonce} matches no message"));
+        report.expect(!message.amount.is_negative(), || format!("unclaimed message {nonce} has {}", message.amount));
+        Ok(())
+    });
+    report.read("unclaimed", read);
+    report.expect(sum == state.unclaimed, || format!("unclaimed {}, messages {sum}", state.unclaimed));
 }
 
 fn check_members(state: &State, store: &impl Blockstore, members: &[Member], report: &mut Report) {
@@ -167,31 +174,30 @@ fn check_activation(state: &State, store: &impl Blockstore, report: &mut Report)
 }
 
 fn check_batches(state: &State, store: &impl Blockstore, report: &mut Report) {
-    let Some(all) = report.read("batches", Amt::<AcceptedCheckpoint, _>::load(&state.batches, store)) else { return };
-    let cursor = state.next_delivery_nonce.get();
-    let (mut next, mut sequence, mut waiting) = (0, 0, TokenAmount::default());
-    let read = all.for_each(|number, accepted| {
-        let batch = &accepted.messages;
-        sequence += 1;
-        report.expect(number == sequence, || format!("accepted checkpoint {number}, expected {sequence}"));
-        report.expect(batch.first_nonce.get() == next, || {
-            format!("batch {number} begins at {}, expected {next}", batch.first_nonce)
+    let Some(batches) = report.read("batches", state.undelivered_batches(store)) else { return };
+    let cursor = state.next_delivery_nonce;
+    // The first one may be delivered in part; the others follow without a gap.
+    let mut next = batches.first().map_or(cursor, |(_, batch)| batch.first_nonce);
+    report.expect(next <= cursor, || format!("the first batch begins at {next}, cursor {cursor}"));
+    let mut waiting = TokenAmount::default();
+    for (sequence, batch) in &batches {
+        let first = batch.first_nonce;
+        report.expect(*sequence > Sequence::ZERO && *sequence <= state.last_sequence, || {
+            format!("batch of checkpoint {sequence}, last {}", state.last_sequence)
         });
-        let end = next + batch.count;
-        if cursor < end {
-            waiting += &batch.value;
-            if cursor > next {
-                waiting -= &state.batch_delivered;
-            }
+        report.expect(first == next, || format!("batch {sequence} begins at {first}, expected {next}"));
+        waiting += &batch.value;
+        if cursor > first {
+            waiting -= &state.batch_delivered;
         }
+        let Some(end) = report.read("batch", first.checked_add(batch.count).ok_or("its nonces overflow")) else {
+            return;
+        };
+        report.expect(cursor < end, || format!("batch {sequence} ends before {end}, cursor {cursor}"));
         next = end;
-        Ok(())
-    });
-    report.read("batches", read);
-    report
-        .expect(sequence == state.last_sequence.get(), || format!("{sequence} accepted, last {}", state.last_sequence));
-    report.expect(next == state.next_batch_nonce.get() && cursor <= next, || {
-        format!("batches end at {next}, next is {}, cursor {cursor}", state.next_batch_nonce)
+    }
+    report.expect(next == state.next_batch_nonce, || {
+        format!("batches end at {next}, next is {}", state.next_batch_nonce)
     });
     report.expect(waiting == state.batch_reserved, || format!("reserved {}, waiting {waiting}", state.batch_reserved));
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  init.Exec ──> Constructor ──> Register ──> Join … Join ──> active ──> SubmitCheckpoint ──> DeliverBatch
-//!                                                                 gateway.Fund ──> Lock
+//!                                                                 gateway.Fund ──> Lock    DeliverUnclaimed
 //! ```
 //!
 //! State is saved before each send and read again after.
@@ -49,6 +49,7 @@ pub fn dispatch<R: Runtime>(
         checkpoint::SET_POWER => nothing(membership::set_power(rt, decode_params(params)?)),
         checkpoint::SUBMIT_CHECKPOINT => encode_return(&settlement::submit(rt, decode_params(params)?)?),
         checkpoint::DELIVER_BATCH => encode_return(&settlement::deliver_batch(rt, decode_params(params)?)?),
+        checkpoint::DELIVER_UNCLAIMED => encode_return(&settlement::deliver_unclaimed(rt, decode_params(params)?)?),
         checkpoint::LOCK => {
             require_caller(rt, &[GATEWAY_ID])?;
             require_no_params(params)?;

@@ -1,12 +1,13 @@
 //! Methods by which the subnet gets a name, validators and a genesis.
 
 use actor_runtime::{ActorError, Runtime, require_caller};
-use fvm_shared::address::Address;
+use fvm_shared::address::{Address, Protocol};
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::{
     CheckpointConstructorParams, INIT_ID, JoinParams, RegisterChildReturn, RegisterParams, SetPowerParams,
 };
 use subnet_types::events::{EventBuilder, checkpoint as events};
+use subnet_types::genesis::MembershipMode;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::parent::MembershipChange;
 
@@ -20,14 +21,23 @@ use crate::types::Member;
 pub(crate) fn construct(rt: &impl Runtime, params: CheckpointConstructorParams) -> Result<(), ActorError> {
     require_caller(rt, &[INIT_ID])?;
     let state = State::new(rt.store(), params)?;
+    // An id resolves to itself, so only its code tells whether somebody is there.
+    let owner = rt.resolve_address(&state.owner).filter(|id| rt.code_of(*id).is_some());
+    if state.parameters.mode == MembershipMode::Federated && owner.is_none() {
+        return Err(CheckpointError::OwnerMissing { address: state.owner.to_string() }.into());
+    }
     rt.save_state(&state)
 }
 
-/// Anyone enters the actor with the gateway, once.
+/// Anyone enters the actor with the gateway, once. The address names the subnet for ever, so that whoever is first must
+/// have no choice: of the forms that lead to this actor only the one that init gave it is taken.
 pub(crate) fn register(rt: &impl Runtime, params: RegisterParams) -> Result<RegisterChildReturn, ActorError> {
     let state: State = rt.load_state()?;
     if state.actor.is_some() {
         return Err(CheckpointError::AlreadyRegistered.into());
+    }
+    if params.actor.protocol() != Protocol::Actor {
+        return Err(CheckpointError::ActorKind { address: params.actor.to_string() }.into());
     }
     expect_address(rt, &params.actor, rt.receiver())?;
     let named = ext::register_child(rt, params.actor)?;

@@ -1,6 +1,7 @@
 //! Why a checkpoint, its certificate or its messages are refused. The exit code names the rule, the message the numbers
 //! compared.
 
+use fvm_shared::ActorID;
 use fvm_shared::error::ExitCode;
 use subnet_types::Digest;
 use subnet_types::limits::CROSS_MESSAGES_PER_CHECKPOINT_MAX;
@@ -74,7 +75,7 @@ pub enum Rejection {
         actual: String,
     },
     /// A link or an amount in it does not fit a digest.
-    #[error("checkpoint has no digest: a link is not blake2b-256 or an amount exceeds 256 bits")]
+    #[error("checkpoint has no digest: a link is not a blake2b-256 CIDv1 of DAG-CBOR or an amount exceeds 256 bits")]
     NoDigest,
     /// The batch skips or repeats messages.
     #[error("batch begins at nonce {actual}, expected {expected}")]
@@ -199,17 +200,21 @@ pub enum Rejection {
         /// The last accepted.
         last: Sequence,
     },
-    /// Another batch is in turn.
-    #[error("batch of checkpoint {sequence} is nonces {from} to before {to}, next to deliver is {next}")]
+    /// An earlier batch is in turn.
+    #[error("batch of checkpoint {sequence} begins at nonce {from}, next to deliver is {next}")]
     NotInTurn {
         /// Which.
         sequence: Sequence,
         /// Its first nonce.
         from: Nonce,
-        /// The one after its last.
-        to: u64,
         /// The cursor.
         next: Nonce,
+    },
+    /// Its messages were delivered before, or it had none; what every deliverer but the first sees.
+    #[error("no message of checkpoint {sequence} waits for delivery")]
+    NothingWaits {
+        /// Which.
+        sequence: Sequence,
     },
     /// A batch delivers more than it declared.
     #[error("batch declared {declared} attoFIL, message {nonce} would bring it to {actual}")]
@@ -224,10 +229,51 @@ pub enum Rejection {
     /// Deliveries do not nest.
     #[error("a delivery is running: submit and deliver are refused until it ends")]
     Delivering,
+    /// A contract stands between. From the end of a long chain of calls the gateway could not call anybody any more, and
+    /// every message would fail for that alone.
+    #[error("caller {caller} is not {origin}, who signed: checkpoints are submitted and messages delivered directly")]
+    NotDirect {
+        /// Who called.
+        caller: ActorID,
+        /// Who signed the message.
+        origin: ActorID,
+    },
+    /// Nothing was set aside under this nonce, or it was delivered since.
+    #[error("no unclaimed message has nonce {nonce}")]
+    NotUnclaimed {
+        /// Which.
+        nonce: Nonce,
+    },
+    /// The message is not the one that was set aside.
+    #[error("unclaimed message {nonce} has leaf {expected}, the one that came {actual}")]
+    AlteredUnclaimed {
+        /// Which.
+        nonce: Nonce,
+        /// Of the message that was set aside.
+        expected: Digest,
+        /// What came.
+        actual: Digest,
+    },
+    /// An unclaimed message is delivered with the gas of a whole delivery or not at all.
+    #[error("{available} gas is left, a delivery needs {needed}")]
+    DeliveryGas {
+        /// What is left.
+        available: u64,
+        /// What has to be.
+        needed: u64,
+    },
+    /// The gateway fails at the message as it did before. It stays where it is.
+    #[error("the gateway still does not take message {nonce}: exit code {exit_code}")]
+    StillUnclaimed {
+        /// Which.
+        nonce: Nonce,
+        /// How the gateway ended.
+        exit_code: ExitCode,
+    },
 }
 
 impl Rejection {
-    /// The exit code that names the rule: 150 to 175. Only a counter that contradicts itself is the actor's own fault.
+    /// The exit code that names the rule: 150 to 181. Only a counter that contradicts itself is the actor's own fault.
     pub fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::BeyondBatch { .. } => return ExitCode::USR_ILLEGAL_STATE,
@@ -257,6 +303,12 @@ impl Rejection {
             Self::UnknownCheckpoint { .. } => 173,
             Self::NotInTurn { .. } => 174,
             Self::Delivering => 175,
+            Self::NotUnclaimed { .. } => 176,
+            Self::AlteredUnclaimed { .. } => 177,
+            Self::DeliveryGas { .. } => 178,
+            Self::StillUnclaimed { .. } => 179,
+            Self::NothingWaits { .. } => 180,
+            Self::NotDirect { .. } => 181,
         };
         ExitCode::new(code)
     }

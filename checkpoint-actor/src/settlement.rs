@@ -1,12 +1,12 @@
 //! Methods by which the subnet commits what it did, and its messages reach this chain.
 
-use actor_runtime::{ActorError, Runtime};
+use actor_runtime::{ActorError, Runtime, decode_params};
 use subnet_types::actors::{
-    CommitCheckpointParams, DeliverBatchParams, SubmitCheckpointParams, SubmitCheckpointReturn,
+    CommitCheckpointParams, DeliverBatchParams, DeliverReturn, SubmitCheckpointParams, SubmitCheckpointReturn,
 };
 use subnet_types::cross::{CrossMessage, MessageBatch};
 use subnet_types::events::{EventBuilder, checkpoint as events};
-use subnet_types::quantity::Height;
+use subnet_types::quantity::{Height, Sequence};
 
 use crate::ext;
 use crate::rejection::Rejection;
@@ -16,7 +16,7 @@ use crate::state::{State, check_messages};
 pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Result<SubmitCheckpointReturn, ActorError> {
     let SubmitCheckpointParams { checkpoint, certificate, messages } = params;
     let mut state: State = rt.load_state()?;
-    refuse_nesting(&state)?;
+    require_direct(rt, &state)?;
     let height = Height::new(u64::try_from(rt.epoch()).expect("heights are counted up from zero"));
     let digest = state.check_checkpoint(rt.store(), &checkpoint, height)?;
     let batch = checkpoint.messages.clone();
@@ -45,7 +45,7 @@ pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Resul
     let mut state: State = rt.load_state()?;
     // Messages of an earlier batch may still wait; these then wait for a later call.
     if !messages.is_empty() && state.next_delivery_nonce == batch.first_nonce {
-        state = deliver_from_cursor(rt, state, &batch, &messages)?;
+        state = deliver_from_cursor(rt, state, checkpoint.sequence, &batch, &messages)?;
     }
     Ok(progress(&state))
 }
@@ -56,11 +56,37 @@ pub(crate) fn deliver_batch(
     params: DeliverBatchParams,
 ) -> Result<SubmitCheckpointReturn, ActorError> {
     let state: State = rt.load_state()?;
-    refuse_nesting(&state)?;
+    require_direct(rt, &state)?;
     let batch = state.batch_in_turn(rt.store(), params.sequence)?;
     check_messages(params.sequence, &batch, &params.messages)?;
-    let state = deliver_from_cursor(rt, state, &batch, &params.messages)?;
+    let state = deliver_from_cursor(rt, state, params.sequence, &batch, &params.messages)?;
     Ok(progress(&state))
+}
+
+/// Anyone has a message delivered again that was set aside. When the gateway fails at it as before, so does this call,
+/// and the message stays where it is.
+pub(crate) fn deliver_unclaimed(rt: &impl Runtime, message: CrossMessage) -> Result<DeliverReturn, ActorError> {
+    let mut state: State = rt.load_state()?;
+    require_direct(rt, &state)?;
+    state.take_unclaimed(rt.store(), &message)?;
+    let (available, needed) = (rt.gas_available(), ext::DELIVERY_GAS_LEFT);
+    if available < needed {
+        return Err(Rejection::DeliveryGas { available, needed }.into());
+    }
+    state.is_delivering = true;
+    rt.save_state(&state)?;
+    let sent = ext::deliver(rt, &message)?;
+    let nonce = message.nonce;
+    if !sent.is_success() {
+        return Err(Rejection::StillUnclaimed { nonce, exit_code: sent.exit_code }.into());
+    }
+    let outcome: DeliverReturn = decode_params(sent.return_data)?;
+    let mut state: State = rt.load_state()?;
+    state.is_delivering = false;
+    rt.save_state(&state)?;
+    let event = EventBuilder::new(events::MESSAGE_CLAIMED).indexed("nonce", &nonce);
+    rt.emit_event(&event.field("exit-code", &outcome.exit_code).build())?;
+    Ok(outcome)
 }
 
 /// Delivers checked messages from the cursor on, and returns the state as saved. Before each one the gas for a whole
@@ -69,28 +95,29 @@ pub(crate) fn deliver_batch(
 fn deliver_from_cursor(
     rt: &impl Runtime,
     mut state: State,
+    sequence: Sequence,
     batch: &MessageBatch,
     messages: &[CrossMessage],
 ) -> Result<State, ActorError> {
     let from = state.next_delivery_nonce;
     for message in messages.iter().filter(|message| message.nonce >= from) {
-        if rt.gas_available() < ext::DELIVERY_GAS + ext::DELIVERY_GAS_RESERVE {
+        if rt.gas_available() < ext::DELIVERY_GAS_LEFT {
             break;
         }
-        let amount = message.amount();
-        state.pass_message(batch, message.nonce, &amount)?;
+        state.pass_message(batch, message.nonce, &message.amount())?;
         state.is_delivering = true;
         rt.save_state(&state)?;
-        let exit_code = ext::deliver(rt, message)?;
+        let exit_code = ext::deliver(rt, message)?.exit_code;
         state = rt.load_state()?;
         if !exit_code.is_success() {
-            state.set_aside(rt.store(), message.nonce, &amount)?;
+            state.set_aside(rt.store(), message)?;
             let event = EventBuilder::new(events::MESSAGE_UNCLAIMED).indexed("nonce", &message.nonce);
             rt.emit_event(&event.field("exit-code", &exit_code).build())?;
         }
     }
     if state.is_delivering {
         state.is_delivering = false;
+        state.forget_if_delivered(rt.store(), sequence, batch)?;
         rt.save_state(&state)?;
         let event = EventBuilder::new(events::MESSAGES_DELIVERED).field("from", &from);
         rt.emit_event(&event.field("to", &state.next_delivery_nonce).build())?;
@@ -98,8 +125,14 @@ fn deliver_from_cursor(
     Ok(state)
 }
 
-fn refuse_nesting(state: &State) -> Result<(), ActorError> {
-    if state.is_delivering { Err(Rejection::Delivering.into()) } else { Ok(()) }
+/// Lets calls pass that no other code can influence: none is running further up, neither a delivery nor a contract that
+/// used the call stack up before it called.
+fn require_direct(rt: &impl Runtime, state: &State) -> Result<(), Rejection> {
+    if state.is_delivering {
+        return Err(Rejection::Delivering);
+    }
+    let (caller, origin) = (rt.caller(), rt.origin());
+    if caller == origin { Ok(()) } else { Err(Rejection::NotDirect { caller, origin }) }
 }
 
 fn progress(state: &State) -> SubmitCheckpointReturn {

@@ -22,7 +22,7 @@ use subnet_types::unlinked::Unlinked;
 use subnet_types::{Digest, SubnetId, SubnetParameters, ValidatorSet};
 
 use crate::error::CheckpointError;
-use crate::types::{AcceptedCheckpoint, Configuration, LastCheckpoint, Status};
+use crate::types::{Configuration, LastCheckpoint, Status, UnclaimedMessage};
 
 /// State of the checkpoint actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -64,7 +64,7 @@ pub struct State {
     pub batch_reserved: TokenAmount,
     /// Value of messages that the gateway would not even take, in attoFIL.
     pub unclaimed: TokenAmount,
-    /// AMT of those messages' amounts by nonce.
+    /// AMT of [`UnclaimedMessage`] by nonce.
     pub unclaimed_messages: Cid,
     /// Sequence of the last accepted checkpoint; 0 before the first.
     pub last_sequence: Sequence,
@@ -77,8 +77,8 @@ pub struct State {
     pub last_state_root: Option<Cid>,
     /// How far the last accepted checkpoint had applied this chain's messages.
     pub top_down_applied: TopDownApplied,
-    /// AMT of [`AcceptedCheckpoint`] by sequence.
-    pub batches: Cid,
+    /// HAMT of [`subnet_types::cross::MessageBatch`] by sequence, for accepted checkpoints with messages to deliver.
+    pub undelivered_batches: Cid,
     /// First nonce of the next checkpoint's batch.
     pub next_batch_nonce: Nonce,
     /// The next bottom-up nonce to deliver.
@@ -137,13 +137,13 @@ impl State {
             stake_total: zero(),
             batch_reserved: zero(),
             unclaimed: zero(),
-            unclaimed_messages: empty_amt::<TokenAmount>(store)?,
+            unclaimed_messages: empty_amt::<UnclaimedMessage>(store)?,
             last_sequence: Sequence::ZERO,
             last_digest: Digest::ZERO,
             last_height: Height::GENESIS,
             last_state_root: None,
             top_down_applied: TopDownApplied { nonce: Nonce::ZERO, parent_height: Height::GENESIS },
-            batches: empty_amt::<AcceptedCheckpoint>(store)?,
+            undelivered_batches: batches::empty(store)?,
             next_batch_nonce: Nonce::ZERO,
             next_delivery_nonce: Nonce::ZERO,
             batch_delivered: zero(),
@@ -182,19 +182,6 @@ impl State {
         }
     }
 
-    /// What is kept of the accepted checkpoint `sequence`.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn accepted(
-        &self,
-        store: &impl Blockstore,
-        sequence: Sequence,
-    ) -> Result<Option<AcceptedCheckpoint>, StateError> {
-        let batches = Amt::<AcceptedCheckpoint, _>::load(&self.batches, store).map_err(state_error)?;
-        Ok(batches.get(sequence.get()).map_err(state_error)?.cloned())
-    }
-
     /// What is kept of configuration `number`.
     ///
     /// # Errors
@@ -228,9 +215,10 @@ impl State {
 }
 
 mod acceptance;
+mod batches;
 mod configurations;
 mod members;
 mod money;
 
-pub use acceptance::check_messages;
+pub use batches::check_messages;
 pub use members::{MEMBERS_MAX, POWER_MAX, power_of_stake};

@@ -5,7 +5,6 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use subnet_types::checkpoint::TopDownApplied;
-use subnet_types::cross::MessageBatch;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence};
 use subnet_types::{BlsPublicKey, Digest, VoteKey};
 
@@ -72,15 +71,13 @@ pub struct ConfigurationKeys {
     pub powers: Vec<u8>,
 }
 
-/// What is kept of an accepted checkpoint.
+/// What is kept of a message that the gateway would not take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
-pub struct AcceptedCheckpoint {
-    /// Its digest.
-    pub digest: Digest,
-    /// The configuration that signed it.
-    pub configuration: ConfigurationNumber,
-    /// Its bottom-up messages.
-    pub messages: MessageBatch,
+pub struct UnclaimedMessage {
+    /// Its [`subnet_types::CrossMessage::leaf`]: whoever has it delivered again brings the message, and cannot alter it.
+    pub leaf: Digest,
+    /// Its amount, in attoFIL.
+    pub amount: TokenAmount,
 }
 
 /// The newest accepted checkpoint, for whoever makes or submits the next one.

@@ -3,19 +3,17 @@
 //! Nothing here looks at a clock: whether a checkpoint is acceptable does not depend on when somebody submits it, so a
 //! subnet that could not reach its parent for a while does not find its signed checkpoints worthless afterwards.
 
-use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::Digest;
 use subnet_types::checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointDomain, TopDownApplied};
-use subnet_types::cross::{CrossMessage, MessageBatch};
+use subnet_types::cross::MessageBatch;
 use subnet_types::limits::CROSS_MESSAGES_PER_CHECKPOINT_MAX;
-use subnet_types::quantity::{Height, Sequence};
+use subnet_types::quantity::Height;
 
-use super::{State, state_error};
+use super::State;
 use crate::error::CheckpointError;
 use crate::rejection::Rejection;
-use crate::types::AcceptedCheckpoint;
 
 impl State {
     /// Checks everything but the certificate, the firewall and the messages. Returns the digest that must be signed.
@@ -153,11 +151,7 @@ impl State {
     ) -> Result<(), CheckpointError> {
         let batch = &checkpoint.messages;
         self.take_out(&batch.value, &checkpoint.burned)?;
-        let accepted =
-            AcceptedCheckpoint { digest, configuration: self.configuration_confirmed, messages: batch.clone() };
-        let mut all = Amt::<AcceptedCheckpoint, _>::load(&self.batches, store).map_err(state_error)?;
-        all.set(checkpoint.sequence.get(), accepted).map_err(state_error)?;
-        self.batches = all.flush().map_err(state_error)?;
+        self.keep_batch(store, checkpoint.sequence, batch)?;
         self.last_sequence = checkpoint.sequence;
         self.last_digest = digest;
         self.last_height = checkpoint.height;
@@ -168,44 +162,4 @@ impl State {
         self.next_batch_nonce = end.expect("checked with the batch's shape");
         Ok(())
     }
-
-    /// The batch of the accepted checkpoint `sequence`, if it is the one to deliver from.
-    ///
-    /// # Errors
-    /// When there is no such checkpoint, or another batch is in turn.
-    pub fn batch_in_turn(&self, store: &impl Blockstore, sequence: Sequence) -> Result<MessageBatch, CheckpointError> {
-        let last = self.last_sequence;
-        let accepted = if sequence <= last { self.accepted(store, sequence)? } else { None };
-        let batch = accepted.ok_or(Rejection::UnknownCheckpoint { sequence, last })?.messages;
-        let (from, next) = (batch.first_nonce, self.next_delivery_nonce);
-        let to = from.get() + batch.count;
-        if from <= next && next.get() < to {
-            Ok(batch)
-        } else {
-            Err(Rejection::NotInTurn { sequence, from, to, next }.into())
-        }
-    }
-}
-
-/// Checks that `messages` are exactly those of the batch: nothing moves before that.
-///
-/// # Errors
-/// What differs.
-pub fn check_messages(sequence: Sequence, batch: &MessageBatch, messages: &[CrossMessage]) -> Result<(), Rejection> {
-    let altered = |problem| Err(Rejection::AlteredBatch { sequence, problem });
-    if messages.len() as u64 != batch.count {
-        return altered("another count");
-    }
-    for (index, message) in messages.iter().enumerate() {
-        if batch.first_nonce.checked_add(index as u64) != Some(message.nonce) {
-            return altered("nonces out of order");
-        }
-        if message.value.is_negative() || message.fee.is_negative() {
-            return altered("a negative amount");
-        }
-    }
-    if MessageBatch::of(batch.first_nonce, messages) != *batch {
-        return altered("another root or value");
-    }
-    Ok(())
 }

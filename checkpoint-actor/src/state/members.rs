@@ -82,6 +82,9 @@ impl State {
         if join.endpoint.len() > ENDPOINT_BYTES_MAX {
             return Err(CheckpointError::EndpointTooLong { actual: join.endpoint.len() });
         }
+        if let Some((position, byte)) = join.endpoint.bytes().enumerate().find(|(_, byte)| !byte.is_ascii_graphic()) {
+            return Err(CheckpointError::EndpointCharacter { position, byte });
+        }
         let brings_power = mode != MembershipMode::Federated;
         if self.member_count >= MEMBERS_MAX || (brings_power && self.voting_members >= VALIDATORS_MAX as u64) {
             return Err(CheckpointError::Full { members: self.member_count, voting: self.voting_members });

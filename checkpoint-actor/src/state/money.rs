@@ -3,18 +3,19 @@
 //! ```text
 //!  Join ──> stake_total
 //!  Lock ──> custody ──accept──> batch_reserved ──deliver──> gateway
-//!              └────accept────> burnt funds        └──(gateway takes nothing)──> unclaimed
+//!              └────accept────> burnt funds        └──(gateway takes nothing)──> unclaimed ──deliver again──> gateway
 //! ```
 
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
-use subnet_types::cross::MessageBatch;
+use subnet_types::cross::{CrossMessage, MessageBatch};
 use subnet_types::quantity::Nonce;
 
 use super::{State, state_error};
 use crate::error::CheckpointError;
 use crate::rejection::Rejection;
+use crate::types::UnclaimedMessage;
 
 fn atto(amount: &TokenAmount) -> String {
     amount.atto().to_string()
@@ -64,20 +65,36 @@ impl State {
         Ok(())
     }
 
-    /// Keeps the amount of a message that the gateway did not take, for a later claim.
+    /// Keeps the amount of a message that the gateway did not take, until somebody has it delivered again.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn set_aside(
-        &mut self,
-        store: &impl Blockstore,
-        nonce: Nonce,
-        amount: &TokenAmount,
-    ) -> Result<(), CheckpointError> {
-        let mut messages = Amt::<TokenAmount, _>::load(&self.unclaimed_messages, store).map_err(state_error)?;
-        messages.set(nonce.get(), amount.clone()).map_err(state_error)?;
+    pub fn set_aside(&mut self, store: &impl Blockstore, message: &CrossMessage) -> Result<(), CheckpointError> {
+        let entry = UnclaimedMessage { leaf: message.leaf(), amount: message.amount() };
+        self.unclaimed += &entry.amount;
+        let mut messages = Amt::<UnclaimedMessage, _>::load(&self.unclaimed_messages, store).map_err(state_error)?;
+        messages.set(message.nonce.get(), entry).map_err(state_error)?;
         self.unclaimed_messages = messages.flush().map_err(state_error)?;
-        self.unclaimed += amount;
+        Ok(())
+    }
+
+    /// Takes the amount of a message that was set aside out of its counter (the caller sends it to the gateway).
+    ///
+    /// # Errors
+    /// When nothing is kept under its nonce, or it is not the message that was set aside.
+    pub fn take_unclaimed(&mut self, store: &impl Blockstore, message: &CrossMessage) -> Result<(), CheckpointError> {
+        let nonce = message.nonce;
+        if nonce >= self.next_delivery_nonce {
+            return Err(Rejection::NotUnclaimed { nonce }.into());
+        }
+        let mut messages = Amt::<UnclaimedMessage, _>::load(&self.unclaimed_messages, store).map_err(state_error)?;
+        let entry = messages.delete(nonce.get()).map_err(state_error)?.ok_or(Rejection::NotUnclaimed { nonce })?;
+        let (expected, actual) = (entry.leaf, message.leaf());
+        if actual != expected {
+            return Err(Rejection::AlteredUnclaimed { nonce, expected, actual }.into());
+        }
+        self.unclaimed_messages = messages.flush().map_err(state_error)?;
+        self.unclaimed -= &entry.amount;
         Ok(())
     }
 }

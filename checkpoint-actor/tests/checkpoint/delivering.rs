@@ -1,5 +1,6 @@
 //! Accepted messages on their way to the gateway.
 
+use actor_runtime::mock::MockRuntime;
 use actor_runtime::{Runtime, encode_params};
 use checkpoint_actor::dispatch;
 use fvm_shared::address::Address;
@@ -8,7 +9,7 @@ use subnet_types::actors::{DeliverBatchParams, GATEWAY_ID, SubmitCheckpointParam
 use subnet_types::cross::CrossMessage;
 use subnet_types::quantity::{Nonce, Sequence};
 
-use crate::world::{STRANGER, World, atto};
+use crate::world::{OWNER, STRANGER, World, atto, message};
 
 /// Enough for one delivery and its reserve, as the actor counts them.
 const GAS_FOR_ONE: u64 = 130_000_000;
@@ -77,7 +78,7 @@ fn too_little_gas_stops_with_the_cursor_unmoved_and_anyone_continues() {
     world.rt.set_gas(10 * GAS_FOR_ONE, 0);
     assert_eq!(world.deliver(1, &messages).unwrap().undelivered, 0);
     assert_eq!(world.delivered(), [0, 1, 2, 3]);
-    assert_eq!(world.deliver(1, &messages).unwrap_err().exit_code, ExitCode::new(174), "nothing is delivered twice");
+    assert_eq!(world.deliver(1, &messages).unwrap_err().exit_code, ExitCode::new(180), "nothing is delivered twice");
 }
 
 #[test]
@@ -91,12 +92,12 @@ fn batches_are_delivered_in_their_order() {
     assert_eq!((progress.next_nonce.get(), progress.undelivered), (0, 4), "the first batch waits");
 
     assert_eq!(world.deliver(3, &third).unwrap_err().exit_code, ExitCode::new(174));
-    assert_eq!(world.deliver(2, &[]).unwrap_err().exit_code, ExitCode::new(174), "an empty batch has no turn");
+    assert_eq!(world.deliver(2, &[]).unwrap_err().exit_code, ExitCode::new(180), "an empty batch has no turn");
     for unknown in [0, 4, u64::MAX] {
         assert_eq!(world.deliver(unknown, &first).unwrap_err().exit_code, ExitCode::new(173));
     }
     assert_eq!(world.deliver(1, &first).unwrap().undelivered, 2);
-    assert_eq!(world.deliver(1, &first).unwrap_err().exit_code, ExitCode::new(174));
+    assert_eq!(world.deliver(1, &first).unwrap_err().exit_code, ExitCode::new(180));
     assert_eq!(world.deliver(3, &third).unwrap().undelivered, 0);
     assert_eq!(world.delivered(), [0, 1, 2, 3]);
 }
@@ -114,18 +115,6 @@ fn message_refused_by_the_gateway_costs_only_itself() {
 }
 
 #[test]
-fn message_at_which_the_gateway_fails_is_set_aside() {
-    let world = World::of_four();
-    let messages = world.messages(3, 100);
-    world.gateway.failing.borrow_mut().extend([0, 2]);
-    let progress = world.settle(&world.next(&messages), &messages).unwrap();
-    assert_eq!(progress.undelivered, 0);
-    assert_eq!(world.delivered(), [1]);
-    let state = world.state();
-    assert_eq!((state.custody, state.unclaimed, state.batch_reserved), (atto(700), atto(200), atto(0)));
-}
-
-#[test]
 fn submissions_and_deliveries_do_not_nest() {
     let world = World::of_four();
     let messages = world.messages(2, 100);
@@ -139,6 +128,7 @@ fn submissions_and_deliveries_do_not_nest() {
     let nested = [
         (methods::SUBMIT_CHECKPOINT, encode_params(&submission).unwrap()),
         (methods::DELIVER_BATCH, encode_params(&delivery).unwrap()),
+        (methods::DELIVER_UNCLAIMED, encode_params(&messages[0]).unwrap()),
     ];
     world.settle(&checkpoint, &[]).unwrap();
     world.rt.answer_with(move |rt, sent| {
@@ -150,6 +140,38 @@ fn submissions_and_deliveries_do_not_nest() {
         Some(actor_runtime::SendReturn::ok())
     });
     assert_eq!(world.deliver(1, &messages).unwrap().undelivered, 0);
+}
+
+#[test]
+fn contracts_neither_submit_nor_deliver() {
+    let world = World::of_four();
+    let (first, unclaimed) = (world.messages(1, 100), message(0, 100));
+    world.gateway.failing.borrow_mut().push(0);
+    world.settle(&world.next(&first), &first).unwrap();
+    world.gateway.failing.borrow_mut().clear();
+    let second = world.messages(1, 100);
+    world.settle(&world.next(&second), &[]).unwrap();
+    let checkpoint = world.next(&[]);
+    let certificate = world.certify(&checkpoint, &[1, 2, 3]);
+    let submission = SubmitCheckpointParams { checkpoint, certificate, messages: vec![] };
+    let delivery = DeliverBatchParams { sequence: Sequence::new(2), messages: second };
+    let calls = [
+        (methods::SUBMIT_CHECKPOINT, encode_params(&submission).unwrap()),
+        (methods::DELIVER_BATCH, encode_params(&delivery).unwrap()),
+        (methods::DELIVER_UNCLAIMED, encode_params(&unclaimed).unwrap()),
+    ];
+    for (method, params) in calls {
+        let signed_by = |origin| {
+            let under = |rt: &MockRuntime, method, params| {
+                rt.set_origin(origin);
+                dispatch(rt, method, params)
+            };
+            world.rt.call(under, STRANGER, &atto(0), method, params.clone())
+        };
+        assert_eq!(signed_by(OWNER).unwrap_err().exit_code, ExitCode::new(181));
+        signed_by(STRANGER).unwrap();
+    }
+    assert_eq!((world.state().last_sequence, world.delivered()), (Sequence::new(3), vec![1, 0]));
 }
 
 #[test]

@@ -93,6 +93,18 @@ fn endpoint_has_a_limit() {
 }
 
 #[test]
+fn endpoint_is_visible_ascii() {
+    let world = open();
+    for endpoint in ["/dns4/a b", "/dns4/a\n", "\u{1b}[2J", "/dns4/a\0", "\u{7f}", "/dns4/bücher", "\u{202e}/dns4"] {
+        assert_eq!(refused(&world, 1, |join| join.endpoint = endpoint.to_owned()), ExitCode::new(143), "{endpoint:?}");
+    }
+    for (seed, endpoint) in [(1, ""), (2, "/dns6/a-b_c.example/udp/1/quic-v1/p2p/!~")] {
+        let params = JoinParams { endpoint: endpoint.to_owned(), ..join_of(seed) };
+        world.join_with(seed, NANO, params).unwrap();
+    }
+}
+
+#[test]
 fn malformed_keys_are_refused() {
     let world = open();
     let mut identity = [0; 48];

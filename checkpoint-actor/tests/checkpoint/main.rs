@@ -4,10 +4,12 @@
 mod accepting;
 mod delivering;
 mod federated;
+mod flat;
 mod joining;
 mod keys;
 mod odd_keys;
 mod registering;
 mod rejecting;
 mod sequences;
+mod unclaimed;
 mod world;

@@ -1,12 +1,16 @@
 //! Every rule that a checkpoint can break, each with its own exit code. Unless the certificate is the point, what is
 //! submitted was signed by a quorum: nothing is refused merely for its signature.
 
-use fvm_ipld_encoding::DAG_CBOR;
+use cid::Cid;
+use cid::multihash::Multihash;
+use fvm_ipld_encoding::{DAG_CBOR, IPLD_RAW};
+use fvm_shared::bigint::BigInt;
+use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::JoinParams;
 use subnet_types::checkpoint::{Checkpoint, QuorumCertificate};
 use subnet_types::genesis::MembershipMode;
-use subnet_types::hash::cid_of_bytes;
+use subnet_types::hash::{BLAKE2B_256, cid_of_bytes};
 use subnet_types::limits::CROSS_MESSAGES_PER_CHECKPOINT_MAX;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
@@ -15,6 +19,9 @@ use subnet_types::{BlsPublicKey, BlsSignature, Digest};
 use crate::keys::{Keys, sum};
 use crate::odd_keys::negative;
 use crate::world::{NANO, World, address, atto, parent};
+
+/// Multicodec of the hash of CIDs of version 0.
+const SHA2_256: u64 = 0x12;
 
 #[test]
 fn each_broken_field_has_its_own_exit_code() {
@@ -32,10 +39,7 @@ fn each_broken_field_has_its_own_exit_code() {
         (156, "upgrade", |c| c.upgrade = Digest([1; 32])),
         (157, "negative burn", |c| c.burned = -atto(1)),
         (157, "negative value", |c| c.messages.value = -atto(1)),
-        (158, "link with another hash", |c| {
-            let hash = cid::multihash::Multihash::wrap(0x12, &[1; 32]).unwrap();
-            c.block = cid::Cid::new_v1(DAG_CBOR, hash);
-        }),
+        (158, "amount above 256 bits", |c| c.burned = TokenAmount::from_atto(BigInt::from(1) << 256)),
         (159, "batch gap", |c| c.messages.first_nonce = Nonce::new(7)),
         (160, "too many messages", |c| c.messages.count = CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64 + 1),
         (160, "value without messages", |c| c.messages.value = atto(1)),
@@ -55,6 +59,34 @@ fn each_broken_field_has_its_own_exit_code() {
         assert_eq!(error.exit_code, ExitCode::new(code), "{what}: {error}");
     }
     world.settle(&world.next(&[]), &[]).unwrap();
+}
+
+#[test]
+fn links_that_differ_from_the_signed_ones_in_anything_but_the_hash_are_refused() {
+    type Relabel = fn(&Multihash<64>) -> Cid;
+    let relabelled: [(&str, Relabel); 5] = [
+        ("codec", |hash| Cid::new_v1(IPLD_RAW, *hash)),
+        ("version", |hash| Cid::new_v0(Multihash::wrap(SHA2_256, hash.digest()).unwrap()).unwrap()),
+        ("hash", |hash| Cid::new_v1(DAG_CBOR, Multihash::wrap(SHA2_256, hash.digest()).unwrap())),
+        ("shorter", |hash| Cid::new_v1(DAG_CBOR, Multihash::wrap(BLAKE2B_256, &hash.digest()[..31]).unwrap())),
+        ("longer", |hash| {
+            let digest = [hash.digest(), &[0]].concat();
+            Cid::new_v1(DAG_CBOR, Multihash::wrap(BLAKE2B_256, &digest).unwrap())
+        }),
+    ];
+    let world = World::of_four();
+    let signed = world.next(&[]);
+    // Without a digest there is nothing to sign: what is shown is the certificate of the true checkpoint.
+    let certificate = world.certify(&signed, &[1, 2, 3]);
+    for (what, relabel) in relabelled {
+        let block = Checkpoint { block: relabel(signed.block.hash()), ..signed.clone() };
+        let state_root = Checkpoint { state_root: relabel(signed.state_root.hash()), ..signed.clone() };
+        for altered in [block, state_root] {
+            let error = world.submit(&altered, &certificate, &[]).unwrap_err();
+            assert_eq!(error.exit_code, ExitCode::new(158), "{what}: {error}");
+        }
+    }
+    world.submit(&signed, &certificate, &[]).unwrap();
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Random operations, valid and not: the invariants hold after each, and plain arithmetic agrees on the money.
 
+use std::collections::BTreeSet;
+
 use actor_runtime::Runtime;
 use proptest::prelude::*;
 use subnet_types::checkpoint::ConfigurationApplied;
@@ -15,6 +17,7 @@ enum Step {
     Lock { value: u64 },
     Submit { values: Vec<u64>, burned: u64, is_with_messages: bool, confirm: bool, signers: u8, broken: u8 },
     Deliver { gas: u64 },
+    DeliverUnclaimed { nonce: u64, is_healed: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -26,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
                 values, burned, is_with_messages, confirm, signers, broken,
             }),
         2 => (0..4u64).prop_map(|gas| Step::Deliver { gas }),
+        2 => (0..12u64, any::<bool>()).prop_map(|(nonce, is_healed)| Step::DeliverUnclaimed { nonce, is_healed }),
     ]
 }
 
@@ -41,9 +45,11 @@ proptest! {
     fn counters_follow_plain_arithmetic(steps in prop::collection::vec(step(), 1..25)) {
         let world = World::active(MembershipMode::Collateral, &[1_000, 1_000, 1_000, 1_000]);
         world.gateway.refused.borrow_mut().extend((0..200).filter(|nonce| nonce % 5 == 3));
-        world.gateway.failing.borrow_mut().extend((0..200).filter(|nonce| nonce % 7 == 2));
+        let failing: Vec<u64> = (0..200).filter(|nonce| nonce % 7 == 2).collect();
+        world.gateway.failing.borrow_mut().extend(&failing);
         let (mut locked, mut staked, mut burned_all) = (1_000, 4_000 * NANO, 0);
         let mut batches: Vec<(u64, Vec<CrossMessage>)> = Vec::new();
+        let mut claimed: Vec<u64> = Vec::new();
         for step in steps {
             match step {
                 Step::Join { seed, stake } => {
@@ -99,14 +105,28 @@ proptest! {
                     }
                     world.rt.set_gas(10_000_000_000, 0);
                 }
+                Step::DeliverUnclaimed { nonce, is_healed } => {
+                    let all = batches.iter().flat_map(|(_, messages)| messages);
+                    let Some(message) = all.into_iter().find(|message| message.nonce.get() == nonce) else { continue };
+                    let was_passed = nonce < world.state().next_delivery_nonce.get();
+                    let is_unclaimed = was_passed && failing.contains(&nonce) && !claimed.contains(&nonce);
+                    if is_healed {
+                        world.gateway.failing.borrow_mut().clear();
+                    }
+                    let result = world.deliver_unclaimed(message);
+                    prop_assert_eq!(result.is_ok(), is_unclaimed && is_healed);
+                    if result.is_ok() {
+                        claimed.push(nonce);
+                    }
+                    *world.gateway.failing.borrow_mut() = failing.clone();
+                }
             }
         }
         let state = world.state();
         let delivered: Vec<u64> = world.delivered();
-        let mut once = delivered.clone();
-        once.dedup();
-        prop_assert_eq!(&once, &delivered, "no nonce twice");
-        prop_assert!(delivered.is_sorted(), "in order");
+        let once: BTreeSet<u64> = delivered.iter().copied().collect();
+        prop_assert_eq!(once.len(), delivered.len(), "no nonce twice");
+        prop_assert!(delivered.iter().filter(|nonce| !claimed.contains(nonce)).is_sorted(), "in order");
         let left: u64 = batches.iter().flat_map(|(_, messages)| messages).filter(|message| {
             let nonce = message.nonce.get();
             delivered.contains(&nonce) && nonce % 5 != 3

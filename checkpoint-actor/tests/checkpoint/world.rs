@@ -307,6 +307,12 @@ impl World {
         Ok(decode_params(returned).unwrap())
     }
 
+    /// Has an unclaimed message delivered again.
+    pub fn deliver_unclaimed(&self, message: &CrossMessage) -> Result<ExitCode, ActorError> {
+        let returned = self.call(STRANGER, 0, checkpoint::DELIVER_UNCLAIMED, message)?;
+        Ok(decode_params::<DeliverReturn>(returned).unwrap().exit_code)
+    }
+
     /// `count` transfers of `value` from the subnet, from the next nonce on.
     pub fn messages(&self, count: u64, value: u64) -> Vec<CrossMessage> {
         let first = self.state().next_batch_nonce.get();
@@ -318,7 +324,8 @@ impl World {
     }
 }
 
-fn message(nonce: u64, value: u64) -> CrossMessage {
+/// The transfer of `value` with this nonce.
+pub fn message(nonce: u64, value: u64) -> CrossMessage {
     CrossMessage {
         id: Digest([1; 32]),
         origin: CrossAddress { subnet: subnet(), address: Keys::of(1).owner },

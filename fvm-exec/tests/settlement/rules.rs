@@ -125,7 +125,7 @@ fn whoever_submits_with_little_gas_delays_messages_but_fails_none() {
             accepted = true;
             stops.push(decode::<SubmitCheckpointReturn>(&receipt).next_nonce.get());
         } else {
-            let expected = if stops.last() == Some(&6) { ExitCode::new(174) } else { ExitCode::SYS_OUT_OF_GAS };
+            let expected = if stops.last() == Some(&6) { ExitCode::new(180) } else { ExitCode::SYS_OUT_OF_GAS };
             assert_eq!(receipt.exit_code, expected, "limit {gas_limit}");
         }
         let state = root.state(&subnet);

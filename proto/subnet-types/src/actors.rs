@@ -130,12 +130,15 @@ pub mod checkpoint {
     pub const JOIN: MethodNum = method_hash!("Join");
     /// The owner of a federated subnet sets a power: [`SetPowerParams`].
     pub const SET_POWER: MethodNum = method_hash!("SetPower");
-    /// Anyone submits the next checkpoint: [`SubmitCheckpointParams`] →
+    /// Anyone submits the next checkpoint, in a message of their own as with the next two: [`SubmitCheckpointParams`] →
     /// [`SubmitCheckpointReturn`].
     pub const SUBMIT_CHECKPOINT: MethodNum = method_hash!("SubmitCheckpoint");
     /// Anyone delivers further messages of accepted checkpoints: [`DeliverBatchParams`] →
     /// [`SubmitCheckpointReturn`].
     pub const DELIVER_BATCH: MethodNum = method_hash!("DeliverBatch");
+    /// Anyone has a message delivered again that the gateway would not take before: [`CrossMessage`] →
+    /// [`DeliverReturn`].
+    pub const DELIVER_UNCLAIMED: MethodNum = method_hash!("DeliverUnclaimed");
     /// The gateway locks value for the child (the value sent): no parameters.
     pub const LOCK: MethodNum = method_hash!("Lock");
 }
@@ -214,7 +217,7 @@ pub struct EnqueueReturn {
     pub nonce: Nonce,
 }
 
-/// Return of [`gateway::DELIVER`].
+/// Return of [`gateway::DELIVER`] and [`checkpoint::DELIVER_UNCLAIMED`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct DeliverReturn {
     /// Zero when the destination was credited; otherwise why the value went back.
@@ -265,7 +268,7 @@ pub struct CheckpointCut {
 /// Parameters of the checkpoint actor's constructor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct CheckpointConstructorParams {
-    /// Who may set powers in federated mode; robust address.
+    /// Who may set powers in federated mode; robust address of an actor that exists.
     pub owner: Address,
     /// What the creator chose.
     pub parameters: SubnetParameters,
@@ -274,7 +277,7 @@ pub struct CheckpointConstructorParams {
 /// Parameters of [`checkpoint::REGISTER`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct RegisterParams {
-    /// The actor's own robust address, as init returned it.
+    /// The actor's own f2 address, as init returned it.
     pub actor: Address,
 }
 
@@ -291,7 +294,7 @@ pub struct JoinParams {
     pub checkpoint_key: BlsPublicKey,
     /// Checkpoint key over its proof of possession.
     pub checkpoint_proof: BlsSignature,
-    /// Where the validator's consensus listens, as a multiaddr with peer id; informative.
+    /// Where the validator's consensus listens, as a multiaddr with peer id; informative. Visible ASCII, may be empty.
     pub endpoint: String,
 }
 

@@ -90,8 +90,8 @@ impl Checkpoint {
     /// What validators sign: keccak-256 over the Ethereum ABI encoding of twenty static words.
     ///
     /// One encoding serves native and EVM parents, so that one set of vectors binds both. The order of the words is
-    /// the order of the lines below. `None` when a CID is not blake2b-256 or an amount does not fit 256 bits: such a
-    /// checkpoint cannot be signed.
+    /// the order of the lines below. `None` when a CID is not of this runtime's one form or an amount does not fit 256
+    /// bits: such a checkpoint cannot be signed.
     pub fn digest(&self, domain: &CheckpointDomain) -> Option<Digest> {
         let words = Words::tagged(DIGEST_TAG)
             .digest(&domain.parent)
@@ -210,6 +210,14 @@ pub(crate) mod tests {
         let mut checkpoint = example();
         checkpoint.burned = TokenAmount::from_atto(-1);
         assert_eq!(checkpoint.digest(&domain()), None);
+    }
+
+    #[test]
+    fn relabelled_links_have_no_digest() {
+        let relabelled = |cid: Cid| Cid::new_v1(fvm_ipld_encoding::IPLD_RAW, *cid.hash());
+        let block = Checkpoint { block: relabelled(example().block), ..example() };
+        let state_root = Checkpoint { state_root: relabelled(example().state_root), ..example() };
+        assert_eq!((block.digest(&domain()), state_root.digest(&domain())), (None, None));
     }
 
     #[test]

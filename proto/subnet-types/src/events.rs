@@ -51,6 +51,8 @@ pub mod checkpoint {
     pub const MESSAGES_DELIVERED: &str = "messages-delivered";
     /// The gateway would not even take a message: `nonce`, `exit-code`.
     pub const MESSAGE_UNCLAIMED: &str = "message-unclaimed";
+    /// It took such a message after all: `nonce`, `exit-code` (zero, or why the value went back).
+    pub const MESSAGE_CLAIMED: &str = "message-claimed";
     /// Value was locked: `amount`.
     pub const VALUE_LOCKED: &str = "value-locked";
 }

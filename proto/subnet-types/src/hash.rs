@@ -27,7 +27,11 @@ pub fn keccak_256(bytes: &[u8]) -> Digest {
 
 /// CIDv1 of `bytes` as a DAG-CBOR block.
 pub fn cid_of_bytes(bytes: &[u8]) -> Cid {
-    let digest = blake2b_256(bytes);
+    cid_of_digest(&blake2b_256(bytes))
+}
+
+/// CIDv1 of the DAG-CBOR block that hashes to `digest`.
+fn cid_of_digest(digest: &Digest) -> Cid {
     let hash = Multihash::wrap(BLAKE2B_256, digest.as_bytes()).expect("32 bytes fit a multihash");
     Cid::new_v1(DAG_CBOR, hash)
 }
@@ -48,12 +52,13 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     fvm_ipld_encoding::to_vec(value).expect("domain types have a DAG-CBOR form")
 }
 
-/// The 32-byte digest inside a blake2b-256 CID; `None` for a CID made with another hash.
+/// The digest that stands for a CID in a preimage: the 32 bytes of a CIDv1 of DAG-CBOR by blake2b-256.
+///
+/// `None` for every other CID. Nothing but the hash reaches the preimage, so the rest has to be fixed: otherwise one
+/// signature would cover several CIDs, and whoever passes it on could choose between them.
 pub fn digest_of_cid(cid: &Cid) -> Option<Digest> {
-    if cid.hash().code() != BLAKE2B_256 {
-        return None;
-    }
-    Digest::try_from(cid.hash().digest()).ok()
+    let digest = Digest::try_from(cid.hash().digest()).ok()?;
+    (cid_of_digest(&digest) == *cid).then_some(digest)
 }
 
 /// Root of a binary Merkle tree over `leaves` in order, for proofs that an EVM contract can check.
@@ -87,6 +92,27 @@ mod tests {
         assert_ne!(merkle_root([a, b]), merkle_root([b, a]));
         assert_ne!(merkle_root([a]), merkle_root([a, a]));
         assert_ne!(merkle_root([a, b, a]), merkle_root([a, b]));
+    }
+
+    #[test]
+    fn only_the_one_form_of_a_cid_has_a_digest() {
+        let digest = blake2b_256(b"block");
+        assert_eq!(digest_of_cid(&cid_of_bytes(b"block")), Some(digest));
+        let hash = |code, bytes: &[u8]| Multihash::wrap(code, bytes).expect("fits a multihash");
+        let (sha2_256, raw) = (0x12, fvm_ipld_encoding::IPLD_RAW);
+        let others = [
+            ("codec", Cid::new_v1(raw, hash(BLAKE2B_256, digest.as_bytes()))),
+            ("hash", Cid::new_v1(DAG_CBOR, hash(sha2_256, digest.as_bytes()))),
+            ("hash of the same family", Cid::new_v1(DAG_CBOR, hash(BLAKE2B_256 - 1, digest.as_bytes()))),
+            ("shorter digest", Cid::new_v1(DAG_CBOR, hash(BLAKE2B_256, &digest.as_bytes()[..31]))),
+            ("longer digest", Cid::new_v1(DAG_CBOR, hash(BLAKE2B_256, &[1; 33]))),
+            ("no digest", Cid::new_v1(DAG_CBOR, hash(BLAKE2B_256, &[]))),
+            ("version", Cid::new_v0(hash(sha2_256, digest.as_bytes())).expect("version 0 has this hash only")),
+            ("default", Cid::default()),
+        ];
+        for (what, cid) in others {
+            assert_eq!(digest_of_cid(&cid), None, "{what}");
+        }
     }
 
     #[test]
