@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bls12_381::G1Affine;
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
@@ -146,7 +147,7 @@ fn check_configuration(
     let powers: Vec<u8> = set.validators().iter().flat_map(|member| member.power.get().to_be_bytes()).collect();
     report.expect(powers == packed.powers, || format!("configuration {number} packs other powers"));
     let sum = keys::sum(None, packed.points.chunks(POINT_BYTES), []);
-    let is_sum = sum.is_some_and(|sum| {
+    let is_sum = sum.map(G1Affine::from).is_some_and(|sum| {
         sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == Some(packed.key_sum)
     });
     report.expect(is_sum, || format!("configuration {number} stores another key sum"));

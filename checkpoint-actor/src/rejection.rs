@@ -175,6 +175,9 @@ pub enum Rejection {
         /// Power of the configuration.
         total: Power,
     },
+    /// The certificate names another sum than the signers' keys make.
+    #[error("the certificate's key sum is not the sum of the signers' keys as an uncompressed point")]
+    KeySum,
     /// The signers' keys cancel out.
     #[error("the signers' keys add up to the identity, under which everything verifies")]
     IdentityKey,
@@ -273,7 +276,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The exit code that names the rule: 150 to 181. Only a counter that contradicts itself is the actor's own fault.
+    /// The exit code that names the rule: 150 to 182. Only a counter that contradicts itself is the actor's own fault.
     pub fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::BeyondBatch { .. } => return ExitCode::USR_ILLEGAL_STATE,
@@ -309,6 +312,7 @@ impl Rejection {
             Self::StillUnclaimed { .. } => 179,
             Self::NothingWaits { .. } => 180,
             Self::NotDirect { .. } => 181,
+            Self::KeySum => 182,
         };
         ExitCode::new(code)
     }

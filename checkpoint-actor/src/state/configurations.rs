@@ -1,5 +1,6 @@
 //! Numbered validator lists: who signs, with which keys and weights.
 
+use bls12_381::G1Affine;
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use subnet_types::checkpoint::QuorumCertificate;
@@ -76,6 +77,7 @@ impl State {
             .map_err(|error| bad(error.to_string()))?;
         let sum = keys::sum(None, entries.iter().map(|(_, point)| point.as_slice()), [])
             .ok_or_else(|| state_error("a member's point is malformed"))?;
+        let sum = G1Affine::from(sum);
         let key_sum = keys::as_key(&sum).ok_or(Rejection::IdentityKey)?;
         let packed = ConfigurationKeys {
             key_sum,
@@ -127,7 +129,7 @@ impl State {
         if !is_quorum(signed, total) {
             return Err(Rejection::BelowQuorum { signed, total }.into());
         }
-        let key = keys.signers_key(certificate, count)?.ok_or(Rejection::IdentityKey)?;
+        let key = keys.signers_key(certificate, count)?;
         if verify(&certificate.signature, &key, digest) {
             return Ok(());
         }
@@ -153,15 +155,15 @@ impl ConfigurationKeys {
         Ok(signed)
     }
 
-    /// Sum of the signers' keys: all minus the absent, or the signers alone when they are fewer. `None` when that is
-    /// the identity.
-    fn signers_key(&self, certificate: &QuorumCertificate, count: usize) -> Result<Option<BlsPublicKey>, StateError> {
+    /// Sum of the signers' keys: all minus the absent, or the signers alone when they are fewer.
+    fn signers_key(&self, certificate: &QuorumCertificate, count: usize) -> Result<BlsPublicKey, CheckpointError> {
         let points = || self.points.chunks(POINT_BYTES).enumerate();
         let signers = points().filter(|(index, _)| certificate.is_signer(*index)).map(|(_, point)| point);
         let absent = points().filter(|(index, _)| !certificate.is_signer(*index)).map(|(_, point)| point);
         let absent_count = absent.clone().count();
         if absent_count == 0 {
-            return Ok(Some(self.key_sum));
+            let is_sum = certificate.key_sum == self.sum_point;
+            return if is_sum { Ok(self.key_sum) } else { Err(Rejection::KeySum.into()) };
         }
         let sum = if absent_count * 2 <= count {
             keys::sum(Some(&self.sum_point), [], absent)
@@ -169,6 +171,7 @@ impl ConfigurationKeys {
             keys::sum(None, signers, [])
         };
         let sum = sum.ok_or_else(|| state_error("a stored point is malformed"))?;
-        Ok(keys::as_key(&sum))
+        let point = keys::claimed(&sum, &certificate.key_sum).ok_or(Rejection::KeySum)?;
+        Ok(keys::as_key(&point).ok_or(Rejection::IdentityKey)?)
     }
 }

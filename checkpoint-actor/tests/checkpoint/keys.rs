@@ -1,6 +1,7 @@
 //! Keys of a validator, made from a number.
 
 use bls_signatures::{PrivateKey, Serialize, Signature, aggregate};
+use bls12_381::{G1Affine, G1Projective};
 use ed25519_dalek::{Signer, SigningKey};
 use fvm_shared::address::Address;
 use subnet_types::actors::JoinParams;
@@ -51,6 +52,13 @@ impl Keys {
     pub fn sign(&self, message: &[u8]) -> BlsSignature {
         BlsSignature::try_from(self.checkpoint.sign(message).as_bytes().as_slice()).unwrap()
     }
+}
+
+/// Sum of the validators' checkpoint keys, as certificates carry it. Empty for nobody.
+pub fn key_sum(seeds: &[u64]) -> Vec<u8> {
+    let key = |seed: &u64| G1Affine::from_compressed(&Keys::of(*seed).checkpoint_key().0).unwrap();
+    let sum = seeds.iter().map(key).map(G1Projective::from).sum::<G1Projective>();
+    G1Affine::from(sum).to_uncompressed().to_vec()
 }
 
 pub fn sum(signatures: &[BlsSignature]) -> BlsSignature {

@@ -16,7 +16,7 @@ use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 use subnet_types::{BlsPublicKey, BlsSignature, Digest};
 
-use crate::keys::{Keys, sum};
+use crate::keys::{Keys, key_sum, sum};
 use crate::odd_keys::negative;
 use crate::world::{NANO, World, address, atto, parent};
 
@@ -139,6 +139,24 @@ fn bitmap_of_another_length_or_with_stray_bits_is_refused() {
 }
 
 #[test]
+fn key_sum_that_is_not_the_signers_is_refused() {
+    let world = World::of_four();
+    let checkpoint = world.next(&[]);
+    for signers in [&[1, 2, 3][..], &[1, 2, 3, 4]] {
+        let good = world.certify(&checkpoint, signers);
+        let mut infinity = vec![0; 96];
+        infinity[0] = 0x40;
+        let mut flagged = good.key_sum.clone();
+        flagged[0] |= 0x20;
+        for key_sum in [key_sum(&[1, 2]), key_sum(&[1, 2, 4]), infinity, flagged, vec![], vec![0xff; 96], vec![0; 97]] {
+            let certificate = QuorumCertificate { key_sum, ..good.clone() };
+            let error = world.submit(&checkpoint, &certificate, &[]).unwrap_err();
+            assert_eq!(error.exit_code, ExitCode::new(182), "{error}");
+        }
+    }
+}
+
+#[test]
 fn signature_of_others_or_over_something_else_is_refused() {
     let world = World::of_four();
     let checkpoint = world.next(&[]);
@@ -163,8 +181,7 @@ fn signature_of_others_or_over_something_else_is_refused() {
         let certificate = QuorumCertificate { signature, ..good.clone() };
         assert_eq!(world.submit(&checkpoint, &certificate, &[]).unwrap_err().exit_code, ExitCode::new(171));
     }
-    let mut other_signers = good.clone();
-    other_signers.signers = world.certify(&checkpoint, &[1, 2, 4]).signers;
+    let other_signers = QuorumCertificate { signature: good.signature, ..world.certify(&checkpoint, &[1, 2, 4]) };
     assert_eq!(world.submit(&checkpoint, &other_signers, &[]).unwrap_err().exit_code, ExitCode::new(171));
     let mut changed = checkpoint.clone();
     changed.state_root = cid_of_bytes(b"another state");
@@ -191,6 +208,7 @@ fn signers_whose_keys_cancel_out_are_refused() {
     infinity[0] = 0xc0;
     let mut certificate = world.certify(&checkpoint, &[1, 2]);
     certificate.signature = BlsSignature(infinity);
+    certificate.key_sum = [[0x40].as_slice(), &[0; 95]].concat();
     let error = world.submit(&checkpoint, &certificate, &[]).unwrap_err();
     assert_eq!(error.exit_code, ExitCode::new(170), "{error}");
 }

@@ -28,7 +28,7 @@ use subnet_types::message::SignaturePolicy;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence, TimestampMs};
 use subnet_types::{BlsPublicKey, Digest, SubnetId, VoteKey};
 
-use crate::keys::{Keys, sum};
+use crate::keys::{Keys, key_sum, sum};
 
 /// The actor under test.
 pub const ACTOR: ActorID = 200;
@@ -273,6 +273,7 @@ impl World {
         QuorumCertificate {
             configuration,
             signers: QuorumCertificate::bitmap(set.len(), positions),
+            key_sum: key_sum(seeds),
             signature: sum(&signatures),
         }
     }

@@ -27,7 +27,7 @@ use subnet_types::{Digest, SubnetId};
 use crate::common::accounts::{call, secp};
 use crate::common::chain::Chain;
 use crate::common::genesis::parameters;
-use crate::keys::{Keys, sum};
+use crate::keys::{Keys, key_sum, sum};
 
 /// Who sets things up and sends value.
 pub fn alice() -> Address {
@@ -203,6 +203,7 @@ impl Root {
         QuorumCertificate {
             configuration: set.number(),
             signers: QuorumCertificate::bitmap(set.len(), positions),
+            key_sum: key_sum(seeds),
             signature: sum(&signatures),
         }
     }

@@ -70,6 +70,10 @@ pub struct QuorumCertificate {
     /// Bit `i` (least significant first) is set when validator `i` of that configuration signed.
     #[serde(with = "fvm_ipld_encoding::strict_bytes")]
     pub signers: Vec<u8>,
+    /// Sum of their BLS keys, as an uncompressed point. The parent adds the keys up itself and only compares: bringing
+    /// a sum into this form takes a division in the field, which costs more gas there than all else together.
+    #[serde(with = "fvm_ipld_encoding::strict_bytes")]
+    pub key_sum: Vec<u8>,
     /// Aggregate of their BLS signatures.
     pub signature: BlsSignature,
 }
@@ -225,6 +229,7 @@ pub(crate) mod tests {
         let certificate = |signers: Vec<u8>| QuorumCertificate {
             configuration: ConfigurationNumber::FIRST,
             signers,
+            key_sum: vec![0; 96],
             signature: BlsSignature([0; 96]),
         };
         let good = certificate(QuorumCertificate::bitmap(4, [0, 3]));

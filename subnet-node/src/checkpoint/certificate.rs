@@ -19,6 +19,9 @@ pub enum AssemblyError {
         /// Power of the set.
         total: Power,
     },
+    /// A signer's key is no point of the curve.
+    #[error("a signer's key is not a point of BLS12-381's G1")]
+    Keys,
     /// The signatures do not add up.
     #[error("aggregating {count} signatures failed: {reason}")]
     Aggregate {
@@ -52,13 +55,15 @@ pub fn assemble(
     let mut shares = shares(validators, extensions);
     check_quorum(validators, &shares)?;
     let signature = aggregate(&shares)?;
-    if verify_sum(&shares, digest, &signature) {
-        return Ok(certificate(validators, &shares, signature));
+    if let Some(sum) = key_sum(&shares).filter(|sum| verifies(sum, digest, &signature)) {
+        return Ok(certificate(validators, &shares, sum, signature));
     }
     shares.retain(|share| verify(&share.key, digest, &share.signature));
     check_quorum(validators, &shares)?;
     let signature = aggregate(&shares)?;
-    Ok(certificate(validators, &shares, signature))
+    // Each of these keys verified a signature, so it is a point.
+    let sum = key_sum(&shares).ok_or(AssemblyError::Keys)?;
+    Ok(certificate(validators, &shares, sum, signature))
 }
 
 /// What could be a validator's signature, each validator once.
@@ -93,22 +98,30 @@ fn aggregate(shares: &[Share]) -> Result<BlsSignature, AssemblyError> {
     Ok(BlsSignature::try_from(sum.as_bytes().as_slice()).expect("a compressed point of G2 has 96 bytes"))
 }
 
-/// Proofs of possession were checked when the validators joined, so the sum of their keys stands for all of them.
-fn verify_sum(shares: &[Share], digest: &Digest, signature: &BlsSignature) -> bool {
+/// `None` when a key is no point.
+fn key_sum(shares: &[Share]) -> Option<G1Affine> {
     let mut sum = G1Projective::identity();
     for share in shares {
-        let Some(key) = Option::<G1Affine>::from(G1Affine::from_compressed(share.key.as_bytes())) else {
-            return false;
-        };
-        sum += key;
+        sum += Option::<G1Affine>::from(G1Affine::from_compressed(share.key.as_bytes()))?;
     }
-    verify(&BlsPublicKey(G1Affine::from(sum).to_compressed()), digest, signature)
+    Some(G1Affine::from(sum))
 }
 
-fn certificate(validators: &ValidatorSet, shares: &[Share], signature: BlsSignature) -> QuorumCertificate {
+/// Proofs of possession were checked when the validators joined, so the sum of their keys stands for all of them.
+fn verifies(key_sum: &G1Affine, digest: &Digest, signature: &BlsSignature) -> bool {
+    verify(&BlsPublicKey(key_sum.to_compressed()), digest, signature)
+}
+
+fn certificate(
+    validators: &ValidatorSet,
+    shares: &[Share],
+    key_sum: G1Affine,
+    signature: BlsSignature,
+) -> QuorumCertificate {
     QuorumCertificate {
         configuration: validators.number(),
         signers: QuorumCertificate::bitmap(validators.len(), shares.iter().map(|share| share.index)),
+        key_sum: key_sum.to_uncompressed().to_vec(),
         signature,
     }
 }

@@ -115,6 +115,7 @@ fn block_that_cannot_be_written_whole_leaves_nothing() {
     let certificate = QuorumCertificate {
         configuration: ConfigurationNumber::FIRST,
         signers: vec![1],
+        key_sum: vec![0; 96],
         signature: BlsSignature([0; 96]),
     };
     let broken = BlockCommit { certified: Some((Sequence::new(1), certificate)), ..commit(1) };
