@@ -56,9 +56,6 @@ impl Bundle {
                 return Err(wrong(format!("lists {name} twice")));
             }
         }
-        if let Some(name) = REQUIRED.into_iter().find(|name| !codes.contains_key(*name)) {
-            return Err(wrong(format!("has no {name} actor")));
-        }
         Ok(Self { manifest: *manifest, list, codes })
     }
 
