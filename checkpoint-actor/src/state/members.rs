@@ -8,7 +8,7 @@ use fvm_shared::econ::TokenAmount;
 use num_traits::ToPrimitive;
 use subnet_types::VoteKey;
 use subnet_types::actors::JoinParams;
-use subnet_types::genesis::MembershipMode;
+use subnet_types::genesis::{ATTO_PER_POWER, MembershipMode, TOTAL_POWER_MAX};
 use subnet_types::limits::{ENDPOINT_BYTES_MAX, VALIDATORS_MAX};
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::Power;
@@ -23,10 +23,7 @@ pub const MEMBERS_MAX: u64 = 4 * VALIDATORS_MAX as u64;
 
 /// The most power of one validator (some 24 million FIL of stake): three times the power of the largest set still fits
 /// 64 bits, so that no sum anywhere overflows.
-pub const POWER_MAX: u64 = u64::MAX / 3 / VALIDATORS_MAX as u64;
-
-/// Stake for one unit of power: one nanoFIL.
-const ATTO_PER_POWER: u64 = 1_000_000_000;
+pub const POWER_MAX: u64 = TOTAL_POWER_MAX / VALIDATORS_MAX as u64;
 
 /// The power that a stake gives.
 pub fn power_of_stake(stake: &TokenAmount) -> Power {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accepting;
+mod crowded;
 mod delivering;
 mod federated;
 mod flat;

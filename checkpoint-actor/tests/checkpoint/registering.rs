@@ -12,7 +12,7 @@ use subnet_types::actors::{
 use subnet_types::genesis::{MembershipMode, SubnetParameters};
 
 use crate::keys::Keys;
-use crate::world::{ACTOR, OWNER, STRANGER, World, address, atto, parameters, parent, subnet};
+use crate::world::{ACTOR, NANO, OWNER, STRANGER, World, address, atto, parameters, parent, subnet};
 
 fn construct(caller: u64, change: impl FnOnce(&mut SubnetParameters)) -> Result<(), ExitCode> {
     let mut parameters = parameters(MembershipMode::Collateral, 4);
@@ -34,7 +34,7 @@ fn init_constructs_with_sound_parameters_only() {
     assert_eq!(construct(STRANGER, |_| {}), Err(ExitCode::USR_FORBIDDEN));
     assert_eq!(construct(INIT_ID, |p| p.validators_min = 0), Err(ExitCode::new(120)));
     assert_eq!(construct(INIT_ID, |p| p.validators_min = 257), Err(ExitCode::new(120)));
-    assert_eq!(construct(INIT_ID, |p| p.stake_min = atto(0)), Err(ExitCode::new(120)));
+    assert_eq!(construct(INIT_ID, |p| p.stake_min = atto(NANO - 1)), Err(ExitCode::new(120)));
     assert_eq!(construct(INIT_ID, |p| p.chain.checkpoint_period_blocks = 1), Err(ExitCode::new(120)));
     assert_eq!(construct(INIT_ID, |p| p.parent_lag_blocks_max = 0), Err(ExitCode::new(120)));
 }

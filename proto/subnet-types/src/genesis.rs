@@ -1,26 +1,40 @@
 //! From what a chain starts.
 
 use cid::Cid;
-use fvm_shared::address::Address;
+use fvm_shared::address::{Address, Protocol};
 use fvm_shared::econ::TokenAmount;
 use serde::{Deserialize, Serialize};
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
+use crate::bytes::VoteKey;
 use crate::hash::cid_of;
 use crate::identity::{ChainIdentity, chain_identity};
 use crate::limits::{
     BLOCK_GAS_MAX, BLOCK_INTERVAL_MS_MAX, BLOCK_INTERVAL_MS_MIN, CHECKPOINT_PERIOD_BLOCKS_MAX, VALIDATORS_MAX,
 };
-use crate::membership::{ValidatorSet, ValidatorSetError};
+use crate::membership::{Validator, ValidatorSet, ValidatorSetError};
 use crate::message::SignaturePolicy;
 use crate::quantity::{Height, TimestampMs};
-use crate::subnet_id::SubnetId;
+use crate::subnet_id::{SubnetId, display_address};
 
 /// Version of [`Genesis`] that this code writes and accepts.
 pub const GENESIS_VERSION: u64 = 1;
 
 /// Native supply that can ever exist in one hierarchy: Filecoin's two billion, in whole FIL.
 pub const SUPPLY_MAX_FIL: u64 = 2_000_000_000;
+
+/// Most power of all validators together: the engine counts three times a sum of powers in 64 bits.
+pub const TOTAL_POWER_MAX: u64 = u64::MAX / 3;
+
+/// Stake for one unit of power, in attoFIL: one nanoFIL.
+pub const ATTO_PER_POWER: u64 = 1_000_000_000;
+
+/// Most that the least base fee may be, in attoFIL per unit of gas. A transfer of two million units then costs two FIL;
+/// whoever writes more has mistaken the unit, and could not pay for a block.
+pub const BASE_FEE_MIN_ATTO_MAX: u64 = 1_000_000_000_000;
+
+/// Latest time of block 0. Later blocks have room above it, and time fits whatever counts it in signed 64 bits.
+pub const GENESIS_TIMESTAMP_MS_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// What the system actor of a subnet holds at genesis, outside circulation, to credit top-down value from.
 pub fn mint_reserve() -> TokenAmount {
@@ -169,20 +183,48 @@ pub enum GenesisError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A price below zero.
-    #[error("{field} is {actual} attoFIL, expected at least {min}")]
-    Price {
+    /// An amount is outside its range.
+    #[error("{field} is {actual} attoFIL, expected {min} to {max}")]
+    Amount {
         /// Which.
         field: &'static str,
         /// What it is.
         actual: String,
         /// Least.
-        min: u64,
+        min: String,
+        /// Most.
+        max: String,
     },
+    /// The tips of a validator's blocks could not be paid.
+    #[error("owner of validator {vote_key} is {address}, expected an f1, f3 or f4 address")]
+    Owner {
+        /// Whose.
+        vote_key: VoteKey,
+        /// What stands there.
+        address: String,
+    },
+}
+
+/// Whether an account can come to be at this address.
+fn can_be_account(address: &Address) -> bool {
+    matches!(address.protocol(), Protocol::Secp256k1 | Protocol::BLS | Protocol::Delegated)
 }
 
 fn in_range(field: &'static str, actual: u64, min: u64, max: u64) -> Result<(), GenesisError> {
     if (min..=max).contains(&actual) { Ok(()) } else { Err(GenesisError::Range { field, actual, min, max }) }
+}
+
+fn amount_in_range(
+    field: &'static str,
+    actual: &TokenAmount,
+    min: TokenAmount,
+    max: TokenAmount,
+) -> Result<(), GenesisError> {
+    if (&min..=&max).contains(&actual) {
+        return Ok(());
+    }
+    let [actual, min, max] = [actual, &min, &max].map(|amount| amount.atto().to_string());
+    Err(GenesisError::Amount { field, actual, min, max })
 }
 
 impl ChainParameters {
@@ -195,11 +237,8 @@ impl ChainParameters {
         in_range("block_gas_limit", self.block_gas_limit, 1, BLOCK_GAS_MAX)?;
         in_range("checkpoint_period_blocks", self.checkpoint_period_blocks, 2, CHECKPOINT_PERIOD_BLOCKS_MAX)?;
         in_range("trusting_period_ms", self.trusting_period_ms, 1000, u64::MAX)?;
-        if self.base_fee_min.is_negative() {
-            let actual = self.base_fee_min.atto().to_string();
-            return Err(GenesisError::Price { field: "base_fee_min", actual, min: 0 });
-        }
-        Ok(())
+        let max = TokenAmount::from_atto(BASE_FEE_MIN_ATTO_MAX);
+        amount_in_range("base_fee_min", &self.base_fee_min, TokenAmount::default(), max)
     }
 }
 
@@ -212,11 +251,13 @@ impl SubnetParameters {
         self.chain.check()?;
         in_range("validators_min", self.validators_min, 1, VALIDATORS_MAX as u64)?;
         in_range("parent_lag_blocks_max", self.parent_lag_blocks_max, 1, u64::MAX)?;
-        if !self.stake_min.is_positive() {
-            let actual = self.stake_min.atto().to_string();
-            return Err(GenesisError::Price { field: "stake_min", actual, min: 1 });
-        }
-        Ok(())
+        // Where power is stake, the least stake must give some; more than there is nobody can stake.
+        let min = match self.mode {
+            MembershipMode::Collateral | MembershipMode::Static => ATTO_PER_POWER,
+            MembershipMode::Federated => 1,
+        };
+        let max = TokenAmount::from_whole(SUPPLY_MAX_FIL);
+        amount_in_range("stake_min", &self.stake_min, TokenAmount::from_atto(min), max)
     }
 }
 
@@ -253,7 +294,8 @@ impl Genesis {
             return Err(GenesisError::Version { actual: self.version });
         }
         self.chain.check()?;
-        self.validators.check()?;
+        in_range("timestamp", self.timestamp.get(), 0, GENESIS_TIMESTAMP_MS_MAX)?;
+        self.check_validators()?;
         let parent = |problem| GenesisError::Parent { subnet: self.subnet.clone(), problem };
         match (&self.parent, self.subnet.is_root()) {
             (Some(_), true) => return Err(parent("is a root but its genesis names a parent")),
@@ -267,13 +309,23 @@ impl Genesis {
         self.check_balances()
     }
 
+    fn check_validators(&self) -> Result<(), GenesisError> {
+        self.validators.check()?;
+        in_range("total power of the validators", self.validators.total_power().get(), 1, TOTAL_POWER_MAX)?;
+        match self.validators.validators().iter().find(|validator| !can_be_account(&validator.owner)) {
+            Some(Validator { owner, vote_key, .. }) => {
+                Err(GenesisError::Owner { vote_key: *vote_key, address: display_address(owner) })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn check_balances(&self) -> Result<(), GenesisError> {
         let wrong =
             |entry: &GenesisBalance, problem| GenesisError::Balance { address: entry.address.to_string(), problem };
         let mut sum = TokenAmount::default();
         for (index, entry) in self.balances.iter().enumerate() {
-            use fvm_shared::address::Protocol;
-            if !matches!(entry.address.protocol(), Protocol::Secp256k1 | Protocol::BLS | Protocol::Delegated) {
+            if !can_be_account(&entry.address) {
                 return Err(wrong(entry, "only f1, f3 and f4 addresses can be accounts of a genesis"));
             }
             if index > 0 && self.balances[index - 1].address >= entry.address {

@@ -4,21 +4,26 @@
 use cid::Cid;
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
+use fvm_shared::bigint::BigInt;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::message::Message;
+use subnet_types::actors::{ApplyParentUpdateParams, JoinParams, SubmitCheckpointParams};
 use subnet_types::block::BLOCK_VERSION;
 use subnet_types::checkpoint::{CHECKPOINT_VERSION, CheckpointDomain, ConfigurationApplied, TopDownApplied};
 use subnet_types::cross::{CrossAddress, MessageBatch, message_id};
-use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
-use subnet_types::hash::{cid_of, cid_of_bytes, encode};
+use subnet_types::genesis::{ActivationRecord, ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
+use subnet_types::hash::{cid_of, cid_of_bytes, encode, merkle_root};
 use subnet_types::identity::chain_identity;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::message::{SignaturePolicy, signing_bytes};
-use subnet_types::vote::{VoteKind, extension_signing_bytes, vote_signing_bytes};
+use subnet_types::parent::WitnessBlock;
+use subnet_types::proposal::{block_stream_signing_bytes, proposal_signing_bytes, validator_peer_signing_bytes};
+use subnet_types::vote::{CommitSignature, VoteKind, extension_signing_bytes, vote_signing_bytes};
 use subnet_types::{
-    BlockHeader, BlockInfo, BlsPublicKey, Checkpoint, ConfigurationNumber, CrossKind, CrossMessage, Digest, Genesis,
-    Height, Nonce, Payload, Power, Sequence, SubnetId, TimestampMs, Validator, ValidatorSet, VoteKey,
+    BlockHeader, BlockInfo, BlsPublicKey, BlsSignature, Checkpoint, ConfigurationNumber, CrossKind, CrossMessage,
+    Digest, Ed25519Signature, FinalityCertificate, Genesis, Height, MembershipChange, Nonce, ParentUpdate, Payload,
+    Power, QuorumCertificate, Sequence, SubnetId, TimestampMs, Validator, ValidatorSet, VoteKey,
 };
 
 fn owner() -> Address {
@@ -144,6 +149,33 @@ fn header() -> BlockHeader {
     }
 }
 
+fn anchor() -> ParentAnchor {
+    ParentAnchor {
+        identity: Digest([1; 32]),
+        height: Height::new(3),
+        timestamp: TimestampMs::new(4),
+        validators: validators(),
+    }
+}
+
+fn certificate() -> QuorumCertificate {
+    QuorumCertificate {
+        configuration: ConfigurationNumber::FIRST,
+        signers: QuorumCertificate::bitmap(2, [1]),
+        signature: BlsSignature([8; 96]),
+    }
+}
+
+fn finality() -> FinalityCertificate {
+    let signature = CommitSignature { validator: VoteKey([1; 32]), signature: Ed25519Signature([7; 64]) };
+    FinalityCertificate { height: Height::new(5), round: 1, block: header().id(), signatures: vec![signature] }
+}
+
+fn changes() -> Vec<MembershipChange> {
+    let validator = Validator { power: Power::ZERO, ..validators().validators()[0].clone() };
+    vec![MembershipChange { number: ConfigurationNumber::new(2), validator }]
+}
+
 #[track_caller]
 fn frozen(what: &str, actual: impl ToString, expected: &str) {
     assert_eq!(actual.to_string(), expected, "the frozen bytes of {what} changed");
@@ -180,6 +212,7 @@ fn method_numbers_are_frozen() {
         gateway::RELEASE,
         gateway::APPLY_PARENT_UPDATE,
         gateway::CUT_CHECKPOINT,
+        gateway::CLAIM,
         checkpoint::REGISTER,
         checkpoint::JOIN,
         checkpoint::SET_POWER,
@@ -191,7 +224,7 @@ fn method_numbers_are_frozen() {
     frozen(
         "method numbers",
         format!("{numbers:?}"),
-        "[2759002490, 2244898997, 3473110351, 3872957536, 313041084, 2022264799, 209017424, 2866883080, 3243198434, 3261993900, 2155413993, 2758473253, 2478603016, 1487690799, 210240611, 2295590860, 339822128]",
+        "[2759002490, 2244898997, 3473110351, 3872957536, 313041084, 2022264799, 209017424, 2866883080, 3243198434, 3261993900, 4045527845, 2155413993, 2758473253, 2478603016, 1487690799, 210240611, 2295590860, 339822128]",
     );
 }
 
@@ -221,6 +254,46 @@ fn checkpoint_digest_and_batch_are_frozen() {
     frozen("message id", messages()[0].id, "db0b1e8882193aac8c2e61e77027ef8002b764054f132c142e4d4809d4ab6c95");
 }
 
+/// Expected values of this test were computed without this package, by a Python script that follows `Checkpoint::digest`
+/// and the comments on leaves and roots: `eth_abi` 6.0 encodes the words (`bytes32`, `uint64`, `uint256` in the order of
+/// the fields), `pycryptodome` hashes them. All words of the checkpoint differ, so that no two can change places. The
+/// same script gives the values of the test before, leaves and validator set included.
+#[test]
+fn checkpoint_digest_and_merkle_roots_agree_with_another_implementation() {
+    let checkpoint = Checkpoint {
+        version: u64::MAX,
+        chain: Digest([0x12; 32]),
+        sequence: Sequence::new(0x0101),
+        height: Height::new(0x0202),
+        block: cid_of_bytes(b"block"),
+        state_root: cid_of_bytes(b"state"),
+        previous: Digest([0x13; 32]),
+        messages: MessageBatch {
+            root: Digest([0x14; 32]),
+            first_nonce: Nonce::new(0x0303),
+            count: 0x0404,
+            value: TokenAmount::from_atto((BigInt::from(1) << 256) - 1),
+        },
+        burned: TokenAmount::from_atto((BigInt::from(1) << 64) + 5),
+        top_down_applied: TopDownApplied { nonce: Nonce::new(0x0505), parent_height: Height::new(0x0606) },
+        configuration: ConfigurationApplied {
+            number: ConfigurationNumber::new(0x0707),
+            validators_hash: Digest([0x15; 32]),
+        },
+        upgrade: Digest([0x16; 32]),
+    };
+    let domain = CheckpointDomain { parent: Digest([0x11; 32]), actor: Address::new_actor(b"checkpoint actor") };
+    frozen(
+        "checkpoint digest",
+        checkpoint.digest(&domain).expect("a digest"),
+        "18d6f96f5b2c36878eea665b97b9d4cb8dc1c25a4f72d8967e37ec119f2c6672",
+    );
+    let root = |count: u8| merkle_root((1..=count).map(|leaf| Digest([leaf; 32])));
+    frozen("root of one leaf", root(1), "b11a95f7ddcfbdc542f175f12554edd00d11d2bdc67124e3e3f39f1a1e54bc4a");
+    frozen("root of two leaves", root(2), "6674e6b1fd07d288e813849586c794cc68b17ddbbb7c552d9ca2c34259fca435");
+    frozen("root of three leaves", root(3), "dc3d8ff7b6a3c804a00ed2dd29d07a2fd0558ae8afef24d4263541f88f5a600a");
+}
+
 #[test]
 fn signed_preimages_are_frozen() {
     let (identity, block) = (Digest([1; 32]), cid_of_bytes(b"block"));
@@ -238,6 +311,21 @@ fn signed_preimages_are_frozen() {
     );
     let extension = extension_signing_bytes(&identity, Height::new(5), 2, &block, &key, b"extension");
     frozen("vote extension", hash_of(&extension), "e8db9e61ecc7829c5bba8816d350587686e0a4bb5ebd56aea33da4dec01c4351");
+    let proposal = |polka| hash_of(&proposal_signing_bytes(&identity, Height::new(5), 2, &block, polka, &key));
+    frozen("proposal", proposal(None), "9d64ceaa458e1af1a1c634d8fea00082b4593956f5fe6f00fc103fae9db9288a");
+    frozen(
+        "proposal of a block with a polka",
+        proposal(Some(1)),
+        "446e1cba962f629fe05bf3f56920456c069d76374bc707c12662743e42dfae2c",
+    );
+    let stream = block_stream_signing_bytes(&identity, Height::new(5), 2, &block, 1_000, &key);
+    frozen("block stream", hash_of(&stream), "560eda1f6b1e46d9c88e31594a43684d2b5f83945b5ae4c08ae9ccc712aed846");
+    let peer = validator_peer_signing_bytes(&identity, key.as_bytes(), b"peer");
+    frozen(
+        "network identity of a validator",
+        hash_of(&peer),
+        "2affa9da8b40118aa6b904f42ad76ef890bbbde7b1d261b83e91b971476f06aa",
+    );
     frozen(
         "account message",
         hash_of(&signing_bytes(&user_message(), &identity)),
@@ -265,11 +353,63 @@ fn block_ids_and_parent_anchor_are_frozen() {
         Payload::new(&BlockInfo::default(), &[]).root(),
         "bafy2bzaceaxfp4f4sxnsapny2bzbmvsqjn5rf6xrbuwy3dnvdihu3xr6rx6he",
     );
-    let anchor = ParentAnchor {
-        identity: Digest([1; 32]),
-        height: Height::new(3),
-        timestamp: TimestampMs::new(4),
+    frozen("parent anchor", cid_of(&anchor()), "bafy2bzacectkdjr226qjtwkjzmvymvwgsc5mgmcyz4byykfnyx2vvkrxmfctu");
+}
+
+#[test]
+fn genesis_of_an_activation_is_frozen() {
+    let record = ActivationRecord {
+        subnet: child(),
+        chain: genesis().chain,
         validators: validators(),
+        parent: ParentAnchor { timestamp: TimestampMs::new(1_700_000_000_000), ..anchor() },
     };
-    frozen("parent anchor", cid_of(&anchor), "bafy2bzacectkdjr226qjtwkjzmvymvwgsc5mgmcyz4byykfnyx2vvkrxmfctu");
+    frozen("activation record", cid_of(&record), "bafy2bzacecorbtg4zqg3kurgy4opei2yhjoyvvyrgupnuefh3xirkcpv5lltw");
+    let genesis = Genesis::from_activation(&record);
+    frozen("genesis of a subnet", genesis.cid(), "bafy2bzaceadvnkawshlgvpu7rwrsvlnsdwdqmrrkz65atbtnmzte7iqheottc");
+    frozen(
+        "identity of that subnet",
+        genesis.identity(),
+        "e59ea8c6901ae6145e63b58d4b98c17c441f3c43d29c3d4635170a691d1d2679",
+    );
+}
+
+#[test]
+fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
+    let update = ParentUpdate {
+        header: header(),
+        certificate: finality(),
+        messages: messages(),
+        changes: changes(),
+        witness: vec![WitnessBlock { bytes: vec![1, 2, 3] }],
+    };
+    frozen("parent update", cid_of(&update), "bafy2bzaceb4kmm3n42zotikddtstv32rklqhf4eghkhg5ybokgcu46nv67gxu");
+    let apply = ApplyParentUpdateParams {
+        parent_height: Height::new(4),
+        parent_block: header().id(),
+        parent_timestamp: TimestampMs::new(1_700_000_001_000),
+        messages: messages(),
+        changes: changes(),
+    };
+    frozen(
+        "parameters of ApplyParentUpdate",
+        cid_of(&apply),
+        "bafy2bzaceccsodbp3xjragor4xdubkil5gqo37wbylsujhzbyet2qyphcpayy",
+    );
+    let join = JoinParams {
+        owner: owner(),
+        vote_key: VoteKey([9; 32]),
+        vote_proof: Ed25519Signature([10; 64]),
+        checkpoint_key: BlsPublicKey([11; 48]),
+        checkpoint_proof: BlsSignature([12; 96]),
+        endpoint: "/ip4/127.0.0.1/tcp/1".to_owned(),
+    };
+    frozen("parameters of Join", cid_of(&join), "bafy2bzacedcbiox2x3zhxczkbays2pwn4vkw7cp7wq55bvrfi2mtmxmpigcjk");
+    let submission =
+        SubmitCheckpointParams { checkpoint: checkpoint(), certificate: certificate(), messages: messages() };
+    frozen(
+        "parameters of SubmitCheckpoint",
+        cid_of(&submission),
+        "bafy2bzaceavsx65qvswiloc2ptntsbtkj3375pt7pv3nrrm3lftr2f3mewubs",
+    );
 }
