@@ -257,8 +257,8 @@ fn fullest_updates_and_the_cut_behind_them_fit_the_implicit_gas() {
     let mut genesis = child_genesis(actor_bundle::manifest_cid());
     let member = |seed: u64, power| Validator {
         owner: nobody(seed),
-        vote_key: VoteKey([&[seed as u8; 24][..], &seed.to_be_bytes()].concat().try_into().unwrap()),
-        checkpoint_key: BlsPublicKey([seed as u8; 48]),
+        vote_key: VoteKey([&[99; 24][..], &seed.to_be_bytes()].concat().try_into().unwrap()),
+        checkpoint_key: BlsPublicKey([&[99; 40][..], &seed.to_be_bytes()].concat().try_into().unwrap()),
         power: Power::new(power),
     };
     let all = (1..=VALIDATORS_MAX as u64 - 1).map(|seed| member(seed, 1)).chain([validators().validators()[0].clone()]);
