@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use engine_api::{Block, BuildContext};
-use mempool::SelectLimits;
+use mempool::{Choice, SelectLimits};
 use subnet_types::hash::encode;
 use subnet_types::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_ITEMS_MAX};
 use subnet_types::{BlockInfo, ParentUpdate, Payload, TimestampMs};
 
 use super::accounts::AccountsAt;
-use super::block_rules::{BlockRules, CheckError};
+use super::block_rules::{BlockRejection, BlockRules, CheckError};
 use super::tip::{Proposal, next_header};
 use super::{ChainError, Inner};
 use crate::parent::{ParentCursor, rules};
@@ -63,8 +63,9 @@ impl Inner {
         }
     }
 
-    /// Adds what the mempool selects. Each message goes through the rules of the block again: a block of ours that
-    /// others refuse would cost a round, whatever the reason.
+    /// Adds what the mempool selects. Each message goes through the rules of the block before it is selected: a block
+    /// of ours that others refuse would cost a round, whatever the reason. What can stand in no block leaves the
+    /// mempool.
     fn add_messages(
         &self,
         items: &mut Vec<Vec<u8>>,
@@ -77,21 +78,37 @@ impl Inner {
             bytes_max: PAYLOAD_BYTES_MAX.saturating_sub(items[0].len()),
             items_max: PAYLOAD_ITEMS_MAX - 1,
         };
-        let selected = self.parts.messages.select(limits, &rules.tip.next_base_fee, accounts)?;
         let mut fitting = rules.fitting();
-        for (index, pending) in selected.iter().enumerate() {
+        let (mut taken, mut failure) = (0, None);
+        let selected = self.parts.messages.select(limits, &rules.tip.next_base_fee, accounts, &mut |pending| {
             if Instant::now() > deadline {
-                tracing::debug!(taken = items.len() - 1, selected = selected.len(), "no time for further messages");
-                break;
+                tracing::debug!(taken, "no time for further messages");
+                return Choice::Stop;
             }
-            match fitting.add(index, pending.signed()) {
-                Ok(()) => items.push(pending.bytes().to_vec()),
-                Err(CheckError::Rejected(rejection)) => {
-                    tracing::debug!(message = %pending.cid(), reason = %rejection, "message left out of the block");
+            let rejection = match fitting.add(taken, pending.signed()) {
+                Ok(()) => {
+                    taken += 1;
+                    return Choice::Take;
                 }
-                Err(CheckError::Unreadable(error)) => return Err(error.into()),
-            }
+                Err(CheckError::Rejected(rejection)) => rejection,
+                Err(CheckError::Unreadable(error)) => {
+                    failure = Some(error);
+                    return Choice::Stop;
+                }
+            };
+            let is_lasting = is_lasting(&rejection);
+            tracing::debug!(message = %pending.cid(), reason = %rejection, is_lasting, "message left out of the block");
+            if is_lasting { Choice::Discard } else { Choice::PassOver }
+        })?;
+        if let Some(error) = failure {
+            return Err(error.into());
         }
+        items.extend(selected.iter().map(|pending| pending.bytes().to_vec()));
         Ok(())
     }
+}
+
+/// Whether a message is refused by this block and by every later one.
+fn is_lasting(rejection: &BlockRejection) -> bool {
+    matches!(rejection, BlockRejection::Message { rejection, .. } if !rejection.is_retryable())
 }

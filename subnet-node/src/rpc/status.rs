@@ -114,8 +114,9 @@ pub(super) fn rejected(rejection: &Rejection) -> ApiError {
         Rejection::Malformed { .. }
         | Rejection::TooLarge { .. }
         | Rejection::Version { .. }
-        | Rejection::NegativeAmount { .. } => RejectionReason::Form,
-        Rejection::SenderKind { .. } => RejectionReason::Sender,
+        | Rejection::NegativeAmount { .. }
+        | Rejection::Form { .. } => RejectionReason::Form,
+        Rejection::SenderKind { .. } | Rejection::NoAccount { .. } => RejectionReason::Sender,
         Rejection::PremiumAboveFeeCap { .. } | Rejection::FeeCapTooLow { .. } => RejectionReason::Fee,
         Rejection::GasBelowIntrinsic { .. } | Rejection::GasAboveBlock { .. } => RejectionReason::GasLimit,
         Rejection::Signature(_) => RejectionReason::Signature,
