@@ -29,6 +29,7 @@ impl RpcContext {
             block_id: tip.id.into(),
             timestamp_ms: tip.timestamp,
             block_interval_ms: chain.block_interval_ms,
+            block_gas_limit: chain.block_gas_limit,
             checkpoint_period_blocks: chain.checkpoint_period_blocks,
             signatures: chain.signatures,
             bundle: chain.bundle.into(),
