@@ -11,7 +11,7 @@ use subnet_types::{BlockInfo, ParentUpdate, Payload, TimestampMs};
 use super::accounts::AccountsAt;
 use super::block_rules::{BlockRejection, BlockRules, CheckError};
 use super::tip::{Proposal, next_header};
-use super::{ChainError, Inner};
+use super::{ChainError, Frame, Inner};
 use crate::parent::{ParentCursor, rules};
 
 impl Inner {
@@ -28,7 +28,8 @@ impl Inner {
 
         // A clock that is behind must not stop the chain: time moves on by at least a millisecond.
         let timestamp = (self.parts.clock)().max(TimestampMs::new(frame.tip.timestamp.get() + 1));
-        let parent_update = frame.cursor.as_ref().and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
+        let cursor = frame.cursor.as_ref().filter(|_| brings_news(context.round));
+        let parent_update = cursor.and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
         let mut items = vec![encode(&BlockInfo { parent_update, evidence: Vec::new() })];
         self.add_messages(&mut items, &rules, &accounts, started + context.time_budget / 2)?;
 
@@ -106,6 +107,23 @@ impl Inner {
         items.extend(selected.iter().map(|pending| pending.bytes().to_vec()));
         Ok(())
     }
+
+    /// Tells the follower that an update of its parent failed, so that the next proposals bring less of it.
+    pub(super) fn update_failed(&self, frame: &Frame, block: &Block) {
+        let (Some(parent), Some(cursor)) = (&self.parts.parent, &frame.cursor) else { return };
+        let parsed = block.payload.parse().ok();
+        if let Some(update) = parsed.and_then(|(info, _)| info.parent_update) {
+            parent.failed(cursor, &update);
+        }
+    }
+}
+
+/// Whether proposals of this round bring news of the parent.
+///
+/// Every second further round does without: where the validators cannot confirm an update, as when their parent nodes
+/// are down or apart, the chain goes on all the same.
+const fn brings_news(round: u32) -> bool {
+    round.is_multiple_of(2)
 }
 
 /// Whether a message is refused by this block and by every later one.

@@ -6,7 +6,7 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use mempool::{MessageRules, Rejection};
 
-use super::world::{Node, account, fil, root};
+use super::world::{Node, account, fil, parent_update, root, subnet, top_down};
 use crate::app::pool_rules;
 
 /// An address whose key would be the point at infinity.
@@ -50,4 +50,18 @@ async fn message_that_no_block_may_hold_neither_fills_blocks_nor_stays() {
     assert_eq!(messages, [normal]);
     assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
     assert!(!node.is_waiting(&poison), "it left the pool");
+}
+
+#[tokio::test]
+async fn odd_rounds_go_on_without_the_parent() {
+    let node = Node::new(subnet());
+    let name = &node.content.genesis.subnet;
+    let update = parent_update(60, vec![top_down(name, 0, account(1).address(), fil(30))]);
+    *node.parent.candidate.lock() = Some(update);
+    for (round, is_brought) in [(0, true), (1, false), (2, true), (3, false)] {
+        let block = node.build_in(round).await;
+        let (info, _) = block.payload.parse().unwrap();
+        assert_eq!(info.parent_update.is_some(), is_brought, "round {round}");
+        assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
+    }
 }

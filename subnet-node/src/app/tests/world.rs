@@ -131,6 +131,8 @@ pub fn subnet() -> GenesisContent {
 pub struct FakeParent {
     pub candidate: Mutex<Option<ParentUpdate>>,
     pub confirmation: Mutex<Option<Confirmation>>,
+    /// Updates of which the chain said that they failed.
+    pub failed: Mutex<Vec<ParentUpdate>>,
 }
 
 #[async_trait]
@@ -142,6 +144,10 @@ impl ParentSource for FakeParent {
 
     async fn confirm(&self, _: &ParentCursor, _: &ParentUpdate) -> Confirmation {
         self.confirmation.lock().clone().unwrap_or(Confirmation::Confirmed)
+    }
+
+    fn failed(&self, _: &ParentCursor, update: &ParentUpdate) {
+        self.failed.lock().push(update.clone());
     }
 }
 
