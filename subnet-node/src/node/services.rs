@@ -74,6 +74,7 @@ impl Services {
             mempool: mempool.clone(),
             clock: system_clock(),
             engine: RwLock::new(None),
+            arrivals: Mutex::default(),
         });
         let context = RpcContext {
             chain: chain.clone(),
@@ -129,6 +130,7 @@ impl Services {
 
     /// Looks at what does not report by itself.
     pub(super) fn renew_gauges(&self) {
+        self.status.look();
         let status = self.mempool.status();
         let gauges = &self.metrics.gauges;
         gauges.consensus_peers.set(gauge(self.status.consensus_peers() as u64));
