@@ -51,7 +51,7 @@ pub struct Config {
     /// How much of the machine to use.
     #[serde(default)]
     pub limits: LimitsConfig,
-    /// What is written to standard output.
+    /// What is written to standard error.
     #[serde(default)]
     pub log: LogConfig,
 }
@@ -151,7 +151,7 @@ pub struct LimitsConfig {
     pub vm_concurrency: u32,
 }
 
-/// What is written to standard output.
+/// What is written to standard error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {

@@ -1,4 +1,4 @@
-//! Structured logs on standard output.
+//! Structured logs on standard error: standard output belongs to what commands answer.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -21,10 +21,10 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| config.filter.clone());
     let parsed =
         EnvFilter::try_new(&filter).map_err(|error| LogError { filter: filter.clone(), reason: error.to_string() })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stdout);
+    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
     // Whoever set a subscriber before keeps it.
     let _ = match config.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout())).finish().try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
     };
     Ok(())

@@ -163,6 +163,8 @@ pub struct CheckpointMetrics {
     submissions: Family<ResultLabel, Counter>,
     /// Accepted messages that still wait for delivery on the parent.
     pub undelivered: Gauge,
+    /// Whether the parent accepted another checkpoint than this chain made.
+    pub foreign_history: Gauge,
 }
 
 impl CheckpointMetrics {
@@ -172,6 +174,11 @@ impl CheckpointMetrics {
         registry.register("accepted_sequence", "Last accepted checkpoint", metrics.accepted.clone());
         registry.register("submissions", "Attempts of this node to submit or deliver", metrics.submissions.clone());
         registry.register("undelivered", "Accepted messages that wait on the parent", metrics.undelivered.clone());
+        registry.register(
+            "foreign_history",
+            "1 while the parent's last checkpoint is another than this chain made",
+            metrics.foreign_history.clone(),
+        );
         metrics
     }
 

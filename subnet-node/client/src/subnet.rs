@@ -118,7 +118,10 @@ pub async fn join(
         checkpoint_proof: proofs.checkpoint,
         endpoint: endpoint.clone(),
     };
-    let draft = Draft::call(*actor, stake.clone(), checkpoint::JOIN, &params).with_gas_limit_min(JOIN_GAS_MIN);
+    // Where blocks are smaller, no message may ask for that much.
+    let block_gas_limit = sender.client().info().await?.block_gas_limit;
+    let gas_limit_min = JOIN_GAS_MIN.min(block_gas_limit);
+    let draft = Draft::call(*actor, stake.clone(), checkpoint::JOIN, &params).with_gas_limit_min(gas_limit_min);
     sender.send(&draft, options, progress).await
 }
 

@@ -168,7 +168,7 @@ fn info_leaves_out_what_there_is_not() {
     let info = json!({
         "subnet": "/r31415926", "identity": "01".repeat(32), "genesis": {"/": CID}, "moniker": "alice",
         "version": "0.1.0", "height": 9, "blockId": {"/": CID}, "timestampMs": 1_700_000_000_000u64,
-        "blockIntervalMs": 1000, "checkpointPeriodBlocks": 10, "signatures": "bound", "bundle": {"/": CID},
+        "blockIntervalMs": 1000, "blockGasLimit": 10_000_000_000u64, "checkpointPeriodBlocks": 10, "signatures": "bound", "bundle": {"/": CID},
         "checkpointCode": {"/": CID}, "isSyncing": false, "consensusListen": ["/ip4/127.0.0.1/tcp/1"],
         "mempoolListen": [], "consensusPeers": 3, "mempoolPeers": 3, "mempoolMessages": 0,
     });

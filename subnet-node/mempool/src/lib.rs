@@ -38,9 +38,9 @@ mod worker;
 pub use accounts::{AccountSource, AccountView, AccountsUnreadable};
 pub use gossip::{Gossip, GossipConfig, GossipCounters, GossipError, GossipHandle, GossipStatus};
 pub use limits::PoolLimits;
-pub use pool::{Admission, Checked, Departures, PendingMessage, Pool, PoolStats, SelectLimits};
+pub use pool::{Admission, Checked, Choice, Departures, PendingMessage, Pool, PoolStats, SelectLimits, Selection};
 pub use rejection::{Price, Rejection};
-pub use rules::{IntrinsicGas, MessageRules};
+pub use rules::{FormCheck, IntrinsicGas, MessageRules};
 pub use service::{Commit, Mempool, MempoolConfig, MempoolError, MempoolMetrics, MempoolStatus, PushError};
 pub use signature::{BatchError, SignatureError, Verifier, verify, verify_all};
 

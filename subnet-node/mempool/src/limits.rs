@@ -16,6 +16,8 @@ pub struct PoolLimits {
     /// How far a nonce may be past the first one that the sender has free. Gossip does not keep order, so a gap is
     /// ordinary; but what lies behind it cannot be included and only takes room.
     pub nonce_gap_max: u64,
+    /// Blocks that a message may wait.
+    pub age_blocks_max: u64,
 }
 
 impl Default for PoolLimits {
@@ -25,6 +27,7 @@ impl Default for PoolLimits {
             bytes_max: BYTES_MAX,
             sender_messages_max: SENDER_MESSAGES_MAX,
             nonce_gap_max: NONCE_GAP_MAX,
+            age_blocks_max: AGE_BLOCKS_MAX,
         }
     }
 }
@@ -37,6 +40,9 @@ pub const BYTES_MAX: usize = 4 * PAYLOAD_BYTES_MAX;
 pub const SENDER_MESSAGES_MAX: usize = 1024;
 /// Nonce gap of a default pool.
 pub const NONCE_GAP_MAX: u64 = 256;
+/// Blocks that a message waits in a default pool: six hours of one-second blocks. What no block takes for that long
+/// (it stands behind a gap, or offers too little) would otherwise keep its room for ever.
+pub const AGE_BLOCKS_MAX: u64 = 6 * 3600;
 
 /// A replacement offers at least this share of the premium and of the fee cap that it replaces, in percent.
 pub const REPLACEMENT_PERCENT_MIN: u64 = 110;
@@ -132,6 +138,7 @@ const _: () = assert!(MESSAGES_MAX >= PAYLOAD_ITEMS_MAX, "a pool can fill a bloc
 const _: () = assert!(BYTES_MAX >= PAYLOAD_BYTES_MAX, "a pool can fill a block");
 const _: () = assert!(PULL_BYTES_MAX >= MESSAGE_BYTES_MAX, "any message can be pulled");
 const _: () = assert!(SENDER_MESSAGES_MAX as u64 > NONCE_GAP_MAX);
+const _: () = assert!(AGE_BLOCKS_MAX > REBROADCAST_BLOCKS, "a message is published again before it is too old");
 const _: () = assert!(PERSISTENT_PEERS_MAX < CONNECTIONS_MAX as usize);
 const _: () = assert!(INBOUND_BYTES_MAX / 2 >= TRANSMIT_BYTES_MAX);
 const _: () = assert!(SCORE_CUT < SCORE_MAX && FAULT_COST > 0);

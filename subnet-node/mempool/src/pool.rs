@@ -1,7 +1,8 @@
 //! The pool itself: pure, without clock, socket or lock.
 //!
 //! A message is admitted on the view of its sender's account that the caller read, and leaves when a newer view makes
-//! it invalid, when a better offer takes its nonce, or when the pool is full and better offers need its room. What
+//! it invalid, when a better offer takes its nonce, when it is too old, when the builder of a block finds that no block
+//! may hold it, or when the pool is full and better offers need its room. What
 //! makes room is always the last message of some sender, so no gap opens; messages behind a gap go first, then the
 //! cheapest, then the newest.
 //!
@@ -25,7 +26,7 @@ use crate::rules::MessageRules;
 
 pub use crate::admission::{Admission, Checked};
 pub use crate::queue::PendingMessage;
-pub use crate::select::SelectLimits;
+pub use crate::select::{Choice, SelectLimits, Selection};
 
 /// What left the pool with a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,16 @@ pub struct Departures {
     pub used: Vec<Cid>,
     /// Messages that their sender's balance does not cover any more.
     pub uncovered: Vec<Cid>,
+    /// Messages that waited for too many blocks.
+    pub expired: Vec<Cid>,
+}
+
+impl Departures {
+    fn add(&mut self, other: Self) {
+        self.used.extend(other.used);
+        self.uncovered.extend(other.uncovered);
+        self.expired.extend(other.expired);
+    }
 }
 
 /// What the pool holds.
@@ -57,6 +68,8 @@ pub struct Pool {
     tails: BTreeSet<Tail>,
     bytes: usize,
     arrivals: u64,
+    /// Blocks taken in. Ages count from here and not from heights, which a node that starts does not know yet.
+    blocks: u64,
 }
 
 /// Last message of a sender, ordered by how readily it makes room.
@@ -93,6 +106,7 @@ impl Pool {
             tails: BTreeSet::new(),
             bytes: 0,
             arrivals: 0,
+            blocks: 0,
         }
     }
 
@@ -109,7 +123,8 @@ impl Pool {
             return Ok(Admission::Duplicate { cid });
         }
         self.arrivals += 1;
-        let entry = Entry::new(PendingMessage::new(signed, bytes), &self.rules.base_fee_min, self.arrivals);
+        let entry =
+            Entry::new(PendingMessage::new(signed, bytes), &self.rules.base_fee_min, self.arrivals, self.blocks);
         self.senders.entry(from).or_insert_with(|| SenderQueue::new(account.clone()));
         let admission = self.place(from, entry);
         if self.senders.get(&from).is_some_and(SenderQueue::is_empty) {
@@ -218,11 +233,11 @@ impl Pool {
             self.senders.remove(address);
         }
         let cids = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.message.cid()).collect();
-        Departures { used: cids(refreshed.used), uncovered: cids(refreshed.uncovered) }
+        Departures { used: cids(refreshed.used), uncovered: cids(refreshed.uncovered), expired: Vec::new() }
     }
 
-    /// Takes a committed block in: used nonces leave, and balances are checked again. Blocks are final, so nothing
-    /// ever comes back.
+    /// Takes a committed block in: used nonces leave, balances are checked again, and what has waited for too long
+    /// leaves. Blocks are final, so nothing ever comes back.
     ///
     /// # Errors
     /// When an account cannot be read.
@@ -235,11 +250,33 @@ impl Pool {
         let mut departures = Departures::default();
         for sender in senders.iter().filter(|sender| self.senders.contains_key(sender)).copied().collect::<Vec<_>>() {
             let account = accounts.account(&sender)?.unwrap_or_default();
-            let left = self.refresh(&sender, &account);
-            departures.used.extend(left.used);
-            departures.uncovered.extend(left.uncovered);
+            departures.add(self.refresh(&sender, &account));
         }
+        self.blocks += 1;
+        departures.expired = self.expire();
         Ok(departures)
+    }
+
+    /// Takes out what waits for longer than a message may. A look at each message costs less than an index of their
+    /// ages would.
+    fn expire(&mut self) -> Vec<Cid> {
+        let (now, age_max) = (self.blocks, self.limits.age_blocks_max);
+        let is_old = |entry: &&Entry| now.saturating_sub(entry.since) > age_max;
+        let old = self.senders.values().flat_map(SenderQueue::iter).filter(is_old);
+        let old: Vec<Cid> = old.map(|entry| entry.message.cid()).collect();
+        self.discard(&old);
+        old
+    }
+
+    /// Takes out messages that no block may hold. What their senders have behind them waits for the gap to close.
+    pub fn discard(&mut self, cids: &[Cid]) {
+        for cid in cids {
+            let Some((sender, nonce)) = self.names.get(cid).copied() else { continue };
+            self.take(&sender, nonce);
+            if self.senders.get(&sender).is_some_and(SenderQueue::is_empty) {
+                self.senders.remove(&sender);
+            }
+        }
     }
 
     /// A message that waits.

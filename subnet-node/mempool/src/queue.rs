@@ -59,13 +59,15 @@ pub(crate) struct Entry {
     pub offer: TokenAmount,
     /// Counts admissions; of equal offers the older comes first.
     pub arrival: u64,
+    /// Blocks that the pool had seen when it came.
+    pub since: u64,
 }
 
 impl Entry {
-    pub(crate) fn new(message: PendingMessage, base_fee_min: &TokenAmount, arrival: u64) -> Self {
+    pub(crate) fn new(message: PendingMessage, base_fee_min: &TokenAmount, arrival: u64, since: u64) -> Self {
         let cost = rules::cost(&message.signed.message);
         let offer = rules::tip(&message.signed.message, base_fee_min).unwrap_or_default();
-        Self { message: Arc::new(message), cost, offer, arrival }
+        Self { message: Arc::new(message), cost, offer, arrival, since }
     }
 
     pub(crate) fn nonce(&self) -> u64 {

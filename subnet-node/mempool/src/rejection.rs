@@ -65,6 +65,18 @@ pub enum Rejection {
         /// The block's.
         max: u64,
     },
+    /// No block may hold it, for a reason that the VM gives.
+    #[error("{reason}")]
+    Form {
+        /// What the VM's rules said.
+        reason: String,
+    },
+    /// Nobody is there to pay.
+    #[error("sender {from} has no account yet: send it something first")]
+    NoAccount {
+        /// The sender.
+        from: String,
+    },
     /// The signature does not prove the sender.
     #[error(transparent)]
     Signature(#[from] SignatureError),
@@ -162,8 +174,10 @@ impl Rejection {
             | Self::GasBelowIntrinsic { .. }
             | Self::GasAboveBlock { .. }
             | Self::FeeCapTooLow { .. }
+            | Self::Form { .. }
             | Self::Signature(_) => true,
-            Self::NonceStale { .. }
+            Self::NoAccount { .. }
+            | Self::NonceStale { .. }
             | Self::NonceGap { .. }
             | Self::Balance { .. }
             | Self::ReplacementUnderpriced { .. }

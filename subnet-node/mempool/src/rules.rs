@@ -20,18 +20,18 @@ pub struct IntrinsicGas {
 }
 
 impl IntrinsicGas {
-    /// Filecoin's price list since network version 21, which the VM of this project charges: computation 38,863,
-    /// update of the sender 475,000, storage of 36 bytes and the message at 1,300 gas for each byte.
-    pub const FILECOIN: Self = Self { base: 38_863 + 475_000 + 36 * 1_300, per_byte: 1_300 };
-
     /// The least gas limit of a message of `bytes`.
     pub const fn of(&self, bytes: usize) -> u64 {
         self.base.saturating_add(self.per_byte.saturating_mul(bytes as u64))
     }
 }
 
+/// What the VM says of a message's form: a function of the message, its encoded length and the block gas limit. The
+/// pool does not know the VM; without its word it would keep messages that no block may hold.
+pub type FormCheck = fn(&Message, usize, u64) -> Result<(), String>;
+
 /// Rules of one chain that are fixed at its genesis, so that every node judges a message the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct MessageRules {
     /// Gas that the signed messages of one block may ask for together.
     pub block_gas_limit: u64,
@@ -39,6 +39,8 @@ pub struct MessageRules {
     pub intrinsic: IntrinsicGas,
     /// The chain's least base fee. A fee cap below it can never pay for inclusion.
     pub base_fee_min: TokenAmount,
+    /// The VM's own rules. What is refused here is refused for ever, on every node.
+    pub form: FormCheck,
 }
 
 impl MessageRules {
@@ -71,7 +73,8 @@ impl MessageRules {
                 min: self.base_fee_min.clone(),
             });
         }
-        Ok(())
+        // Last: the rules above name what is wrong more precisely.
+        (self.form)(message, bytes, self.block_gas_limit).map_err(|reason| Rejection::Form { reason })
     }
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
+use cid::Cid;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 
@@ -21,6 +22,28 @@ pub struct SelectLimits {
     pub bytes_max: usize,
     /// Messages.
     pub items_max: usize,
+}
+
+/// What the builder of a block says of a message whose turn has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// It stands in the block.
+    Take,
+    /// Not in this block, and so nothing of its sender.
+    PassOver,
+    /// In no block at all.
+    Discard,
+    /// The block is done.
+    Stop,
+}
+
+/// What a block takes.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// In the order in which they go into the block.
+    pub messages: Vec<Arc<PendingMessage>>,
+    /// What no block may hold, for [`Pool::discard`].
+    pub discarded: Vec<Cid>,
 }
 
 /// A sender's next message, ordered by what it brings.
@@ -47,6 +70,9 @@ impl Pool {
     /// A sender whose next message does not fit is passed over, since what follows depends on it; smaller messages
     /// of others still fill the block.
     ///
+    /// `choose` has the last word on each message. Only what it takes uses up room: a message that fills a block and
+    /// may not stand in it would otherwise keep all others out.
+    ///
     /// # Errors
     /// When an account cannot be read.
     pub fn select(
@@ -54,9 +80,10 @@ impl Pool {
         limits: SelectLimits,
         base_fee: &TokenAmount,
         accounts: &dyn AccountSource,
-    ) -> Result<Vec<Arc<PendingMessage>>, AccountsUnreadable> {
+        choose: &mut dyn FnMut(&PendingMessage) -> Choice,
+    ) -> Result<Selection, AccountsUnreadable> {
         let mut left = limits;
-        let mut selected = Vec::new();
+        let mut selection = Selection::default();
         // What each sender in play can still spend, read once.
         let mut views: BTreeMap<Address, AccountView> = BTreeMap::new();
         let mut candidates: BinaryHeap<Candidate> = self
@@ -88,6 +115,15 @@ impl Pool {
             if gas > left.gas_max || bytes > left.bytes_max || entry.cost > view.balance {
                 continue;
             }
+            match choose(message) {
+                Choice::Take => {}
+                Choice::PassOver => continue,
+                Choice::Discard => {
+                    selection.discarded.push(message.cid());
+                    continue;
+                }
+                Choice::Stop => break,
+            }
             left = SelectLimits {
                 gas_max: left.gas_max - gas,
                 bytes_max: left.bytes_max - bytes,
@@ -95,9 +131,9 @@ impl Pool {
             };
             view.balance -= &entry.cost;
             view.nonce += 1;
-            selected.push(message.clone());
+            selection.messages.push(message.clone());
             candidates.extend(entry_at(nonce + 1));
         }
-        Ok(selected)
+        Ok(selection)
     }
 }

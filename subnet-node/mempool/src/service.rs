@@ -11,13 +11,14 @@ use cid::Cid;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use parking_lot::Mutex;
+use subnet_types::subnet_id::display_address;
 use subnet_types::{Height, SignedMessage};
 use tokio::sync::watch;
 
-use crate::accounts::{AccountSource, AccountsUnreadable};
+use crate::accounts::{AccountSource, AccountView, AccountsUnreadable};
 use crate::gossip::{Gossip, GossipConfig, GossipError, GossipHandle, GossipStatus};
 use crate::limits::{PoolLimits, REBROADCAST_BLOCKS, REBROADCAST_MESSAGES_MAX};
-use crate::pool::{Admission, Checked, PendingMessage, Pool, PoolStats, SelectLimits};
+use crate::pool::{Admission, Checked, Choice, PendingMessage, Pool, PoolStats, SelectLimits};
 use crate::publications::Publications;
 use crate::rejection::Rejection;
 use crate::rules::MessageRules;
@@ -90,6 +91,10 @@ pub struct MempoolMetrics {
     pub used: u64,
     /// Messages that left because the balance did not cover them any more.
     pub uncovered: u64,
+    /// Messages that left because they waited for too long.
+    pub expired: u64,
+    /// Messages that left because no block may hold them.
+    pub discarded: u64,
     /// Messages published again.
     pub rebroadcast: u64,
 }
@@ -163,7 +168,8 @@ impl Mempool {
         Ok(admission.cid())
     }
 
-    /// Messages for a block on top of the state that `accounts` shows, in the order in which they go into it.
+    /// Messages for a block on top of the state that `accounts` shows, in the order in which they go into it. `choose`
+    /// has the last word on each; what it discards leaves the pool. It runs under the pool's lock.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -172,10 +178,14 @@ impl Mempool {
         limits: SelectLimits,
         base_fee: &TokenAmount,
         accounts: &dyn AccountSource,
+        choose: &mut dyn FnMut(&PendingMessage) -> Choice,
     ) -> Result<Vec<Arc<PendingMessage>>, AccountsUnreadable> {
         let core = &self.inner.core;
-        let selected = core.pool.lock().select(limits, base_fee, accounts);
-        core.note_failure(selected)
+        let mut pool = core.pool.lock();
+        let selection = core.note_failure(pool.select(limits, base_fee, accounts, choose))?;
+        pool.discard(&selection.discarded);
+        core.counters.lock().discarded += selection.discarded.len() as u64;
+        Ok(selection.messages)
     }
 
     /// Takes a committed block in. Call it after the mempool's account source answers from the state after that
@@ -289,7 +299,7 @@ impl Core {
         let from = signed.message.from;
         {
             let mut pool = self.pool.lock();
-            let account = self.accounts.account(&from)?.unwrap_or_default();
+            let account = self.account(&from)?;
             self.count_departures(&pool.refresh(&from, &account));
             if let Checked::Duplicate { cid } = pool.check(&signed, bytes, &account)? {
                 return Ok(Admission::Duplicate { cid });
@@ -297,9 +307,16 @@ impl Core {
         }
         self.verifier.verify(&signed).map_err(Rejection::from)?;
         let mut pool = self.pool.lock();
-        let account = self.accounts.account(&from)?.unwrap_or_default();
+        let account = self.account(&from)?;
         self.count_departures(&pool.refresh(&from, &account));
         Ok(pool.add(signed, &account)?)
+    }
+
+    /// The account that pays. Without one no block may hold the message, whatever it costs; and where gas costs
+    /// nothing, senders that do not exist could fill the pool.
+    fn account(&self, from: &Address) -> Result<AccountView, PushError> {
+        let account = self.accounts.account(from)?;
+        Ok(account.ok_or_else(|| Rejection::NoAccount { from: display_address(from) })?)
     }
 
     fn count(&self, result: &Result<Admission, PushError>) {
@@ -320,12 +337,10 @@ impl Core {
     }
 
     fn count_departures(&self, departures: &crate::pool::Departures) {
-        if departures.used.is_empty() && departures.uncovered.is_empty() {
-            return;
-        }
         let mut counters = self.counters.lock();
         counters.used += departures.used.len() as u64;
         counters.uncovered += departures.uncovered.len() as u64;
+        counters.expired += departures.expired.len() as u64;
     }
 
     /// Counts bytes that are no message.

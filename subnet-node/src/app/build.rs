@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use engine_api::{Block, BuildContext};
-use mempool::SelectLimits;
+use mempool::{Choice, SelectLimits};
 use subnet_types::hash::encode;
 use subnet_types::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_ITEMS_MAX};
 use subnet_types::{BlockInfo, ParentUpdate, Payload, TimestampMs};
 
 use super::accounts::AccountsAt;
-use super::block_rules::{BlockRules, CheckError};
+use super::block_rules::{BlockRejection, BlockRules, CheckError};
 use super::tip::{Proposal, next_header};
-use super::{ChainError, Inner};
+use super::{ChainError, Frame, Inner};
 use crate::parent::{ParentCursor, rules};
 
 impl Inner {
@@ -28,7 +28,8 @@ impl Inner {
 
         // A clock that is behind must not stop the chain: time moves on by at least a millisecond.
         let timestamp = (self.parts.clock)().max(TimestampMs::new(frame.tip.timestamp.get() + 1));
-        let parent_update = frame.cursor.as_ref().and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
+        let cursor = frame.cursor.as_ref().filter(|_| brings_news(context.round));
+        let parent_update = cursor.and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
         let mut items = vec![encode(&BlockInfo { parent_update, evidence: Vec::new() })];
         self.add_messages(&mut items, &rules, &accounts, started + context.time_budget / 2)?;
 
@@ -63,8 +64,9 @@ impl Inner {
         }
     }
 
-    /// Adds what the mempool selects. Each message goes through the rules of the block again: a block of ours that
-    /// others refuse would cost a round, whatever the reason.
+    /// Adds what the mempool selects. Each message goes through the rules of the block before it is selected: a block
+    /// of ours that others refuse would cost a round, whatever the reason. What can stand in no block leaves the
+    /// mempool.
     fn add_messages(
         &self,
         items: &mut Vec<Vec<u8>>,
@@ -77,21 +79,54 @@ impl Inner {
             bytes_max: PAYLOAD_BYTES_MAX.saturating_sub(items[0].len()),
             items_max: PAYLOAD_ITEMS_MAX - 1,
         };
-        let selected = self.parts.messages.select(limits, &rules.tip.next_base_fee, accounts)?;
         let mut fitting = rules.fitting();
-        for (index, pending) in selected.iter().enumerate() {
+        let (mut taken, mut failure) = (0, None);
+        let selected = self.parts.messages.select(limits, &rules.tip.next_base_fee, accounts, &mut |pending| {
             if Instant::now() > deadline {
-                tracing::debug!(taken = items.len() - 1, selected = selected.len(), "no time for further messages");
-                break;
+                tracing::debug!(taken, "no time for further messages");
+                return Choice::Stop;
             }
-            match fitting.add(index, pending.signed()) {
-                Ok(()) => items.push(pending.bytes().to_vec()),
-                Err(CheckError::Rejected(rejection)) => {
-                    tracing::debug!(message = %pending.cid(), reason = %rejection, "message left out of the block");
+            let rejection = match fitting.add(taken, pending.signed()) {
+                Ok(()) => {
+                    taken += 1;
+                    return Choice::Take;
                 }
-                Err(CheckError::Unreadable(error)) => return Err(error.into()),
-            }
+                Err(CheckError::Rejected(rejection)) => rejection,
+                Err(CheckError::Unreadable(error)) => {
+                    failure = Some(error);
+                    return Choice::Stop;
+                }
+            };
+            let is_lasting = is_lasting(&rejection);
+            tracing::debug!(message = %pending.cid(), reason = %rejection, is_lasting, "message left out of the block");
+            if is_lasting { Choice::Discard } else { Choice::PassOver }
+        })?;
+        if let Some(error) = failure {
+            return Err(error.into());
         }
+        items.extend(selected.iter().map(|pending| pending.bytes().to_vec()));
         Ok(())
     }
+
+    /// Tells the follower that an update of its parent failed, so that the next proposals bring less of it.
+    pub(super) fn update_failed(&self, frame: &Frame, block: &Block) {
+        let (Some(parent), Some(cursor)) = (&self.parts.parent, &frame.cursor) else { return };
+        let parsed = block.payload.parse().ok();
+        if let Some(update) = parsed.and_then(|(info, _)| info.parent_update) {
+            parent.failed(cursor, &update);
+        }
+    }
+}
+
+/// Whether proposals of this round bring news of the parent.
+///
+/// Every second further round does without: where the validators cannot confirm an update, as when their parent nodes
+/// are down or apart, the chain goes on all the same.
+const fn brings_news(round: u32) -> bool {
+    round.is_multiple_of(2)
+}
+
+/// Whether a message is refused by this block and by every later one.
+fn is_lasting(rejection: &BlockRejection) -> bool {
+    matches!(rejection, BlockRejection::Message { rejection, .. } if !rejection.is_retryable())
 }

@@ -34,6 +34,9 @@ impl Inner {
         let output = execute(self.chain(), &frame, &decided.block.header, content)?;
         let executed_ms = started.elapsed().as_millis() as u64;
         self.report(&decided.block, &output, parent_height);
+        if matches!(output.parent_update, Some(Err(_))) {
+            self.update_failed(&frame, &decided.block);
+        }
 
         let certified = self.certify(height, &decided.extensions)?;
         let commit = self.batch(decided, &messages, output, certified)?;

@@ -20,6 +20,7 @@ mod execute;
 mod frame;
 pub mod genesis;
 pub mod messages;
+pub mod pool_rules;
 mod reader;
 mod senders;
 mod service;
@@ -38,6 +39,7 @@ use subnet_types::checkpoint::CheckpointDomain;
 pub use error::ChainError;
 pub use frame::Frame;
 pub use messages::MessageSource;
+pub use pool_rules::pool_rules;
 pub use reader::{ChainReader, IncludedMessage};
 pub use tip::{Proposal, SetHashes, Tip, next_header};
 

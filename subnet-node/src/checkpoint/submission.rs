@@ -112,6 +112,27 @@ pub fn message(call: &Call, from: Address, actor: Address, nonce: u64) -> Messag
     }
 }
 
+/// Gas for a call: what the estimate found and at least `least`, but never more than a block of the parent takes.
+pub fn gas_limit(estimated: u64, least: u64, block_gas_limit: u64) -> u64 {
+    estimated.max(least.min(block_gas_limit))
+}
+
+/// The first of an account's waiting messages that settles this chain: whatever it was sent for, what follows it has
+/// to wait for it. Messages to others are the operator's own and are left alone.
+pub fn first_settling<'a>(waiting: &'a [Message], actor: &Address) -> Option<&'a Message> {
+    let is_settling = |method| matches!(method, checkpoint::SUBMIT_CHECKPOINT | checkpoint::DELIVER_BATCH);
+    let settling = waiting.iter().filter(|message| message.to == *actor && is_settling(message.method_num));
+    settling.min_by_key(|message| message.sequence)
+}
+
+/// Puts `message` in the place of one that waits, at a price that the parent's mempool prefers.
+pub fn replace(waiting: &Message, message: Message) -> Message {
+    let raised = raise_price(waiting);
+    let gas_premium = message.gas_premium.max(raised.gas_premium);
+    let gas_fee_cap = message.gas_fee_cap.max(raised.gas_fee_cap).max(gas_premium.clone());
+    Message { sequence: waiting.sequence, gas_premium, gas_fee_cap, ..message }
+}
+
 /// Replaces a message that waits: the same but with a price that the parent's mempool prefers.
 pub fn raise_price(waiting: &Message) -> Message {
     // A quarter more, and at least one attoFIL, which a price of zero would never reach by itself.
@@ -134,6 +155,38 @@ mod tests {
         assert!(gas_limit_min(1) >= ACCEPTANCE_GAS + 130_000_000 + DELIVERY_GAS_USED);
         assert!(gas_limit_min(20) > gas_limit_min(1));
         assert_eq!(gas_limit_min(usize::MAX), SUBMISSION_GAS_MAX);
+    }
+
+    #[test]
+    fn gas_of_a_call_fits_a_block_of_any_parent() {
+        assert_eq!(gas_limit(1_000, 400, 10_000), 1_000);
+        assert_eq!(gas_limit(1_000, 4_000, 10_000), 4_000);
+        assert_eq!(gas_limit(1_000, 40_000, 10_000), 10_000);
+    }
+
+    #[test]
+    fn first_settling_message_is_replaced_and_the_operators_own_never() {
+        let actor = Address::new_actor(b"actor");
+        let call = |method| Call { method, params: vec![], gas_limit_min: 0 };
+        let from = Address::new_secp256k1(&[1; 65]).unwrap();
+        let priced = |mut message: Message, price: u64| {
+            message.gas_premium = TokenAmount::from_atto(price);
+            message.gas_fee_cap = TokenAmount::from_atto(2 * price);
+            message
+        };
+        let own = message(&call(checkpoint::SUBMIT_CHECKPOINT), from, Address::new_id(7), 3);
+        let joining = message(&call(checkpoint::JOIN), from, actor, 4);
+        let late = priced(message(&call(checkpoint::SUBMIT_CHECKPOINT), from, actor, 6), 100);
+        let early = priced(message(&call(checkpoint::DELIVER_BATCH), from, actor, 5), 100);
+        assert_eq!(first_settling(&[own.clone(), joining.clone()], &actor), None);
+        assert_eq!(first_settling(&[late.clone(), own, early.clone(), joining], &actor), Some(&early));
+        // The new estimate may be below or above what the old one has to be outbid by.
+        for (price, expected) in [(1, (125, 250)), (1000, (1000, 2000))] {
+            let replacement = replace(&early, priced(late.clone(), price));
+            assert_eq!((replacement.sequence, replacement.method_num), (5, late.method_num));
+            let prices = (replacement.gas_premium, replacement.gas_fee_cap);
+            assert_eq!(prices, (TokenAmount::from_atto(expected.0), TokenAmount::from_atto(expected.1)));
+        }
     }
 
     #[test]

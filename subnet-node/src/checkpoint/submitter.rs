@@ -1,7 +1,7 @@
 //! Carries certified checkpoints to the parent. Runs on every node; [`super::rotation`] keeps the nodes apart.
 //!
-//! It remembers nothing that matters: what is due follows from the parent's status and the store, so a restart goes
-//! on where the last run ended.
+//! It remembers nothing that matters: what is due follows from the parent's status and the store, and what it sent
+//! before from the parent's mempool, so a restart goes on where the last run ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use client::sign_message;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use subnet_types::{ChainIdentity, Sequence, SignedMessage, SubnetId, VoteKey};
+use subnet_types::{ChainIdentity, Digest, Sequence, SignedMessage, SubnetId, VoteKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Duty, Progress, Settlement, due};
 use super::rotation::Turn;
-use super::submission::{Call, call_for, message, raise_price};
+use super::submission::{Call, call_for, first_settling, gas_limit, message, raise_price, replace};
 use crate::app::{ChainError, ChainReader};
 use crate::metrics::{CheckpointMetrics, gauge};
 use crate::parent::{Endpoints, ParentError};
@@ -62,9 +62,20 @@ pub struct Submitter {
     waiting: Option<SignedMessage>,
     /// When the parent last said that all of our checkpoints up to this one are settled.
     settled: Option<(Option<Sequence>, Instant)>,
-    /// Time in which another node's submission shows; known once the parent was asked.
-    step: Option<Duration>,
+    /// Known once the parent was asked.
+    parent: Option<ParentPace>,
+    /// Whether the parent's last checkpoint of this chain is another than ours.
+    is_foreign: bool,
     failures: u32,
+}
+
+/// What the parent's parameters mean for submissions.
+#[derive(Clone, Copy)]
+struct ParentPace {
+    /// Time in which another node's submission shows.
+    step: Duration,
+    /// Most gas of a message.
+    block_gas_limit: u64,
 }
 
 /// Why an attempt brought nothing, as a word for metrics and a reason for the log.
@@ -90,7 +101,8 @@ impl Submitter {
             progress: None,
             waiting: None,
             settled: None,
-            step: None,
+            parent: None,
+            is_foreign: false,
             failures: 0,
         }
     }
@@ -138,7 +150,9 @@ impl Submitter {
             }
         };
         self.failures = 0;
-        self.check_history(&settlement)?;
+        if self.is_history_foreign(&settlement)? {
+            return Ok(false);
+        }
         let Some(duty) = due(&settlement, certified) else {
             self.progress = None;
             self.waiting = None;
@@ -149,7 +163,8 @@ impl Submitter {
         let now = self.started.elapsed();
         let progress = Progress::with(self.progress, duty, now);
         self.progress = Some(progress);
-        let (turn, step) = (self.turn(duty)?, self.step_time().await);
+        let step = self.pace().await.map_or(STEP_MIN, |pace| pace.step);
+        let turn = self.turn(duty)?;
         if progress.is_due(turn, step, now) {
             self.attempt(duty).await?;
             self.progress = Some(progress.attempted());
@@ -181,15 +196,21 @@ impl Submitter {
         Ok(())
     }
 
-    /// Pushes a message for `call`, or pays more for the one that waits.
+    /// Pushes a message for `call`, in the place of what this account has waiting on the parent.
     async fn submit(&mut self, duty: Duty, call: &Call) -> Result<SignedMessage, Setback> {
-        let message = match self.waiting_message(call).await? {
-            Some(waiting) => raise_price(&waiting),
+        self.note_outcome().await?;
+        let message = match self.waiting_message().await? {
+            Some(waiting) if waiting.method_num == call.method && waiting.params.bytes() == call.params.as_slice() => {
+                raise_price(&waiting)
+            }
+            // It is for something that is done, or too cheap to be included; what came after it would wait as well.
+            Some(waiting) => replace(&waiting, self.estimate(call, waiting.sequence).await?),
             None => {
                 let nonce = self.next_nonce().await?;
-                self.estimate(message(call, self.from, self.parts.actor, nonce), call.gas_limit_min).await?
+                self.estimate(call, nonce).await?
             }
         };
+        check_fee(&message)?;
         // Others may have been faster while this node made up its mind; another look is cheaper than a message.
         let settlement = self.settlement().await.map_err(Setback::of("unreadable"))?;
         if due(&settlement, self.last_certified().ok().flatten()) != Some(duty) {
@@ -200,35 +221,37 @@ impl Submitter {
         Ok(signed)
     }
 
-    /// The message of an earlier attempt at the same call, if the parent still has it waiting.
-    async fn waiting_message(&mut self, call: &Call) -> Result<Option<Message>, Setback> {
-        let Some(signed) = self.waiting.clone() else { return Ok(None) };
-        let cid = signed.cid();
-        let status = self
+    /// Says what became of the last message once it is in a block.
+    async fn note_outcome(&mut self) -> Result<(), Setback> {
+        let Some(cid) = self.waiting.as_ref().map(SignedMessage::cid) else { return Ok(()) };
+        let asked = self
             .parts
             .endpoints
-            .ask("message status", move |api| Box::pin(async move { api.message_status(&cid).await }))
-            .await
-            .map_err(Setback::of("unreadable"))?;
-        match status.stage {
-            MessageStage::Pending if signed.message.params.bytes() == call.params.as_slice() => {
-                Ok(Some(signed.message))
-            }
-            // It is for something that is done; what comes next queues behind it.
-            MessageStage::Pending => Ok(None),
-            MessageStage::Included => {
-                self.waiting = None;
-                if let Some(exit_code) = status.exit_code.filter(|code| *code != 0) {
-                    tracing::warn!(message = %cid, exit_code, height = ?status.height, "a submission failed on the parent");
-                    self.parts.metrics.submitted("failed");
-                }
-                Ok(None)
-            }
-            MessageStage::Unknown => {
-                self.waiting = None;
-                Ok(None)
-            }
+            .ask("message status", move |api| Box::pin(async move { api.message_status(&cid).await }));
+        let status = asked.await.map_err(Setback::of("unreadable"))?;
+        if status.stage == MessageStage::Pending {
+            return Ok(());
         }
+        self.waiting = None;
+        if let Some(exit_code) = status.exit_code.filter(|code| *code != 0) {
+            tracing::warn!(message = %cid, exit_code, height = ?status.height, "a submission failed on the parent");
+            self.parts.metrics.submitted("failed");
+        }
+        Ok(())
+    }
+
+    /// The first message of this account that waits on the parent and settles this chain, whichever run sent it.
+    async fn waiting_message(&self) -> Result<Option<Message>, Setback> {
+        let from = self.from;
+        let asked = self.parts.endpoints.ask("nonce", move |api| Box::pin(async move { api.state_nonce(&from).await }));
+        let used = asked.await.map_err(Setback::of("unreadable"))?;
+        // A look at everything that waits on the parent costs far more than the two nonces.
+        if self.next_nonce().await? <= used {
+            return Ok(None);
+        }
+        let asked = self.parts.endpoints.ask("pending", move |api| Box::pin(async move { api.pending(&from).await }));
+        let waiting = asked.await.map_err(Setback::of("unreadable"))?;
+        Ok(first_settling(&waiting, &self.parts.actor).cloned())
     }
 
     async fn next_nonce(&self) -> Result<u64, Setback> {
@@ -237,20 +260,20 @@ impl Submitter {
         asked.await.map_err(Setback::of("unreadable"))
     }
 
-    /// Runs the message on the parent's state. When another node was faster it fails here, at no cost.
-    async fn estimate(&self, message: Message, gas_limit_min: u64) -> Result<Message, Setback> {
+    /// Runs `call` on the parent's state. When another node was faster it fails here, at no cost.
+    async fn estimate(&mut self, call: &Call, nonce: u64) -> Result<Message, Setback> {
+        let pace = self.pace().await.ok_or_else(|| {
+            let reason = "the parent does not say how much gas its blocks take".to_owned();
+            Setback { result: "unreadable", reason }
+        })?;
+        let open = message(call, self.from, self.parts.actor, nonce);
         let fee_max = TokenAmount::from_whole(SUBMISSION_FEE_MAX_FIL);
         let asked = self.parts.endpoints.ask("estimate", move |api| {
-            let (message, fee_max) = (message.clone(), fee_max.clone());
+            let (message, fee_max) = (open.clone(), fee_max.clone());
             Box::pin(async move { api.estimate(&message, &fee_max).await })
         });
         let mut message = asked.await.map_err(Setback::of("refused_by_estimate"))?;
-        message.gas_limit = message.gas_limit.max(gas_limit_min);
-        let fee = &message.gas_fee_cap * message.gas_limit;
-        if fee > TokenAmount::from_whole(SUBMISSION_FEE_MAX_FIL) {
-            let reason = format!("the parent asks up to {fee} FIL, at most {SUBMISSION_FEE_MAX_FIL} are paid");
-            return Err(Setback { result: "too_dear", reason });
-        }
+        message.gas_limit = gas_limit(message.gas_limit, call.gas_limit_min, pace.block_gas_limit);
         Ok(message)
     }
 
@@ -280,19 +303,26 @@ impl Submitter {
         })
     }
 
-    /// The parent accepted only what this chain's validators signed; if its last checkpoint is another than ours,
-    /// this node follows a chain that the parent does not settle.
-    fn check_history(&self, settlement: &Settlement) -> Result<(), ChainError> {
-        let Some(record) = self.parts.chain.checkpoint(settlement.last_sequence)? else { return Ok(()) };
-        if record.digest != settlement.last_digest {
+    /// Whether this node follows a chain that the parent does not settle: the parent accepted only what this chain's
+    /// validators signed, so its last checkpoint must be ours. If it is another, submitting is in vain.
+    fn is_history_foreign(&mut self, settlement: &Settlement) -> Result<bool, ChainError> {
+        let record = self.parts.chain.checkpoint(settlement.last_sequence)?;
+        let ours = record.map(|record| record.digest);
+        let is_foreign = ours.is_some_and(|ours| ours != settlement.last_digest);
+        self.parts.metrics.foreign_history.set(i64::from(is_foreign));
+        let was_foreign = std::mem::replace(&mut self.is_foreign, is_foreign);
+        if is_foreign && !was_foreign {
             tracing::error!(
                 sequence = %settlement.last_sequence,
-                ours = %record.digest,
+                ours = %ours.unwrap_or(Digest::ZERO),
                 accepted = %settlement.last_digest,
-                "the parent says it accepted another checkpoint than this chain made"
+                "the parent says it accepted another checkpoint than this chain made; nothing more is submitted"
             );
         }
-        Ok(())
+        if was_foreign && !is_foreign {
+            tracing::info!(sequence = %settlement.last_sequence, "the parent's last checkpoint is this chain's again");
+        }
+        Ok(is_foreign)
     }
 
     /// The last checkpoint with a certificate: the last one cut, or the one before while its votes are under way.
@@ -316,14 +346,23 @@ impl Submitter {
         Ok(Turn::of(&validators, &self.parts.vote_key, duty.turn_key()))
     }
 
-    /// Time in which another node's submission shows, by the parent's own pace.
-    async fn step_time(&mut self) -> Duration {
-        if let Some(step) = self.step {
-            return step;
+    /// What the parent says of itself; `None` until it can be asked.
+    async fn pace(&mut self) -> Option<ParentPace> {
+        if self.parent.is_none() {
+            let facts = self.parts.endpoints.facts().await.ok()?;
+            let step = Duration::from_millis(facts.block_interval_ms.saturating_mul(STEP_BLOCKS)).max(STEP_MIN);
+            self.parent = Some(ParentPace { step, block_gas_limit: facts.block_gas_limit });
         }
-        let Ok(facts) = self.parts.endpoints.facts().await else { return STEP_MIN };
-        let step = Duration::from_millis(facts.block_interval_ms.saturating_mul(STEP_BLOCKS)).max(STEP_MIN);
-        self.step = Some(step);
-        step
+        self.parent
     }
+}
+
+/// No message costs more than it may, however often its price was raised: one that waits then goes on waiting.
+fn check_fee(message: &Message) -> Result<(), Setback> {
+    let fee = &message.gas_fee_cap * message.gas_limit;
+    if fee <= TokenAmount::from_whole(SUBMISSION_FEE_MAX_FIL) {
+        return Ok(());
+    }
+    let reason = format!("the parent asks up to {fee} FIL, at most {SUBMISSION_FEE_MAX_FIL} are paid");
+    Err(Setback { result: "too_dear", reason })
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fvm_ipld_encoding::from_slice;
-use subnet_types::Sequence;
+use fvm_shared::message::Message;
 use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams, checkpoint};
+use subnet_types::{Digest, Sequence};
 use tokio_util::sync::CancellationToken;
 
 use super::rotation::Turn;
@@ -39,6 +40,11 @@ impl Team {
     }
 
     fn at(node: &Node, world: Arc<World>) -> Self {
+        let mut sequence = Sequence::new(1);
+        while let Some(record) = node.chain().checkpoint(sequence).unwrap() {
+            world.digests.lock().entry(sequence).or_insert(record.digest);
+            sequence = sequence.next();
+        }
         let apis: Vec<FakeApi> = (1..=VALIDATORS).map(|_| FakeApi::new(&world)).collect();
         let submitters = (1..=VALIDATORS)
             .zip(&apis)
@@ -152,6 +158,79 @@ async fn message_that_waits_is_replaced_at_a_higher_price_not_followed_by_anothe
         assert_eq!(pair[0].message.sequence, pair[1].message.sequence);
         assert!(pair[1].message.gas_premium > pair[0].message.gas_premium);
     }
+}
+
+/// What one account pushed, in order.
+fn pushed_by(world: &World, seed: u8) -> Vec<Message> {
+    let pushed = world.pushed.lock();
+    let own = pushed.iter().filter(|signed| signed.message.from == account(seed).address());
+    own.map(|signed| signed.message.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn price_is_raised_only_as_far_as_a_submission_may_cost() {
+    let node = certified(1).await;
+    let team = Team::new(&node);
+    team.world.is_including.store(false, Ordering::Relaxed);
+    // 0.9 FIL for the estimated million of gas: a quarter more would be above the limit.
+    team.world.price.store(900_000_000_000, Ordering::Relaxed);
+    let world = team.work(Duration::from_secs(120)).await;
+    for seed in 1..=VALIDATORS {
+        let own = pushed_by(&world, seed);
+        assert_eq!(own.len(), 1, "validator {seed}");
+        assert_eq!(world.pool.lock().get(&(own[0].from, 0)).map(|signed| &signed.message), Some(&own[0]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn next_duty_takes_the_place_of_a_message_of_an_earlier_run_that_is_stuck() {
+    let node = certified(2).await;
+    let team = Team::new(&node);
+    team.world.is_including.store(false, Ordering::Relaxed);
+    let world = team.work(Duration::from_secs(60)).await;
+    let seed = rotation(&node, 2)[0];
+    let before = pushed_by(&world, seed);
+    let stuck = before.last().expect("everybody tried").clone();
+
+    // Checkpoint 1 was accepted from elsewhere, and the nodes are started anew.
+    *world.last_sequence.lock() = Sequence::new(1);
+    let world = Team::at(&node, world).work(Duration::from_secs(60)).await;
+    let after = pushed_by(&world, seed).split_off(before.len());
+    let first = after.first().expect("it tried again");
+    let params: SubmitCheckpointParams = from_slice(first.params.bytes()).unwrap();
+    assert_eq!(params.checkpoint.sequence, Sequence::new(2));
+    assert!(after.iter().all(|message| message.sequence == stuck.sequence), "nothing queues behind it");
+    assert!(first.gas_premium.atto() * 100 >= stuck.gas_premium.atto() * 125);
+    assert!(first.gas_fee_cap.atto() * 100 >= stuck.gas_fee_cap.atto() * 125);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_asks_for_no_more_gas_than_a_block_of_the_parent_has() {
+    let node = funded().await;
+    for _ in 0..2 {
+        node.step().await;
+    }
+    let team = Team::new(&node);
+    *team.world.last_sequence.lock() = Sequence::new(1);
+    *team.world.undelivered.lock() = 1;
+    team.world.block_gas_limit.store(100_000_000, Ordering::Relaxed);
+    let world = team.work(Duration::from_secs(60)).await;
+    let gas: Vec<_> = world.pushed.lock().iter().map(|signed| signed.message.gas_limit).collect();
+    assert_eq!(gas, [100_000_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_of_another_history_submits_nothing() {
+    let node = certified(2).await;
+    let team = Team::new(&node);
+    *team.world.last_sequence.lock() = Sequence::new(1);
+    team.world.digests.lock().insert(Sequence::new(1), Digest([9; 32]));
+    let world = team.work(Duration::from_secs(120)).await;
+    assert!(world.pushed.lock().is_empty());
+    // An endpoint that lied is no reason to stop for ever.
+    world.digests.lock().remove(&Sequence::new(1));
+    let world = Team::at(&node, world).work(Duration::from_secs(60)).await;
+    assert_eq!(world.pushed.lock().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

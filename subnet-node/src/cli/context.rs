@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use client::keys::AccountKey;
-use client::keystore::{self, Password, PasswordSource};
+use client::keystore::{self, Password, PasswordError, PasswordSource};
 use client::{Client, Sender, WaitOptions};
 use fvm_shared::econ::TokenAmount;
 use subnet_types::ChainIdentity;
@@ -121,10 +121,13 @@ impl Context {
     /// # Errors
     /// When its address is unusable.
     pub fn client(&self) -> Result<Client, CliError> {
-        let url = match (&self.rpc, self.config()?) {
-            (Some(url), _) => url.clone(),
-            (None, Some(config)) => format!("http://{}", reachable(config.rpc.listen)),
-            (None, None) => RPC_DEFAULT.to_owned(),
+        // Whoever names a node does not need a home.
+        if let Some(url) = &self.rpc {
+            return Ok(Client::connect(url)?);
+        }
+        let url = match self.config()? {
+            Some(config) => format!("http://{}", reachable(config.rpc.listen)),
+            None => RPC_DEFAULT.to_owned(),
         };
         Ok(Client::connect(&url)?)
     }
@@ -192,6 +195,22 @@ impl Context {
             file = self.config()?.and_then(|config| config.keys.password_file);
         }
         Ok(PasswordSource { file, may_prompt: !self.output.is_json })
+    }
+
+    /// The password of existing keys, where it is to be had without a question.
+    ///
+    /// # Errors
+    /// When it is given but cannot be read.
+    pub fn password_given(&self, config: Option<&Config>) -> Result<Option<Password>, PasswordError> {
+        let mut file = self.password_file.clone();
+        if file.is_none() && std::env::var_os(keystore::PASSWORD_VARIABLE).is_none() {
+            file = config.and_then(|config| config.keys.password_file.clone());
+        }
+        match (PasswordSource { file, may_prompt: false }).read() {
+            Ok(password) => Ok(Some(password)),
+            Err(PasswordError::Nowhere) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The password file that was named for this call.

@@ -83,6 +83,23 @@ impl CliError {
     }
 }
 
+impl From<clap::Error> for CliError {
+    /// What is wrong comes first in clap's text; what to do follows after an empty line.
+    fn from(error: clap::Error) -> Self {
+        use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+        if matches!(error.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
+            return Self::usage("the command line ends before its command does").hint("try --help");
+        }
+        let text = error.render().to_string();
+        let text = text.trim();
+        let text = text.strip_prefix("error: ").unwrap_or(text);
+        match text.split_once("\n\n") {
+            Some((message, hint)) => Self::usage(message).hint(hint),
+            None => Self::usage(text),
+        }
+    }
+}
+
 impl From<RpcError> for CliError {
     fn from(error: RpcError) -> Self {
         let message = error.to_string();

@@ -73,7 +73,7 @@ enum Command {
     /// Run the home's node until Ctrl-C or SIGTERM
     ///
     /// The password of its keys comes from keys.password_file in config.toml, SUBNET_PASSWORD, or the terminal. A
-    /// node may be killed at any moment: it goes on where it was.
+    /// node may be killed at any moment: it goes on where it was. It logs to standard error.
     #[command(after_help = "Example:\n  subnet-node run --home ./nodes/node-0")]
     Run,
     #[command(subcommand)]
@@ -92,16 +92,23 @@ enum Command {
     Checkpoint(checkpoint::CheckpointCommand),
     /// Check this node from settings to state, and say what to do about each problem
     ///
-    /// Looks at config.toml, the genesis file and its actors, the keys, ports, disk and clock, the parent, the database
-    /// and the invariants of the latest state. The last two need the node to be stopped; the rest does not mind.
+    /// Looks at config.toml, the genesis file and its actors, the keys and whether the password opens them, ports, disk
+    /// and clock, the parent and the submitter's funds there, the database and the invariants of the latest state. It
+    /// does not matter whether the node runs.
     #[command(after_help = "Example:\n  subnet-node doctor --home ./nodes/node-0 --json")]
     Doctor,
 }
 
 /// Runs one command line, prints what comes of it, and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && wants_json(&arguments) => {
+            let error = CliError::from(error);
+            output::Output { is_json: true }.error(&error);
+            return ExitCode::from(error.exit as u8);
+        }
         Err(error) => {
             // Help and version are answers; everything else is a wrong command line. Clap knows where each goes.
             let _ = error.print();
@@ -116,6 +123,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(error.exit as u8)
         }
     }
+}
+
+/// Whether a command line that could not be parsed asks for JSON. What follows `--` is no option.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
 
 fn execute(cli: Cli) -> Result<(), CliError> {

@@ -1,8 +1,16 @@
 //! `run`: the node itself.
 
+use serde::Serialize;
+
 use super::context::Context;
 use super::error::CliError;
 use crate::node;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stopped {
+    is_stopped: bool,
+}
 
 /// Runs the home's node until it is asked to end.
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
@@ -19,5 +27,7 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     }
     node::run(home).await.map_err(|error| {
         CliError::failure(error.to_string()).hint("`subnet-node doctor` checks the home and says what to do")
-    })
+    })?;
+    context.output.result(&Stopped { is_stopped: true }, || "stopped".to_owned());
+    Ok(())
 }

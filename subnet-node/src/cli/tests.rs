@@ -281,6 +281,39 @@ fn an_empty_home_does_not_run_and_the_doctor_says_why() {
 }
 
 #[test]
+fn a_named_node_needs_no_readable_home() {
+    let place = Place::new();
+    fs::create_dir_all(place.home("x").root()).unwrap();
+    fs::write(place.home("x").config(), "moniker = 7").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = place.run("x", &format!("chain head --rpc {url}")).unwrap_err();
+    assert_eq!(error.exit, Exit::Unreachable, "{}", error.message);
+    let error = place.run("x", "chain head").unwrap_err();
+    assert!(error.exit == Exit::Failure && error.message.contains("moniker"), "{}", error.message);
+}
+
+#[test]
+fn wrong_command_lines_become_errors_with_a_message_and_a_hint() {
+    for (line, part) in [
+        ("subnet-node fly", "unrecognized subcommand 'fly'"),
+        ("subnet-node chain head --json --speed 9", "unexpected argument '--speed'"),
+        ("subnet-node send --json", "required arguments"),
+        ("subnet-node --json", "ends before its command"),
+        ("subnet-node --json chain", "ends before its command"),
+    ] {
+        let error = super::error::CliError::from(parse(line).expect_err(line));
+        assert_eq!(error.exit, Exit::Usage, "{line}");
+        assert!(error.message.contains(part) && !error.message.starts_with("error:"), "{line}: {}", error.message);
+        assert!(error.hint.is_some_and(|hint| hint.contains("--help")), "{line}");
+    }
+    let wants = |line: &str| super::wants_json(&split(line).into_iter().map(OsString::from).collect::<Vec<_>>());
+    assert!(wants("subnet-node fly --json") && wants("subnet-node --json"));
+    assert!(!wants("subnet-node fly") && !wants("subnet-node send -- --json"));
+}
+
+#[test]
 fn errors_as_json_hold_message_hint_and_exit_code() {
     let error = super::error::CliError::rejected("no such thing").hint("look elsewhere");
     let json = serde_json::to_value(error.json()).unwrap();
@@ -294,4 +327,5 @@ fn help_is_no_failure_and_nonsense_is_exit_code_2() {
     assert_eq!(code("subnet-node --help"), format!("{:?}", ExitCode::SUCCESS));
     assert_eq!(code("subnet-node --version"), format!("{:?}", ExitCode::SUCCESS));
     assert_eq!(code("subnet-node fly"), format!("{:?}", ExitCode::from(2)));
+    assert_eq!(code("subnet-node fly --json"), format!("{:?}", ExitCode::from(2)));
 }

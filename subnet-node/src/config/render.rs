@@ -82,7 +82,7 @@ impl Config {
             limits.vm_concurrency,
         );
 
-        text.section("log", "What is written to standard output.");
+        text.section("log", "What is written to standard error.");
         let format = match self.log.format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",

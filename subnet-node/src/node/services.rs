@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use client::keys::AccountKey;
 use fvm_exec::Engine;
-use mempool::{GossipConfig, IntrinsicGas, Mempool, MempoolConfig, MessageRules, PoolLimits, Verifier};
+use mempool::{GossipConfig, Mempool, MempoolConfig, PoolLimits, Verifier};
 use parking_lot::Mutex;
 use parking_lot::RwLock;
 use subnet_types::{Genesis, VoteKey};
@@ -15,7 +15,7 @@ use super::status::Status;
 use super::{NodeError, NodeKeys};
 use crate::app::accounts::LatestAccounts;
 use crate::app::genesis::{GenesisContent, OpenError, OpenOptions, open_chain};
-use crate::app::{ChainReader, system_clock};
+use crate::app::{ChainReader, pool_rules, system_clock};
 use crate::checkpoint::submitter::{Submitter, SubmitterParts};
 use crate::config::Config;
 use crate::home::Home;
@@ -74,6 +74,7 @@ impl Services {
             mempool: mempool.clone(),
             clock: system_clock(),
             engine: RwLock::new(None),
+            arrivals: Mutex::default(),
         });
         let context = RpcContext {
             chain: chain.clone(),
@@ -129,6 +130,7 @@ impl Services {
 
     /// Looks at what does not report by itself.
     pub(super) fn renew_gauges(&self) {
+        self.status.look();
         let status = self.mempool.status();
         let gauges = &self.metrics.gauges;
         gauges.consensus_peers.set(gauge(self.status.consensus_peers() as u64));
@@ -174,11 +176,7 @@ async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<
 
 fn mempool_config(config: &Config, genesis: &Genesis, keys: &NodeKeys) -> MempoolConfig {
     MempoolConfig {
-        rules: MessageRules {
-            block_gas_limit: genesis.chain.block_gas_limit,
-            intrinsic: IntrinsicGas::FILECOIN,
-            base_fee_min: genesis.chain.base_fee_min.clone(),
-        },
+        rules: pool_rules(genesis),
         limits: PoolLimits {
             messages_max: config.limits.mempool_messages_max,
             bytes_max: config.limits.mempool_mib << 20,

@@ -19,6 +19,8 @@ pub struct ParentFacts {
     pub block_interval_ms: u64,
     /// Its last final height.
     pub height: Height,
+    /// Most gas that a message may ask for.
+    pub block_gas_limit: u64,
 }
 
 /// Where the ranges of an update begin.
@@ -50,8 +52,14 @@ pub trait ParentApi: Send + Sync {
     /// What the parent knows of `child`.
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError>;
 
-    /// The sender's next nonce.
+    /// The sender's next nonce in the last final state; messages that wait do not count.
+    async fn state_nonce(&self, sender: &Address) -> Result<u64, RpcError>;
+
+    /// The sender's next nonce, messages that wait counted.
     async fn next_nonce(&self, sender: &Address) -> Result<u64, RpcError>;
+
+    /// The sender's messages that wait, by nonce.
+    async fn pending(&self, sender: &Address) -> Result<Vec<Message>, RpcError>;
 
     /// `message` with its gas filled in, paying `fee_max` at most. Fails when running it fails.
     async fn estimate(&self, message: &Message, fee_max: &TokenAmount) -> Result<Message, RpcError>;
@@ -71,7 +79,12 @@ impl ParentApi for Client {
 
     async fn facts(&self) -> Result<ParentFacts, RpcError> {
         let info = self.info().await?;
-        Ok(ParentFacts { identity: info.identity, block_interval_ms: info.block_interval_ms, height: info.height })
+        Ok(ParentFacts {
+            identity: info.identity,
+            block_interval_ms: info.block_interval_ms,
+            height: info.height,
+            block_gas_limit: info.block_gas_limit,
+        })
     }
 
     async fn parent_update(
@@ -87,8 +100,23 @@ impl ParentApi for Client {
         Self::child_status(self, child).await
     }
 
+    async fn state_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
+        Ok(self.state_get_actor(sender).await?.map_or(0, |actor| actor.nonce))
+    }
+
     async fn next_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
         self.mpool_get_nonce(sender).await
+    }
+
+    async fn pending(&self, sender: &Address) -> Result<Vec<Message>, RpcError> {
+        let all = self.mpool_pending().await?;
+        let mut own: Vec<Message> = all
+            .into_iter()
+            .map(|signed| signed.message.into())
+            .filter(|message: &Message| message.from == *sender)
+            .collect();
+        own.sort_by_key(|message| message.sequence);
+        Ok(own)
     }
 
     async fn estimate(&self, message: &Message, fee_max: &TokenAmount) -> Result<Message, RpcError> {

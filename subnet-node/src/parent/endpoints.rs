@@ -112,6 +112,21 @@ impl Endpoints {
         self.ask("facts", |api| Box::pin(api.facts())).await
     }
 
+    /// Leaves the endpoint that is asked first for the next one, as when its answers are of no use. Whether there is
+    /// another.
+    pub fn rotate(&self) -> bool {
+        let count = self.endpoints.len();
+        let next = |current: usize| Some((current + 1) % count);
+        // Cannot fail: `next` always has an answer.
+        let _ = self.current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        count > 1
+    }
+
+    /// Address of the endpoint that is asked first.
+    pub fn current_url(&self) -> &str {
+        self.endpoints[self.current.load(Ordering::Relaxed)].api.url()
+    }
+
     /// Asks one endpoint after the other, beginning with the one that answered last.
     ///
     /// # Errors

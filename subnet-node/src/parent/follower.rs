@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::RangeStart;
 use super::candidate::{difference, is_worth_proposing};
 use super::endpoints::{Endpoints, ParentError};
+use super::retry::{Failure, first_of};
 use super::rules::{self, ParentUpdateRejection, TrustRule, parent_height};
 use super::{Confirmation, ParentCursor, ParentSource};
 use crate::app::{ChainError, ChainReader, Clock};
@@ -27,6 +28,11 @@ const CONFIRM_TIME_MAX: Duration = Duration::from_millis(1200);
 const CONFIRM_PAUSE: Duration = Duration::from_millis(60);
 /// Ranges remembered for confirmations: an update that is proposed again in a later round is not read again.
 const READS_MAX: usize = 8;
+/// Polls without an answer, after which what was read last is not proposed any more: others can confirm it only while
+/// their parent nodes serve the same height.
+const CANDIDATE_POLLS_MAX: u32 = 25;
+/// Block intervals of the parent without a newer header, after which the next endpoint is asked.
+const STANDSTILL_INTERVALS: u32 = 30;
 /// Pauses after failures grow up to this.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -47,10 +53,16 @@ struct Inner {
 
 #[derive(Default)]
 struct Memory {
-    /// The newest ranges from the cursor on.
-    candidate: Option<Read>,
+    /// The newest ranges from the cursor on, and when they were read.
+    candidate: Option<(Read, Instant)>,
     /// Newest last.
     reads: Vec<Read>,
+    /// The last update that failed.
+    failure: Option<Failure>,
+    /// Height of the newest header that a certificate proved, and since when it is the newest.
+    newest: Option<(Height, Instant)>,
+    /// The parent's block interval, once it was asked.
+    interval: Option<Duration>,
 }
 
 /// Ranges that were read, and from where on.
@@ -58,6 +70,12 @@ struct Memory {
 struct Read {
     from: RangeStart,
     update: ParentUpdate,
+}
+
+impl Read {
+    fn is_of(&self, from: RangeStart, height: Height) -> bool {
+        self.from == from && parent_height(&self.update) == Some(height)
+    }
 }
 
 /// What a follower is made of.
@@ -126,17 +144,60 @@ impl Inner {
             Ok(update) => update,
             Err(error) => return Ok(Err(LookError::Unreadable(error))),
         };
-        match rules::check(&cursor, &update, self.trust_rule()) {
+        let verdict = rules::check(&cursor, &update, self.trust_rule());
+        // Both have a header that is proved; the second says that the parent made no block since the last update.
+        let is_proved = matches!(verdict, Ok(()) | Err(ParentUpdateRejection::NotNewer { .. }));
+        self.leave_standing_endpoint(is_proved.then_some(update.header.height)).await;
+        match verdict {
             Ok(()) => {}
-            // The parent has made no block since the last update.
             Err(ParentUpdateRejection::NotNewer { .. }) => return Ok(Ok(())),
             Err(rejection) => return Ok(Err(LookError::Unacceptable(rejection))),
         }
         if let Some(height) = parent_height(&update) {
             self.metrics.height.set(gauge(height.get()));
         }
-        self.memory.lock().candidate = Some(Read { from: start(&cursor), update });
+        let read = Read { from: start(&cursor), update };
+        // Others propose what they read some blocks ago; kept, it can be confirmed while no endpoint answers.
+        self.remember(read.clone());
+        self.memory.lock().candidate = Some((read, Instant::now()));
         Ok(Ok(()))
+    }
+
+    /// Goes on to the next endpoint when the current one answers but its chain stands. `height` is that of a proved
+    /// header it just served.
+    async fn leave_standing_endpoint(&self, height: Option<Height>) {
+        let now = Instant::now();
+        let since = {
+            let mut memory = self.memory.lock();
+            let known = memory.newest.unwrap_or((Height::GENESIS, now));
+            let newest = height.filter(|height| *height > known.0).map_or(known, |height| (height, now));
+            memory.newest = Some(newest);
+            newest.1
+        };
+        let Some(interval) = self.parent_interval().await else { return };
+        let patience = interval.saturating_mul(STANDSTILL_INTERVALS);
+        if now.saturating_duration_since(since) < patience {
+            return;
+        }
+        let endpoint = self.endpoints.current_url().to_owned();
+        if self.endpoints.rotate() {
+            tracing::warn!(endpoint, ?patience, "no newer header from this parent endpoint; asking the next");
+        }
+        // The next one gets as much time.
+        if let Some((_, since)) = &mut self.memory.lock().newest {
+            *since = now;
+        }
+    }
+
+    async fn parent_interval(&self) -> Option<Duration> {
+        let known = self.memory.lock().interval;
+        if known.is_some() {
+            return known;
+        }
+        let facts = self.endpoints.facts().await.ok()?;
+        let interval = Duration::from_millis(facts.block_interval_ms);
+        self.memory.lock().interval = Some(interval);
+        Some(interval)
     }
 
     async fn cursor(&self) -> Result<Option<ParentCursor>, ChainError> {
@@ -180,48 +241,102 @@ impl Inner {
     /// Ranges read before, from the same start after the same height.
     fn remembered(&self, from: RangeStart, height: Height) -> Option<ParentUpdate> {
         let memory = self.memory.lock();
-        memory
-            .candidate
-            .iter()
-            .chain(&memory.reads)
-            .find(|read| read.from == from && parent_height(&read.update) == Some(height))
-            .map(|read| read.update.clone())
+        memory.reads.iter().find(|read| read.is_of(from, height)).map(|read| read.update.clone())
     }
 
+    /// Keeps ranges that were verified.
     fn remember(&self, read: Read) {
         let mut memory = self.memory.lock();
+        let height = parent_height(&read.update);
+        memory.reads.retain(|known| height.is_none_or(|height| !known.is_of(read.from, height)));
         if memory.reads.len() >= READS_MAX {
             memory.reads.remove(0);
         }
         memory.reads.push(read);
     }
 
-    /// The ranges after `height`, waiting for a parent node that is not that far yet.
-    async fn read_at(&self, cursor: &ParentCursor, height: Height) -> Result<ParentUpdate, String> {
+    /// Drops ranges that somebody contradicts.
+    fn forget(&self, from: RangeStart, height: Height) {
+        let mut memory = self.memory.lock();
+        memory.reads.retain(|read| !read.is_of(from, height));
+        memory.candidate.take_if(|(read, _)| read.is_of(from, height));
+    }
+
+    /// Compares an update with the ranges after `height` as this node reads them. Where they differ, this node's
+    /// endpoint may be the one that is wrong: what it said is forgotten, and another one is asked, once.
+    async fn compare(&self, cursor: &ParentCursor, update: &ParentUpdate, height: Height) -> Confirmation {
+        let deadline = Instant::now() + CONFIRM_TIME_MAX;
+        let first = self.compare_once(cursor, update, height, deadline).await;
+        let Confirmation::Differs(reason) = &first else { return first };
+        self.forget(start(cursor), height);
+        if !self.endpoints.rotate() {
+            return first;
+        }
+        tracing::debug!(%height, reason, "a proposed update differs; asking another parent endpoint");
+        let second = self.compare_once(cursor, update, height, deadline).await;
+        if matches!(second, Confirmation::Differs(_)) {
+            self.forget(start(cursor), height);
+        }
+        second
+    }
+
+    async fn compare_once(
+        &self,
+        cursor: &ParentCursor,
+        update: &ParentUpdate,
+        height: Height,
+        deadline: Instant,
+    ) -> Confirmation {
+        let read = match self.read_at(cursor, height, deadline).await {
+            Ok(read) => read,
+            Err(confirmation) => return confirmation,
+        };
+        // After a failure less than everything is offered, and everything is what must not be waited for.
+        let is_part = self.memory.lock().failure.is_some_and(|failure| failure.is_about(cursor));
+        let read = if is_part { first_of(read, update.messages.len(), update.changes.len()) } else { read };
+        difference(update, &read).map_or(Confirmation::Confirmed, Confirmation::Differs)
+    }
+
+    /// The ranges after `height`, waiting for a parent node that is not that far yet. Only what is verified is
+    /// remembered, or a wrong answer would be believed in later rounds as well.
+    async fn read_at(
+        &self,
+        cursor: &ParentCursor,
+        height: Height,
+        deadline: Instant,
+    ) -> Result<ParentUpdate, Confirmation> {
+        let cannot_read = |reason: String| Err(Confirmation::CannotRead(reason));
         let from = start(cursor);
         if let Some(update) = self.remembered(from, height) {
             return Ok(update);
         }
-        let deadline = Instant::now() + CONFIRM_TIME_MAX;
         loop {
             let reason = match tokio::time::timeout_at(deadline, self.read(cursor, Some(height))).await {
                 Ok(Ok(update)) => {
-                    self.remember(Read { from, update: update.clone() });
-                    return Ok(update);
+                    match rules::check(cursor, &update, self.trust_rule()) {
+                        Ok(()) if parent_height(&update) == Some(height) => {
+                            self.remember(Read { from, update: update.clone() });
+                            return Ok(update);
+                        }
+                        // Proved as well: where the proposal brings something, nothing stands.
+                        Ok(()) | Err(ParentUpdateRejection::NotNewer { .. }) => return Ok(update),
+                        Err(rejection) => return Err(Confirmation::Differs(format!("read was: {rejection}"))),
+                    }
                 }
                 Ok(Err(error)) if error.is_absent() => error.to_string(),
-                Ok(Err(error)) => return Err(error.to_string()),
-                Err(_) => return Err(format!("no answer within {CONFIRM_TIME_MAX:?}")),
+                Ok(Err(error)) => return cannot_read(error.to_string()),
+                Err(_) => return cannot_read(format!("no answer within {CONFIRM_TIME_MAX:?}")),
             };
             if Instant::now() + CONFIRM_PAUSE > deadline {
-                return Err(reason);
+                return cannot_read(reason);
             }
             tokio::time::sleep(CONFIRM_PAUSE).await;
         }
     }
 }
 
-fn start(cursor: &ParentCursor) -> RangeStart {
+/// Where the ranges on top of `cursor` begin.
+pub(super) fn start(cursor: &ParentCursor) -> RangeStart {
     RangeStart { nonce: cursor.next_nonce, configuration: cursor.next_configuration }
 }
 
@@ -230,19 +345,22 @@ impl ParentSource for Follower {
     fn candidate(&self, cursor: &ParentCursor) -> Option<ParentUpdate> {
         let inner = &self.inner;
         let memory = inner.memory.lock();
+        let age_max = inner.poll.saturating_mul(CANDIDATE_POLLS_MAX).max(FAILURE_PAUSE_MAX);
         // What was read from another start was read for another block.
-        let read = memory.candidate.as_ref().filter(|read| read.from == start(cursor))?;
+        let is_current = |read: &Read, at: &Instant| read.from == start(cursor) && at.elapsed() <= age_max;
+        let (read, _) = memory.candidate.as_ref().filter(|(read, at)| is_current(read, at))?;
+        let update = match memory.failure.filter(|failure| failure.is_about(cursor)) {
+            Some(failure) => failure.part(read.update.clone())?,
+            None => read.update.clone(),
+        };
         let trusting_period_ms = inner.chain.genesis().chain.trusting_period_ms;
-        is_worth_proposing(cursor, &read.update, (inner.clock)(), trusting_period_ms).then(|| read.update.clone())
+        is_worth_proposing(cursor, &update, (inner.clock)(), trusting_period_ms).then_some(update)
     }
 
     async fn confirm(&self, cursor: &ParentCursor, update: &ParentUpdate) -> Confirmation {
         let confirmation = match parent_height(update) {
             None => Confirmation::Differs("its header is that of genesis, which proves nothing".to_owned()),
-            Some(height) => match self.inner.read_at(cursor, height).await {
-                Err(reason) => Confirmation::CannotRead(reason),
-                Ok(read) => difference(update, &read).map_or(Confirmation::Confirmed, Confirmation::Differs),
-            },
+            Some(height) => self.inner.compare(cursor, update, height).await,
         };
         self.inner.metrics.confirmed(match &confirmation {
             Confirmation::Confirmed => "confirmed",
@@ -250,5 +368,10 @@ impl ParentSource for Follower {
             Confirmation::Differs(_) => "differs",
         });
         confirmation
+    }
+
+    fn failed(&self, cursor: &ParentCursor, update: &ParentUpdate) {
+        let mut memory = self.inner.memory.lock();
+        memory.failure = Some(Failure::of(cursor, update).after(memory.failure));
     }
 }

@@ -14,6 +14,7 @@ pub mod candidate;
 mod cursor;
 pub mod endpoints;
 mod follower;
+mod retry;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,7 +33,7 @@ pub enum Confirmation {
     Confirmed,
     /// The parent could not be read, or is not that far yet, with the reason.
     CannotRead(String),
-    /// Other messages or changes stand there, with the first difference.
+    /// Other messages or changes stand there, or what is read there is not proved, with the first difference.
     Differs(String),
 }
 
@@ -44,4 +45,7 @@ pub trait ParentSource: Send + Sync {
 
     /// Compares a proposed update with this node's own view, in bounded time.
     async fn confirm(&self, cursor: &ParentCursor, update: &ParentUpdate) -> Confirmation;
+
+    /// Takes note that `update`, in a block on top of the state that `cursor` describes, failed and changed nothing.
+    fn failed(&self, cursor: &ParentCursor, update: &ParentUpdate);
 }

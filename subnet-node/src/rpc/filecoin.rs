@@ -44,6 +44,15 @@ impl FilecoinMethods {
         let context = self.context.clone();
         self.gate.run(move || work(&context)).await
     }
+
+    /// The same for what runs the VM.
+    async fn run_vm<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&RpcContext) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let context = self.context.clone();
+        self.gate.run_vm(move || work(&context)).await
+    }
 }
 
 #[async_trait]
@@ -128,7 +137,7 @@ impl FilecoinApiServer for FilecoinMethods {
         spec: Option<MessageSendSpec>,
         key: Option<TipsetKey>,
     ) -> Result<MessageJson, ApiError> {
-        self.run(move |context| {
+        self.run_vm(move |context| {
             let height = context.height_of_key(key)?;
             Ok((&context.estimate(message.into(), spec, height)?).into())
         })
@@ -160,7 +169,7 @@ impl FilecoinApiServer for FilecoinMethods {
     }
 
     async fn state_call(&self, message: MessageJson, key: Option<TipsetKey>) -> Result<InvocationResult, ApiError> {
-        self.run(move |context| invoke(context, &message.into(), context.height_of_key(key)?)).await
+        self.run_vm(move |context| invoke(context, &message.into(), context.height_of_key(key)?)).await
     }
 
     async fn state_search_msg(

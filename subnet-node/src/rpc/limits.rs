@@ -15,6 +15,12 @@ pub const WEBSOCKET_ANSWERS_WAITING_MAX: u32 = 64;
 /// Calls that read state or run the VM at one time. The rest of the machine belongs to consensus.
 pub const CALLS_AT_WORK_MAX: usize = 4;
 
+/// Of those, calls that run the VM, each for as long as a block's gas lasts. The other places are for cheap calls.
+pub const VM_CALLS_AT_WORK_MAX: usize = 2;
+
+/// Calls that run the VM or wait for it.
+pub const VM_CALLS_WAITING_MAX: usize = 128;
+
 /// Calls that wait for their turn, those at work included. Beyond this a caller is told to come back.
 pub const CALLS_WAITING_MAX: usize = 512;
 
@@ -48,3 +54,5 @@ pub const GAS_PREMIUM_ATTO: u64 = 100_000;
 pub const FEE_CAP_BASE_FEES: u64 = 2;
 
 const _: () = assert!(CALLS_AT_WORK_MAX < CALLS_WAITING_MAX);
+const _: () = assert!(VM_CALLS_AT_WORK_MAX < CALLS_AT_WORK_MAX, "cheap calls always have a place");
+const _: () = assert!(VM_CALLS_AT_WORK_MAX < VM_CALLS_WAITING_MAX);

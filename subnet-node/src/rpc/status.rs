@@ -29,6 +29,7 @@ impl RpcContext {
             block_id: tip.id.into(),
             timestamp_ms: tip.timestamp,
             block_interval_ms: chain.block_interval_ms,
+            block_gas_limit: chain.block_gas_limit,
             checkpoint_period_blocks: chain.checkpoint_period_blocks,
             signatures: chain.signatures,
             bundle: chain.bundle.into(),
@@ -114,8 +115,9 @@ pub(super) fn rejected(rejection: &Rejection) -> ApiError {
         Rejection::Malformed { .. }
         | Rejection::TooLarge { .. }
         | Rejection::Version { .. }
-        | Rejection::NegativeAmount { .. } => RejectionReason::Form,
-        Rejection::SenderKind { .. } => RejectionReason::Sender,
+        | Rejection::NegativeAmount { .. }
+        | Rejection::Form { .. } => RejectionReason::Form,
+        Rejection::SenderKind { .. } | Rejection::NoAccount { .. } => RejectionReason::Sender,
         Rejection::PremiumAboveFeeCap { .. } | Rejection::FeeCapTooLow { .. } => RejectionReason::Fee,
         Rejection::GasBelowIntrinsic { .. } | Rejection::GasAboveBlock { .. } => RejectionReason::GasLimit,
         Rejection::Signature(_) => RejectionReason::Signature,

@@ -9,6 +9,7 @@
 mod columns;
 mod error;
 mod ipld;
+mod observe;
 mod open;
 mod read;
 mod records;

@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// An empty database has no owner yet: [`Store::put_genesis`] writes it.
-    fn check_owner(&self, path: &Path, identity: &ChainIdentity) -> Result<(), StoreError> {
+    pub(super) fn check_owner(&self, path: &Path, identity: &ChainIdentity) -> Result<(), StoreError> {
         let Some(actual) = self.record::<u64>(META, META_SCHEMA, "layout version")? else { return Ok(()) };
         if actual != SCHEMA_VERSION {
             return Err(StoreError::Schema { path: path.to_owned(), expected: SCHEMA_VERSION, actual });
@@ -83,7 +83,7 @@ fn family_options(name: &str, cache: &Cache, memory: MemoryLimits) -> Options {
     options
 }
 
-fn open_error(path: &Path, error: &rocksdb::Error) -> StoreError {
+pub(super) fn open_error(path: &Path, error: &rocksdb::Error) -> StoreError {
     let reason = error.to_string();
     // RocksDB has no error kind of its own for this; both of its texts, for another process and for this one, name
     // the lock.

@@ -19,11 +19,11 @@ use jsonrpsee::core::client::ClientT;
 use jsonrpsee::core::params::ArrayParams;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use jsonrpsee::types::ErrorObjectOwned;
-use mempool::{GossipConfig, IntrinsicGas, Mempool, MempoolConfig, MessageRules, PoolLimits, Verifier};
+use mempool::{GossipConfig, Mempool, MempoolConfig, PoolLimits, Verifier};
 use serde_json::Value;
 use subnet_node::app::accounts::LatestAccounts;
 use subnet_node::app::genesis::{GenesisContent, OpenOptions, open_chain};
-use subnet_node::app::{App, AppParts, system_clock};
+use subnet_node::app::{App, AppParts, pool_rules, system_clock};
 use subnet_node::config::RpcConfig;
 use subnet_node::metrics::Metrics;
 use subnet_node::rpc::{NodeFacts, NodeStatus, RpcContext, RpcHandle, serve};
@@ -110,11 +110,7 @@ impl TestChain {
 
         let verifier = Arc::new(Verifier::new(identity, SignaturePolicy::Bound));
         let config = MempoolConfig {
-            rules: MessageRules {
-                block_gas_limit: genesis.chain.block_gas_limit,
-                intrinsic: IntrinsicGas::FILECOIN,
-                base_fee_min: genesis.chain.base_fee_min.clone(),
-            },
+            rules: pool_rules(&genesis),
             limits: PoolLimits::default(),
             gossip: GossipConfig {
                 identity,

@@ -79,6 +79,8 @@ pub struct SubnetInfo {
     pub timestamp_ms: TimestampMs,
     /// Target time between blocks.
     pub block_interval_ms: u64,
+    /// Gas that the messages of one block, and so one message, may ask for.
+    pub block_gas_limit: u64,
     /// Blocks between checkpoints.
     pub checkpoint_period_blocks: u64,
     /// What account signatures must cover.

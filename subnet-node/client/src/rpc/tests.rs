@@ -16,8 +16,9 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::api::{ApiError, JsonCid, MessageJson, RejectionReason, SignedMessageJson};
-use crate::keys::{AccountKey, AccountScheme};
+use crate::keys::{AccountKey, AccountScheme, CheckpointKeypair, VoteKeypair};
 use crate::sender::{Draft, SendError, Sender};
+use crate::subnet::{Joining, join};
 use subnet_types::hash::cid_of_bytes;
 
 /// A server whose every method is `answer(method, parameters)`.
@@ -259,6 +260,36 @@ async fn a_nonce_that_is_always_taken_is_given_up() {
     let error = sender(client).push(&draft()).await.unwrap_err();
     assert!(matches!(error, SendError::Rpc(error) if error.rejection() == Some(RejectionReason::NonceTooLow)));
     assert_eq!(pushes.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test]
+async fn joining_asks_for_much_gas_but_for_no_more_than_a_block_has() {
+    for (block_gas_limit, expected) in [(10_000_000_000u64, 1_000_000_000), (300_000_000, 300_000_000)] {
+        let asked = Arc::new(AtomicU64::new(0));
+        let seen = asked.clone();
+        let (client, _handle) = server(&[SENDER, &["Subnet.Info"]].concat(), move |method, params| match method {
+            "Filecoin.MpoolGetNonce" => Ok(json!(0)),
+            "Filecoin.GasEstimateMessageGas" => Ok(estimated(&params, "100")),
+            "Subnet.Info" => Ok(json!({
+                "subnet": "/r1", "identity": "01".repeat(32), "genesis": JsonCid(cid_of_bytes(b"genesis")),
+                "moniker": "a", "version": "0", "height": 9, "blockId": JsonCid(cid_of_bytes(b"block")),
+                "timestampMs": 1, "blockIntervalMs": 1000, "blockGasLimit": block_gas_limit,
+                "checkpointPeriodBlocks": 10, "signatures": "bound", "bundle": JsonCid(cid_of_bytes(b"bundle")),
+                "checkpointCode": JsonCid(cid_of_bytes(b"code")), "isSyncing": false, "consensusListen": [],
+                "mempoolListen": [], "consensusPeers": 0, "mempoolPeers": 0, "mempoolMessages": 0,
+            })),
+            _ => {
+                seen.store(pushed(&params).message.gas_limit, Ordering::SeqCst);
+                Err(ApiError::NotReady("enough seen".to_owned()).into())
+            }
+        })
+        .await;
+        let (vote, checkpoint) = (VoteKeypair::generate(), CheckpointKeypair::generate());
+        let (actor, stake) = (Address::new_actor(b"actor"), TokenAmount::from_whole(1));
+        let joining = Joining { actor, stake, vote: &vote, checkpoint: &checkpoint, endpoint: String::new() };
+        assert!(join(&sender(client), &joining, WaitOptions::default(), |_| ()).await.is_err());
+        assert_eq!(asked.load(Ordering::SeqCst), expected);
+    }
 }
 
 #[tokio::test]

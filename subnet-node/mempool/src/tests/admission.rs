@@ -64,7 +64,9 @@ fn what_no_honest_node_sends_is_a_fault() {
     assert_eq!(fee_cap, Rejection::FeeCapTooLow { actual: atto(9), min: atto(10) });
     let large = refused(|message| message.params = vec![0; MESSAGE_BYTES_MAX].into());
     assert!(matches!(large, Rejection::TooLarge { max: MESSAGE_BYTES_MAX, .. }));
-    for fault in [version, kind, negative, premium, little_gas, much_gas, fee_cap, large] {
+    let form = refused(|message| message.method_num = 1001);
+    assert_eq!(form, Rejection::Form { reason: "method 1001".to_owned() });
+    for fault in [version, kind, negative, premium, little_gas, much_gas, fee_cap, large, form] {
         assert!(fault.is_fault(), "{fault}");
     }
 }

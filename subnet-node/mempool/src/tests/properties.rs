@@ -7,10 +7,11 @@ use fvm_shared::message::Message;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pool::SelectLimits;
+use crate::pool::{Choice, SelectLimits};
 use crate::rules;
 
-const LIMITS: PoolLimits = PoolLimits { messages_max: 12, bytes_max: 2_400, sender_messages_max: 5, nonce_gap_max: 3 };
+const LIMITS: PoolLimits =
+    PoolLimits { messages_max: 12, bytes_max: 2_400, sender_messages_max: 5, nonce_gap_max: 3, age_blocks_max: 4 };
 const SENDERS: u8 = 4;
 
 #[derive(Clone, Debug)]
@@ -100,7 +101,10 @@ fn commit(pool: &mut Pool, accounts: &Accounts, seed: u8, count: u64) {
         }
     }
     accounts.set(sender(seed), account.clone());
+    let before = held(pool);
     let departures = pool.on_commit(&committed, accounts).unwrap();
+    let gone: BTreeSet<Cid> = departures.used.iter().chain(&departures.expired).copied().collect();
+    assert_eq!(held(pool), before.difference(&gone).copied().collect::<BTreeSet<_>>());
     assert_eq!(departures.used, committed.iter().map(SignedMessage::cid).collect::<Vec<_>>());
     assert!(departures.uncovered.is_empty(), "what was spent was counted before");
 }
@@ -167,8 +171,8 @@ proptest! {
                 }
                 Operation::Select { gas_max, bytes_max, items_max, base_fee } => {
                     let (limits, base_fee) = (SelectLimits { gas_max, bytes_max, items_max }, atto(base_fee));
-                    let selected = pool.select(limits, &base_fee, &accounts).unwrap();
-                    let selected: Vec<Cid> = selected.iter().map(|message| message.cid()).collect();
+                    let selected = pool.select(limits, &base_fee, &accounts, &mut |_| Choice::Take).unwrap();
+                    let selected: Vec<Cid> = selected.messages.iter().map(|message| message.cid()).collect();
                     prop_assert_eq!(selected, expected(&pool, limits, &base_fee, &accounts));
                 }
             }

@@ -115,8 +115,33 @@ fn a_replacement_takes_the_place_it_frees() {
 }
 
 #[test]
+fn what_no_block_takes_leaves_after_so_many_blocks_and_not_before() {
+    let mut pool = Pool::new(rules(), PoolLimits { age_blocks_max: 3, ..PoolLimits::default() });
+    let accounts = Accounts::with([(sender(1), rich(0)), (sender(2), rich(0))]);
+    let expired = |pool: &mut Pool| {
+        let departures = pool.on_commit([], &accounts).unwrap();
+        assert_eq!(pool.violations(), Vec::<String>::new());
+        departures.expired
+    };
+    let (gapped, later) = (plain(1, 3), plain(2, 0));
+    add(&mut pool, &gapped, &rich(0)).unwrap();
+    assert!(expired(&mut pool).is_empty());
+    add(&mut pool, &later, &rich(0)).unwrap();
+    for _ in 0..2 {
+        assert!(expired(&mut pool).is_empty());
+    }
+    assert_eq!(expired(&mut pool), [gapped.cid()]);
+    assert!(pool.get(&gapped.cid()).is_none() && pool.get(&later.cid()).is_some());
+    assert_eq!(expired(&mut pool), [later.cid()]);
+    assert_eq!(pool.stats(), crate::pool::PoolStats::default());
+    // It may come again, as anything else.
+    add(&mut pool, &later, &rich(0)).unwrap();
+}
+
+#[test]
 fn a_pool_without_room_for_anything_refuses_everything() {
-    let limits = PoolLimits { messages_max: 0, bytes_max: 0, sender_messages_max: 0, nonce_gap_max: 0 };
+    let limits =
+        PoolLimits { messages_max: 0, bytes_max: 0, sender_messages_max: 0, nonce_gap_max: 0, age_blocks_max: 0 };
     assert!(add(&mut Pool::new(rules(), limits), &plain(1, 0), &rich(0)).is_err());
     assert!(add(&mut small(0), &plain(1, 0), &rich(0)).is_err());
 }

@@ -4,7 +4,7 @@ use cid::Cid;
 use fvm_shared::message::Message;
 
 use super::*;
-use crate::pool::SelectLimits;
+use crate::pool::{Choice, SelectLimits};
 
 const ROOMY: SelectLimits = SelectLimits { gas_max: 1_000_000, bytes_max: 1_000_000, items_max: 1_000 };
 
@@ -21,7 +21,8 @@ fn all_rich(seeds: impl IntoIterator<Item = u8>) -> Accounts {
 }
 
 fn selected(pool: &Pool, limits: SelectLimits, base_fee: u64, accounts: &Accounts) -> Vec<Cid> {
-    pool.select(limits, &atto(base_fee), accounts).unwrap().iter().map(|message| message.cid()).collect()
+    let selection = pool.select(limits, &atto(base_fee), accounts, &mut |_| Choice::Take).unwrap();
+    selection.messages.iter().map(|message| message.cid()).collect()
 }
 
 #[test]
@@ -109,5 +110,39 @@ fn a_state_behind_the_pool_gives_nothing_of_that_sender() {
 fn an_unreadable_state_is_told_and_not_skipped() {
     let (pool, accounts) = (filled(&[plain(1, 0)]), all_rich([1]));
     accounts.fail();
-    assert!(pool.select(ROOMY, &atto(10), &accounts).is_err());
+    assert!(pool.select(ROOMY, &atto(10), &accounts, &mut |_| Choice::Take).is_err());
+}
+
+#[test]
+fn what_the_builder_refuses_uses_up_no_room_and_ends_what_its_sender_gets_in() {
+    // The first alone would fill the block, and nobody offers more.
+    let poison = seal(Message { gas_limit: ROOMY.gas_max, gas_premium: atto(90), ..message(1, 0) });
+    let messages = [poison.clone(), priced(1, 1, 80, 100), priced(2, 0, 20, 100), priced(2, 1, 20, 100)];
+    let accounts = all_rich(1..3);
+    for choice in [Choice::PassOver, Choice::Discard] {
+        let mut pool = filled(&messages);
+        let mut choose = |message: &crate::pool::PendingMessage| {
+            if message.cid() == poison.cid() { choice } else { Choice::Take }
+        };
+        let selection = pool.select(ROOMY, &atto(10), &accounts, &mut choose).unwrap();
+        let taken: Vec<_> = selection.messages.iter().map(|message| message.cid()).collect();
+        assert_eq!(taken, [messages[2].cid(), messages[3].cid()], "{choice:?}");
+        let is_gone = choice == Choice::Discard;
+        assert_eq!(selection.discarded, if is_gone { vec![poison.cid()] } else { vec![] });
+        pool.discard(&selection.discarded);
+        assert_eq!(pool.get(&poison.cid()).is_none(), is_gone);
+        assert_eq!(pool.violations(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_builder_that_has_no_time_left_gets_no_more() {
+    let messages: Vec<_> = (1..6).map(|seed| priced(seed, 0, 20, 100)).collect();
+    let (pool, mut asked) = (filled(&messages), 0);
+    let mut choose = |_: &crate::pool::PendingMessage| {
+        asked += 1;
+        if asked <= 2 { Choice::Take } else { Choice::Stop }
+    };
+    let selection = pool.select(ROOMY, &atto(10), &all_rich(1..6), &mut choose).unwrap();
+    assert_eq!((selection.messages.len(), asked), (2, 3));
 }

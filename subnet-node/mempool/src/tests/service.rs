@@ -10,7 +10,7 @@ use super::network::config;
 use super::*;
 use crate::gossip::Gossip;
 use crate::limits::REBROADCAST_BLOCKS;
-use crate::pool::SelectLimits;
+use crate::pool::{Choice, SelectLimits};
 use crate::service::{Commit, Mempool, MempoolConfig, PushError};
 use crate::signature::{SignatureError, Verifier};
 
@@ -69,7 +69,7 @@ async fn a_pushed_message_waits_everywhere_until_a_commit() {
     for node in &nodes {
         assert_eq!(node.mempool.next_nonce(&from), Ok(2));
         let limits = SelectLimits { gas_max: 1_000_000, bytes_max: 1_000_000, items_max: 100 };
-        assert_eq!(node.mempool.select(limits, &atto(10), &*node.accounts).unwrap().len(), 3);
+        assert_eq!(node.mempool.select(limits, &atto(10), &*node.accounts, &mut |_| Choice::Take).unwrap().len(), 3);
         node.commit(1, &signed);
         assert_eq!(node.waiting(), 0);
         assert!(node.mempool.pending().is_empty());
@@ -140,11 +140,31 @@ async fn a_push_says_why_it_is_refused() {
     let mut forged = Key::secp256k1(5).sign(0);
     forged.message.value = atto(2);
     assert!(matches!(push(forged), Rejection::Signature(SignatureError::Mismatch { .. })));
+    assert!(matches!(push(Key::secp256k1(6).sign(0)), Rejection::NoAccount { .. }));
+    node.accounts.set(Key::secp256k1(6).address(), view(0, 5));
     assert!(matches!(push(Key::secp256k1(6).sign(0)), Rejection::Balance { .. }));
     node.accounts.set(Key::secp256k1(5).address(), rich(1));
     assert_eq!(push(Key::secp256k1(5).sign(0)), Rejection::NonceStale { actual: 0, expected: 1 });
     let metrics = node.mempool.status().metrics;
-    assert_eq!((metrics.rejected, metrics.faults, metrics.pool.messages), (3, 1, 0));
+    assert_eq!((metrics.rejected, metrics.faults, metrics.pool.messages), (4, 1, 0));
+    shutdown([node]).await;
+}
+
+#[tokio::test]
+async fn what_the_builder_discards_leaves_and_is_counted() {
+    let node = start(1, &[]).await;
+    let signed = [Key::secp256k1(5).sign(0), Key::bls(5).sign(0)];
+    for signed in &signed {
+        node.mempool.push(signed.clone()).unwrap();
+    }
+    let limits = SelectLimits { gas_max: 1_000_000, bytes_max: 1_000_000, items_max: 100 };
+    let mut choose = |message: &crate::pool::PendingMessage| {
+        if message.cid() == signed[0].cid() { Choice::Discard } else { Choice::Take }
+    };
+    let selected = node.mempool.select(limits, &atto(10), &*node.accounts, &mut choose).unwrap();
+    assert_eq!(selected.iter().map(|message| message.cid()).collect::<Vec<_>>(), [signed[1].cid()]);
+    assert!(node.mempool.message(&signed[0].cid()).is_none());
+    assert_eq!(node.mempool.status().metrics.discarded, 1);
     shutdown([node]).await;
 }
 

@@ -1,6 +1,7 @@
 //! Stories of a whole application: real genesis, real VM, real database; no engine and no network.
 
 mod blocks;
+mod building;
 mod checkpoints;
 mod parent_updates;
 mod restarts;

@@ -168,4 +168,6 @@ async fn values_that_do_not_follow_the_parents_messages_never_reach_a_state() {
     assert_eq!(cursor(&node).next_nonce, Nonce::ZERO);
     let receipts = node.chain().receipts(node.chain().tip().height).unwrap();
     assert!(!receipts[0].exit_code.is_success());
+    let failed = node.parent.failed.lock();
+    assert!(matches!(failed[..], [ref failed] if failed.messages.len() == 2), "the follower is told");
 }

@@ -14,8 +14,8 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use mempool::{
-    AccountSource, AccountsUnreadable, Commit, IntrinsicGas, MessageRules, PendingMessage, Pool, PoolLimits,
-    SelectLimits, Verifier,
+    AccountSource, AccountsUnreadable, Choice, Commit, MessageRules, PendingMessage, Pool, PoolLimits, SelectLimits,
+    Verifier,
 };
 use parking_lot::Mutex;
 use subnet_types::actors::{GATEWAY_ID, ReleaseParams, gateway};
@@ -32,7 +32,7 @@ use subnet_types::{
 
 use crate::app::genesis::{GenesisContent, OpenOptions, open_chain};
 use crate::app::messages::MessageSource;
-use crate::app::{App, AppParts, ChainReader};
+use crate::app::{App, AppParts, ChainReader, pool_rules};
 use crate::checkpoint::sign::CheckpointSigner;
 use crate::metrics::Metrics;
 use crate::parent::{Confirmation, ParentCursor, ParentSource};
@@ -131,6 +131,8 @@ pub fn subnet() -> GenesisContent {
 pub struct FakeParent {
     pub candidate: Mutex<Option<ParentUpdate>>,
     pub confirmation: Mutex<Option<Confirmation>>,
+    /// Updates of which the chain said that they failed.
+    pub failed: Mutex<Vec<ParentUpdate>>,
 }
 
 #[async_trait]
@@ -143,6 +145,10 @@ impl ParentSource for FakeParent {
     async fn confirm(&self, _: &ParentCursor, _: &ParentUpdate) -> Confirmation {
         self.confirmation.lock().clone().unwrap_or(Confirmation::Confirmed)
     }
+
+    fn failed(&self, _: &ParentCursor, update: &ParentUpdate) {
+        self.failed.lock().push(update.clone());
+    }
 }
 
 /// The pool without its network.
@@ -154,8 +160,12 @@ impl MessageSource for PoolSource {
         limits: SelectLimits,
         base_fee: &TokenAmount,
         accounts: &dyn AccountSource,
+        choose: &mut dyn FnMut(&PendingMessage) -> Choice,
     ) -> Result<Vec<Arc<PendingMessage>>, AccountsUnreadable> {
-        self.0.lock().select(limits, base_fee, accounts)
+        let mut pool = self.0.lock();
+        let selection = pool.select(limits, base_fee, accounts, choose)?;
+        pool.discard(&selection.discarded);
+        Ok(selection.messages)
     }
 
     fn on_commit(&self, _: Commit<'_>) -> Result<(), AccountsUnreadable> {
@@ -175,11 +185,12 @@ pub struct Node {
 
 impl Node {
     pub fn new(content: GenesisContent) -> Self {
-        let rules = MessageRules {
-            block_gas_limit: content.genesis.chain.block_gas_limit,
-            intrinsic: IntrinsicGas::FILECOIN,
-            base_fee_min: content.genesis.chain.base_fee_min.clone(),
-        };
+        let rules = pool_rules(&content.genesis);
+        Self::with_rules(content, rules)
+    }
+
+    /// A node whose pool goes by these rules.
+    pub fn with_rules(content: GenesisContent, rules: MessageRules) -> Self {
         let mut node = Self {
             content,
             folder: tempfile::tempdir().unwrap(),
@@ -262,12 +273,22 @@ impl Node {
         signed
     }
 
-    /// The next block as validator 1 builds it, a second later than the last.
+    /// Whether a message still waits for a block.
+    pub fn is_waiting(&self, signed: &SignedMessage) -> bool {
+        self.pool.0.lock().get(&signed.cid()).is_some()
+    }
+
+    /// The next block as validator 1 builds it in round 0, a second later than the last.
     pub async fn build(&self) -> Block {
+        self.build_in(0).await
+    }
+
+    /// The same in another round.
+    pub async fn build_in(&self, round: u32) -> Block {
         self.now.fetch_add(1000, Ordering::Relaxed);
         let context = BuildContext {
             height: self.next_height(),
-            round: 0,
+            round,
             proposer: vote_key(1).public(),
             time_budget: Duration::from_secs(30),
         };

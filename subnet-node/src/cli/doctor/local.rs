@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use client::keystore::{self, KeystoreError};
+use client::keystore::{self, KeystoreError, Password, PasswordError};
 use fvm_exec::genesis_file;
 use nix::sys::statvfs::statvfs;
 use subnet_types::Genesis;
@@ -97,6 +97,36 @@ pub(super) fn keys(home: &Home, config: Option<&Config>, genesis: Option<&Genesi
     }
 }
 
+/// Whether the password, where it is given, opens the keys that are there. Deriving a key takes about a second each.
+pub(super) fn passwords(home: &Home, given: Result<Option<Password>, PasswordError>, checks: &mut Vec<Check>) {
+    const NAME: &str = "password";
+    let password = match given {
+        Ok(Some(password)) => password,
+        Ok(None) => {
+            let finding = "none is given: set keys.password_file or SUBNET_PASSWORD, or `run` asks on the terminal";
+            checks.push(Check::skipped(NAME, finding));
+            return;
+        }
+        Err(error) => {
+            checks.push(Check::bad(NAME, error.to_string(), "correct keys.password_file in config.toml"));
+            return;
+        }
+    };
+    // What is missing or broken has an entry of its own.
+    let paths = KeyName::ALL.map(|name| home.key(name));
+    let present: Vec<_> = paths.iter().filter(|path| keystore::public_part(path).is_ok()).collect();
+    let closed: Vec<String> = present
+        .iter()
+        .filter_map(|path| keystore::load(path, &password).err())
+        .map(|error| error.to_string())
+        .collect();
+    checks.push(match (present.len(), closed.is_empty()) {
+        (0, _) => Check::skipped(NAME, "there are no keys to open"),
+        (count, true) => Check::good(NAME, format!("opens the {count} keys of this home")),
+        (_, false) => Check::bad(NAME, closed.join("; "), "give the password that these keys were made with"),
+    });
+}
+
 fn open_to_others(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
@@ -157,5 +187,32 @@ pub(super) fn ports(config: &Config, is_running: bool, checks: &mut Vec<Check>) 
     if !checks.iter().any(|check| check.name == NAME) {
         let list: Vec<String> = listeners.iter().map(|(_, address): &(_, SocketAddr)| address.to_string()).collect();
         checks.push(Check::good(NAME, format!("free: {}", list.join(", "))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use client::keystore::KdfCost;
+
+    use super::*;
+    use crate::cli::doctor::Verdict;
+    use crate::cli::keys::make_missing;
+
+    #[test]
+    fn password_is_tried_on_the_keys_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let verdict = |given: Result<Option<&str>, PasswordError>| {
+            let mut checks = Vec::new();
+            passwords(&home, given.map(|given| given.map(|text| Password::new(text.to_owned()))), &mut checks);
+            assert_eq!(checks.len(), 1);
+            checks[0].verdict
+        };
+        assert_eq!(verdict(Ok(Some("horse"))), Verdict::Skipped, "no keys");
+        make_missing(&home, "horse", KdfCost::Devnet).unwrap();
+        assert_eq!(verdict(Ok(Some("horse"))), Verdict::Good);
+        assert_eq!(verdict(Ok(Some("cow"))), Verdict::Bad);
+        assert_eq!(verdict(Ok(None)), Verdict::Skipped);
+        assert_eq!(verdict(Err(PasswordError::Variable)), Verdict::Bad);
     }
 }

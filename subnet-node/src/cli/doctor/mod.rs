@@ -1,5 +1,7 @@
 //! `doctor`: checks a node from settings to state, and says what to do about each problem.
 
+mod clock;
+mod funds;
 mod local;
 mod network;
 mod state;
@@ -76,6 +78,7 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let config = local::config(home, &mut checks);
     let genesis = local::genesis(home, &mut checks);
     local::keys(home, config.as_ref(), genesis.as_ref(), &mut checks);
+    local::passwords(home, context.password_given(config.as_ref()), &mut checks);
     local::disk(home, &mut checks);
     let mut is_running = false;
     if let Some(config) = &config {
@@ -83,8 +86,10 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
         local::ports(config, is_running, &mut checks);
         if let Some(genesis) = &genesis {
             network::parent(config, genesis, &mut checks).await;
+            funds::check(home, config, genesis, &mut checks).await;
         }
     }
+    clock::conclude(&mut checks);
     if let Some(genesis) = &genesis {
         state::check(home, genesis, is_running, &mut checks);
     }

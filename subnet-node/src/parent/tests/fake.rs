@@ -1,7 +1,8 @@
 //! A parent node that answers what it is told to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use cid::Cid;
@@ -24,7 +25,16 @@ pub(crate) struct World {
     /// Whether a pushed message takes effect at once; otherwise it waits for ever.
     pub(crate) is_including: AtomicBool,
     pub(crate) is_refusing_estimates: AtomicBool,
+    /// Everything that was ever pushed, in order.
     pub(crate) pushed: Mutex<Vec<SignedMessage>>,
+    /// What waits for a block.
+    pub(crate) pool: Mutex<BTreeMap<(Address, u64), SignedMessage>>,
+    pub(crate) nonces: Mutex<BTreeMap<Address, u64>>,
+    /// Digests of accepted checkpoints; zero where none is named.
+    pub(crate) digests: Mutex<BTreeMap<Sequence, Digest>>,
+    /// What an estimate asks for a unit of gas, in attoFIL.
+    pub(crate) price: AtomicU64,
+    pub(crate) block_gas_limit: AtomicU64,
 }
 
 impl World {
@@ -37,6 +47,11 @@ impl World {
             is_including: AtomicBool::new(true),
             is_refusing_estimates: AtomicBool::new(false),
             pushed: Mutex::new(Vec::new()),
+            pool: Mutex::default(),
+            nonces: Mutex::default(),
+            digests: Mutex::default(),
+            price: AtomicU64::new(100),
+            block_gas_limit: AtomicU64::new(10_000_000_000),
         })
     }
 }
@@ -48,11 +63,22 @@ pub(crate) struct FakeApi {
     pub(crate) is_down: Arc<AtomicBool>,
     pub(crate) calls: Arc<AtomicUsize>,
     pub(crate) identity: ChainIdentity,
+    /// What this node serves in place of the world's update.
+    pub(crate) update: Arc<Mutex<Option<ParentUpdate>>>,
+    /// How often it served an update.
+    pub(crate) reads: Arc<AtomicUsize>,
 }
 
 impl FakeApi {
     pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self { world: world.clone(), is_down: Arc::default(), calls: Arc::default(), identity: world.identity }
+        Self {
+            world: world.clone(),
+            is_down: Arc::default(),
+            calls: Arc::default(),
+            identity: world.identity,
+            update: Arc::default(),
+            reads: Arc::default(),
+        }
     }
 
     fn call(&self) -> Result<(), RpcError> {
@@ -77,7 +103,8 @@ impl ParentApi for FakeApi {
 
     async fn facts(&self) -> Result<ParentFacts, RpcError> {
         self.call()?;
-        Ok(ParentFacts { identity: self.identity, block_interval_ms: 1000, height: Height::new(1) })
+        let block_gas_limit = self.world.block_gas_limit.load(Ordering::Relaxed);
+        Ok(ParentFacts { identity: self.identity, block_interval_ms: 1000, height: Height::new(1), block_gas_limit })
     }
 
     async fn parent_update(
@@ -88,7 +115,9 @@ impl ParentApi for FakeApi {
     ) -> Result<ParentUpdate, RpcError> {
         self.call()?;
         let absent = || self.refused(ApiError::NotFound("no such height yet".to_owned()));
-        let mut update = self.world.update.lock().clone().ok_or_else(absent)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let own = self.update.lock().clone();
+        let mut update = own.or_else(|| self.world.update.lock().clone()).ok_or_else(absent)?;
         if at.is_some_and(|at| Some(at) != update.header.height.previous()) {
             return Err(absent());
         }
@@ -99,6 +128,8 @@ impl ParentApi for FakeApi {
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
         self.call()?;
         let id = Address::new_id(105);
+        let last_sequence = *self.world.last_sequence.lock();
+        let digest = self.world.digests.lock().get(&last_sequence).copied();
         Ok(ChildStatus {
             subnet: child.clone(),
             actor: child.checkpoint_actor().unwrap_or(id).into(),
@@ -106,8 +137,8 @@ impl ParentApi for FakeApi {
             is_active: true,
             members: 4,
             validators_min: 4,
-            last_sequence: *self.world.last_sequence.lock(),
-            last_digest: Digest::ZERO,
+            last_sequence,
+            last_digest: digest.unwrap_or(Digest::ZERO),
             last_height: Height::ZERO,
             confirmed_configuration: subnet_types::ConfigurationNumber::FIRST,
             custody: TokenAmount::default().into(),
@@ -120,9 +151,20 @@ impl ParentApi for FakeApi {
         })
     }
 
-    async fn next_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
+    async fn state_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
         self.call()?;
-        Ok(self.world.pushed.lock().iter().filter(|signed| signed.message.from == *sender).count() as u64)
+        Ok(self.world.nonces.lock().get(sender).copied().unwrap_or_default())
+    }
+
+    async fn next_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
+        let last = self.pending(sender).await?.last().map(|message| message.sequence + 1);
+        Ok(last.unwrap_or(self.state_nonce(sender).await?))
+    }
+
+    async fn pending(&self, sender: &Address) -> Result<Vec<Message>, RpcError> {
+        self.call()?;
+        let pool = self.world.pool.lock();
+        Ok(pool.range((*sender, 0)..=(*sender, u64::MAX)).map(|(_, signed)| signed.message.clone()).collect())
     }
 
     async fn estimate(&self, message: &Message, _: &TokenAmount) -> Result<Message, RpcError> {
@@ -130,13 +172,19 @@ impl ParentApi for FakeApi {
         if self.world.is_refusing_estimates.load(Ordering::Relaxed) {
             return Err(self.refused(ApiError::InvalidParams("the message fails".to_owned())));
         }
-        let price = TokenAmount::from_atto(100);
+        let price = TokenAmount::from_atto(self.world.price.load(Ordering::Relaxed));
         Ok(Message { gas_limit: 1_000_000, gas_fee_cap: price.clone(), gas_premium: price, ..message.clone() })
     }
 
     async fn push(&self, signed: &SignedMessage) -> Result<Cid, RpcError> {
         self.call()?;
         self.world.pushed.lock().push(signed.clone());
+        let (from, nonce) = (signed.message.from, signed.message.sequence);
+        if !self.world.is_including.load(Ordering::Relaxed) {
+            self.world.pool.lock().insert((from, nonce), signed.clone());
+        } else {
+            self.world.nonces.lock().insert(from, nonce + 1);
+        }
         if self.world.is_including.load(Ordering::Relaxed) {
             use subnet_types::actors::checkpoint::{DELIVER_BATCH, SUBMIT_CHECKPOINT};
             if signed.message.method_num == SUBMIT_CHECKPOINT {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use subnet_types::Digest;
+use subnet_types::{Digest, ParentUpdate};
 use tokio_util::sync::CancellationToken;
 
 use super::fake::{FakeApi, World};
@@ -113,6 +113,133 @@ async fn confirmation_waits_for_a_parent_node_that_is_behind_but_not_for_ever() 
     late.await.unwrap();
     let ahead = parent_update(91, vec![]);
     assert!(matches!(follower.confirm(&cursor, &ahead).await, Confirmation::CannotRead(_)));
+}
+
+/// A node, its cursor, and the same news on two parent endpoints.
+fn two_endpoints() -> (Node, ParentCursor, ParentUpdate, [FakeApi; 2]) {
+    let (node, world) = (Node::new(subnet()), World::new(PARENT_IDENTITY));
+    let update = news(&node, 60, 3);
+    *world.update.lock() = Some(update.clone());
+    let cursor = cursor(&node);
+    (node, cursor, update, [FakeApi::new(&world), FakeApi::new(&world)])
+}
+
+/// `count` transfers, proved by header `height`.
+fn news(node: &Node, height: u64, count: u64) -> ParentUpdate {
+    let name = &node.content.genesis.subnet;
+    parent_update(height, (0..count).map(|nonce| top_down(name, nonce, account(1).address(), fil(3))).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoint_that_differs_is_contradicted_by_the_next_and_not_believed_again() {
+    let (node, cursor, update, apis) = two_endpoints();
+    // The certificate covers the header only: other messages look as good.
+    let mut lie = update.clone();
+    lie.messages[0].value = fil(4);
+    *apis[0].update.lock() = Some(lie);
+    let follower = follower(&node, &apis);
+    assert_eq!(follower.confirm(&cursor, &update).await, Confirmation::Confirmed);
+    let reads = |api: &FakeApi| api.reads.load(Ordering::Relaxed);
+    assert_eq!((reads(&apis[0]), reads(&apis[1])), (1, 1));
+    assert_eq!(follower.confirm(&cursor, &update).await, Confirmation::Confirmed);
+    assert_eq!((reads(&apis[0]), reads(&apis[1])), (1, 1), "what was confirmed is remembered");
+
+    // Where all differ, the proposal is the lie; each endpoint was asked once.
+    let mut other = update;
+    other.messages[0].value = fil(5);
+    assert!(matches!(follower.confirm(&cursor, &other).await, Confirmation::Differs(_)));
+    assert_eq!(reads(&apis[0]) + reads(&apis[1]), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_certificate_proves_is_not_remembered() {
+    let (node, cursor, update, apis) = two_endpoints();
+    let mut forged = update.clone();
+    forged.certificate.signatures.truncate(2);
+    *apis[0].update.lock() = Some(forged);
+    let alone = follower(&node, &apis[..1]);
+    let wrong = alone.confirm(&cursor, &update).await;
+    assert!(matches!(&wrong, Confirmation::Differs(reason) if reason.contains("certificate")), "{wrong:?}");
+    *apis[0].update.lock() = None;
+    assert_eq!(alone.confirm(&cursor, &update).await, Confirmation::Confirmed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoint_whose_chain_stands_is_left_for_the_next() {
+    let (node, cursor, _, apis) = two_endpoints();
+    let newer = news(&node, 61, 3);
+    *apis[1].update.lock() = Some(newer.clone());
+    let follower = follower(&node, &apis);
+    // The parent's blocks take a second.
+    follow(&follower, Duration::from_secs(25)).await;
+    assert_eq!(apis[1].reads.load(Ordering::Relaxed), 0, "a pause is no standstill");
+    follow(&follower, Duration::from_secs(10)).await;
+    assert_eq!(follower.candidate(&cursor), Some(newer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_long_ago_is_not_proposed_but_still_confirmed() {
+    let (node, cursor, update, apis) = two_endpoints();
+    let follower = follower(&node, &apis);
+    follow(&follower, Duration::from_secs(2)).await;
+    assert_eq!(follower.candidate(&cursor), Some(update.clone()));
+    // A newer header comes, and then both endpoints go away.
+    *apis[0].world.update.lock() = Some(news(&node, 61, 3));
+    follow(&follower, Duration::from_secs(2)).await;
+    apis.iter().for_each(|api| api.is_down.store(true, Ordering::Relaxed));
+    follow(&follower, Duration::from_secs(30)).await;
+    assert_eq!(follower.candidate(&cursor), None);
+    assert_eq!(follower.confirm(&cursor, &update).await, Confirmation::Confirmed, "read before the newer one");
+    let unread = news(&node, 62, 3);
+    assert!(matches!(follower.confirm(&cursor, &unread).await, Confirmation::CannotRead(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_of_what_failed_is_offered_and_confirmed_until_the_cursor_moves() {
+    let (node, cursor, update, apis) = two_endpoints();
+    let follower = follower(&node, &apis);
+    let part = |messages: usize| {
+        let mut part = update.clone();
+        part.messages.truncate(messages);
+        part
+    };
+    follow(&follower, Duration::from_secs(2)).await;
+    assert!(matches!(follower.confirm(&cursor, &part(1)).await, Confirmation::Differs(_)), "nothing failed yet");
+    follow(&follower, Duration::from_secs(2)).await;
+    assert_eq!(follower.candidate(&cursor), Some(update.clone()));
+
+    follower.failed(&cursor, &update);
+    assert_eq!(follower.candidate(&cursor), Some(part(1)), "half of three");
+    assert_eq!(follower.confirm(&cursor, &part(1)).await, Confirmation::Confirmed);
+    assert_eq!(follower.confirm(&cursor, &update).await, Confirmation::Confirmed, "of a node that forgot");
+    let mut other = part(1);
+    other.messages[0].value = fil(4);
+    assert!(matches!(follower.confirm(&cursor, &other).await, Confirmation::Differs(_)), "a part, but of the truth");
+
+    // The header alone waits until it is worth a place, as headers without messages do.
+    follower.failed(&cursor, &part(1));
+    follow(&follower, Duration::from_secs(2)).await;
+    assert_eq!(follower.candidate(&cursor), None);
+    let bare_at = |height| {
+        let mut bare = news(&node, height, 3);
+        bare.messages.clear();
+        bare
+    };
+    *apis[0].world.update.lock() = Some(news(&node, 81, 3));
+    follow(&follower, Duration::from_secs(2)).await;
+    assert_eq!(follower.candidate(&cursor), Some(bare_at(81)));
+
+    // Should even that fail, the next of them waits for as many blocks again.
+    follower.failed(&cursor, &bare_at(81));
+    for (header, expected) in [(82, None), (110, None), (111, Some(bare_at(111)))] {
+        *apis[0].world.update.lock() = Some(news(&node, header, 3));
+        follow(&follower, Duration::from_secs(2)).await;
+        assert_eq!(follower.candidate(&cursor), expected, "header {header}");
+    }
+
+    // Once the cursor moves, everything is offered again.
+    let moved = ParentCursor { height: subnet_types::Height::new(80), ..cursor };
+    assert_eq!(follower.candidate(&moved), Some(news(&node, 111, 3)));
 }
 
 #[tokio::test(start_paused = true)]
