@@ -98,8 +98,8 @@ fn supply_text(supply: &SupplyInfo) -> String {
         ("minted", fil(&supply.minted.0)),
         ("burnt", fil(&supply.burnt.0)),
         ("circulating", fil(&supply.circulating.0)),
-        ("released since the last cut", fil(&supply.released_uncut.0)),
-        ("fees burned since the last cut", fil(&supply.burned_uncut.0)),
+        ("waits for the next cut", fil(&supply.released_uncut.0)),
+        ("burned since the last cut", fil(&supply.burned_uncut.0)),
         ("last cut", supply.cut_sequence.to_string()),
     ])
 }

@@ -5,6 +5,7 @@ use client::api::{
     ApiError, JsonBytes, MessageStage, MessageStatus, ParentLink, ParentViewInfo, RejectionReason, SubnetInfo,
     SupplyInfo,
 };
+use fvm_shared::econ::TokenAmount;
 use mempool::Rejection;
 use subnet_types::actors::BURNT_FUNDS_ID;
 use subnet_types::{Height, Sequence, SubnetId};
@@ -97,13 +98,16 @@ impl RpcContext {
         let supply = state.supply_of(issued).map_err(internal)?;
         let gateway = state.gateway().map_err(internal)?;
         let burnt_since_cut = state.balance(BURNT_FUNDS_ID).map_err(internal)? - &gateway.burnt_at_cut;
+        // A root's reserve is nobody's; only a subnet's gateway keeps count of one.
+        let sent_to_system =
+            if gateway.parent.is_some() { &supply.reserve_left - &gateway.reserve } else { TokenAmount::default() };
         Ok(SupplyInfo {
             height,
             minted: (issued - &supply.reserve_left).into(),
             burnt: supply.burnt.into(),
             circulating: supply.circulating.into(),
-            burned_uncut: (burnt_since_cut - &gateway.released_in_period).into(),
-            released_uncut: gateway.released_in_period.into(),
+            burned_uncut: (burnt_since_cut + sent_to_system).into(),
+            released_uncut: gateway.outbox.value.into(),
             cut_sequence: gateway.last_cut.map_or(Sequence::ZERO, |cut| cut.sequence),
         })
     }

@@ -306,15 +306,16 @@ impl CrossStatus {
 pub struct SupplyInfo {
     /// The height after whose block this is.
     pub height: Height,
-    /// Credited since genesis: the genesis balances on a root, value that came from the parent on a subnet.
+    /// What came into being: the genesis balances on a root; on a subnet the value that came from the parent, less
+    /// what went back there.
     pub minted: JsonAmount,
-    /// Held by the burnt funds actor: fees and releases since genesis.
+    /// Held by the burnt funds actor: fees since genesis.
     pub burnt: JsonAmount,
     /// `minted − burnt`.
     pub circulating: JsonAmount,
-    /// Released since the last cut, value and fees.
+    /// Value of the messages up that no cut has taken yet.
     pub released_uncut: JsonAmount,
-    /// Fees burned since the last cut.
+    /// Fees burned since the last cut, and what was sent to the system actor, which is as lost.
     pub burned_uncut: JsonAmount,
     /// Sequence of the last cut; zero before the first.
     pub cut_sequence: Sequence,
