@@ -165,6 +165,14 @@ impl Context {
         if name.contains('/') {
             return Ok(PathBuf::from(name));
         }
+        self.new_key_path(name)
+    }
+
+    /// The file of a key that is made. It belongs into the keystore, so a path is no name for it.
+    ///
+    /// # Errors
+    /// When it is no name.
+    pub fn new_key_path(&self, name: &str) -> Result<PathBuf, CliError> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || !name.chars().all(is_name) {
             let expected = "a key's name has letters, digits, '-' and '_'";

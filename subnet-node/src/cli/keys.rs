@@ -170,7 +170,7 @@ fn new(context: &Context, name: Option<String>, scheme: Scheme, cost: KdfCost) -
     let mut lines = Vec::new();
     for name in names {
         let key = Key::generate(node_kind(&name).unwrap_or(account));
-        keystore::save(&context.key_path(&name)?, &key, &password, cost)?;
+        keystore::save(&context.new_key_path(&name)?, &key, &password, cost)?;
         lines.push(KeyLine { name, public: key.public_part(), cost });
     }
     show_lines(context, lines);
@@ -246,6 +246,7 @@ pub(super) fn validator_entry(home: &Home, power: Power) -> Result<ValidatorInfo
 }
 
 fn import(context: &Context, name: &str, file: Option<&Path>, cost: KdfCost) -> Result<(), CliError> {
+    let path = context.new_key_path(name)?;
     let mut text = Zeroizing::new(String::new());
     match file {
         Some(path) => {
@@ -268,7 +269,6 @@ fn import(context: &Context, name: &str, file: Option<&Path>, cost: KdfCost) -> 
         }
         None => Key::Account(KeyInfo::import(&text).map_err(|error| CliError::usage(error.to_string()))?),
     };
-    let path = context.key_path(name)?;
     keystore::save(&path, &key, &context.new_password()?, cost)?;
     show_lines(context, vec![KeyLine { name: name.to_owned(), public: key.public_part(), cost }]);
     Ok(())
