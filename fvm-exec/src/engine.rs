@@ -72,13 +72,32 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Compiles the actors of `bundle` where that was not done before.
-    pub(crate) fn preload<B: Blockstore>(&self, store: &B, bundle: &Bundle) -> Result<(), ExecError> {
-        let codes: Vec<&Cid> = bundle.codes().map(|(_, code)| code).collect();
-        let compiled = self.pool.acquire().preload_all(store, codes);
-        compiled
-            .map(|_| ())
-            .map_err(|error| ExecError::Bundle { bundle: Box::new(bundle.manifest()), problem: format!("{error:#}") })
+    /// Compiles the actors of the bundle with this manifest that are not compiled yet. `store` holds the bundle.
+    /// Stops after the actor at hand once `is_wanted` says so.
+    ///
+    /// Whatever runs meanwhile waits for the actor that is being compiled and compiles what it needs by itself; nothing
+    /// is compiled twice. The functions of one actor are compiled on all cores.
+    ///
+    /// # Errors
+    /// When the bundle is not complete, or holds what the VM cannot run.
+    pub fn compile<B: Blockstore>(
+        &self,
+        store: &B,
+        manifest: &Cid,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<(), ExecError> {
+        let bundle = Bundle::load(store, manifest)?;
+        for (name, code) in bundle.codes() {
+            if !is_wanted() {
+                break;
+            }
+            // Acquired for each actor, so that messages need not wait for all of them.
+            self.pool.acquire().preload(code, store).map_err(|error| ExecError::Bundle {
+                bundle: Box::new(*manifest),
+                problem: format!("{name} cannot be compiled: {error:#}"),
+            })?;
+        }
+        Ok(())
     }
 
     /// Waits for a place for a trial call.

@@ -98,7 +98,7 @@ fn other_time_height_or_fee_is_another_block() {
 #[test]
 fn genesis_is_a_pure_function_of_its_document() {
     let build = |genesis: &Genesis| {
-        let output = genesis::build(&Chain::engine(), &MemoryStore::of(bundle_blocks()), genesis);
+        let output = genesis::build(&MemoryStore::of(bundle_blocks()), genesis);
         output.expect("a good genesis")
     };
     let bundle = actor_bundle::manifest_cid();
@@ -136,7 +136,7 @@ fn genesis_accounts_have_ids_keys_and_balances() {
 #[test]
 fn genesis_refuses_addresses_that_are_no_accounts_and_bundles_that_are_not_there() {
     let store = MemoryStore::of(bundle_blocks());
-    let build = |genesis: &Genesis| genesis::build(&Chain::engine(), &store, genesis);
+    let build = |genesis: &Genesis| genesis::build(&store, genesis);
     let bundle = actor_bundle::manifest_cid();
     let foreign = Address::new_delegated(77, &[1; 20]).unwrap();
     let error = build(&root_genesis(bundle, &[(foreign, fil(1))])).unwrap_err();
@@ -148,8 +148,10 @@ fn genesis_refuses_addresses_that_are_no_accounts_and_bundles_that_are_not_there
     let (fake, car) = common::genesis::fake_bundle();
     let reader = fvm_ipld_car::CarReader::new(car.as_slice()).unwrap();
     store.commit(reader.map(|block| block.unwrap().into()).collect());
-    let error = build(&root_genesis(fake, &[])).unwrap_err();
+    build(&root_genesis(fake, &[])).expect("the state needs no code that runs");
+    let error = Chain::engine().compile(&store, &fake, || true).unwrap_err();
     assert!(matches!(error, ExecError::Bundle { .. }), "actors that are no wasm: {error}");
+    Chain::engine().compile(&store, &fake, || false).expect("what is not wanted is not compiled");
 }
 
 #[test]

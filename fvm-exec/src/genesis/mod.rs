@@ -32,7 +32,6 @@ use subnet_types::actors::{
 };
 use subnet_types::genesis::{GenesisBalance, mint_reserve};
 
-use crate::engine::Engine;
 use crate::error::ExecError;
 use crate::overlay::Overlay;
 pub use bundle::Bundle;
@@ -47,19 +46,14 @@ pub struct GenesisOutput {
 }
 
 /// Builds the state before the first block of the chain that starts from `genesis`. `store` holds the blocks of the
-/// actor bundle; nothing is written to it. The bundle's actors are compiled into `engine` on the way, so that a
-/// bundle that the VM cannot run is found here and not in block 1.
+/// actor bundle; nothing is written to it, and nothing of the bundle is compiled: that takes seconds, and a node may do
+/// it while it already answers ([`crate::Engine::compile`]).
 ///
 /// # Errors
 /// When the document or the bundle is wrong, or the store fails.
-pub fn build<B: Blockstore>(engine: &Engine, store: &B, genesis: &Genesis) -> Result<GenesisOutput, ExecError> {
+pub fn build<B: Blockstore>(store: &B, genesis: &Genesis) -> Result<GenesisOutput, ExecError> {
     genesis.check()?;
     let bundle = Bundle::load(store, &genesis.chain.bundle)?;
-    engine.preload(store, &bundle)?;
-    build_state(store, genesis, bundle)
-}
-
-fn build_state<B: Blockstore>(store: &B, genesis: &Genesis, bundle: Bundle) -> Result<GenesisOutput, ExecError> {
     let overlay = Overlay::new(store);
     let mut builder = Builder::new(&overlay, bundle)?;
     builder.system_actors(genesis)?;

@@ -61,7 +61,7 @@ fn example_genesis_keeps_its_cids() {
     let bundle = bundle(&store);
     let genesis = root(bundle.manifest());
     assert_eq!(genesis.cid().to_string(), "bafy2bzaceds54qir44zwhrlfiagbqbci6ppms6fsyjiv6dujrkxqn3t3xr5uk");
-    let output = build_state(&store, &genesis, bundle).unwrap();
+    let output = build(&store, &genesis).unwrap();
     assert_eq!(output.state_root.to_string(), "bafy2bzacec6t6kevaxoddtvtiogpfbgk4iea6eesiyfp42yk6jckgoxycsrrq");
 }
 
@@ -70,7 +70,7 @@ fn init_knows_the_accounts_and_continues_after_them() {
     let store = MemoryBlockstore::default();
     let bundle = bundle(&store);
     let genesis = root(bundle.manifest());
-    let output = build_state(&store, &genesis, bundle).unwrap();
+    let output = build(&store, &genesis).unwrap();
     for (cid, block) in &output.new_blocks {
         store.put_keyed(cid, block).unwrap();
     }
@@ -91,7 +91,7 @@ fn store_below_stays_as_it_was() {
     let store = MemoryBlockstore::default();
     let bundle = bundle(&store);
     let genesis = root(bundle.manifest());
-    let output = build_state(&store, &genesis, bundle).unwrap();
+    let output = build(&store, &genesis).unwrap();
     assert!(!store.has(&output.state_root).unwrap());
     assert!(output.new_blocks.iter().any(|(cid, _)| *cid == output.state_root));
 }

@@ -55,7 +55,7 @@ impl Chain {
     pub fn start(genesis: Genesis) -> Self {
         let engine = engine();
         let store = MemoryStore::of(bundle_blocks());
-        let output = genesis::build(&engine, &store, &genesis).unwrap();
+        let output = genesis::build(&store, &genesis).unwrap();
         store.commit(output.new_blocks);
         let executor = Executor::new(engine, store.clone(), ChainRules::of(&genesis));
         Self {

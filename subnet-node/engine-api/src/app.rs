@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cid::Cid;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
-use subnet_types::{BlockHeader, Ed25519Signature, FinalityCertificate, Height, Payload, ValidatorSet, VoteKey};
+use subnet_types::{
+    BlockHeader, Ed25519Signature, FinalityCertificate, Height, Payload, TimestampMs, ValidatorSet, VoteKey,
+};
 
 /// A header and the payload it commits to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct HeightRules {
     pub extensions_required: bool,
     /// Target time from the block before.
     pub block_interval: Duration,
+    /// Time of the block before; of genesis for the first.
+    pub previous_timestamp: TimestampMs,
 }
 
 /// Where the chain stands on this node.

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::config::{
-    ChannelNames, ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames, PubSubMaxSizePerTopic,
-    PubSubProtocol, ValuePayload, ValueSyncConfig,
+    ChannelNames, ConsensusConfig, DiscoveryConfig, GossipSubConfig, NodeConfig, P2pConfig, ProtocolNames,
+    PubSubMaxSizePerTopic, PubSubProtocol, ValuePayload, ValueSyncConfig,
 };
 use arc_malachitebft_app_channel::app::net::Multiaddr;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
@@ -93,7 +93,7 @@ impl Settings {
             persistent_peers: config.peers.iter().copied().map(multiaddr).collect(),
             persistent_peers_only: false,
             discovery,
-            protocol: PubSubProtocol::default(),
+            protocol: PubSubProtocol::GossipSub(gossip()),
             // Larger than any topic allows, by what signing adds to a message.
             pubsub_max_size: bytes(2 * PART_BYTES_MAX),
             pubsub_max_size_per_topic: PubSubMaxSizePerTopic {
@@ -158,6 +158,23 @@ pub(crate) fn timeouts(propose: Duration) -> LinearTimeouts {
         rebroadcast: propose + vote + vote,
         max_timeout: TIMEOUT_MAX,
     }
+}
+
+/// The library's mesh with scores: peers of the set and those of our configuration come first, one that floods us with
+/// requests to join the mesh or breaks its promises loses its place and is ignored in the end. What a peer's messages
+/// hold the library does not score; [`crate::faults`] counts that.
+fn gossip() -> GossipSubConfig {
+    let mesh = GossipSubConfig::default();
+    let (is_scored, sends_own_to_all) = (true, true);
+    GossipSubConfig::new(
+        mesh.mesh_n(),
+        mesh.mesh_n_high(),
+        mesh.mesh_n_low(),
+        mesh.mesh_outbound_min(),
+        is_scored,
+        mesh.enable_explicit_peering(),
+        sends_own_to_all,
+    )
 }
 
 fn multiaddr(address: SocketAddr) -> Multiaddr {
@@ -242,6 +259,12 @@ mod tests {
         for name in [names.consensus, names.proposal_parts, names.sync, names.liveness] {
             assert!(name.len() <= 64, "{name}");
         }
+    }
+
+    #[test]
+    fn peers_are_scored() {
+        let protocol = Settings::new(&config()).unwrap().consensus.p2p.protocol;
+        assert!(matches!(protocol, PubSubProtocol::GossipSub(gossip) if gossip.enable_peer_scoring()));
     }
 
     #[test]

@@ -14,11 +14,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod certificate;
+mod certified;
 mod codec;
 mod config;
 mod context;
 mod failure;
+mod faults;
 mod handler;
+mod pace;
 mod proposals;
 mod running;
 pub mod signing;
@@ -27,6 +30,7 @@ mod streaming;
 #[cfg(test)]
 mod test_support;
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use arc_malachitebft_app_channel::app::types::Keypair;
@@ -40,6 +44,7 @@ use engine_api::{ConsensusEngine, EngineConfig, EngineError, EngineKeys, Running
 use tokio::sync::broadcast;
 use tracing::Instrument as _;
 
+use crate::certified::Certified;
 use crate::codec::WireCodec;
 use crate::config::Settings;
 use crate::context::{Address, Chain};
@@ -76,15 +81,17 @@ impl ConsensusEngine for MalachiteEngine {
 
 async fn start(app: Arc<dyn SubnetApp>, keys: EngineKeys, config: EngineConfig) -> Result<Running, EngineError> {
     let settings = Settings::new(&config)?;
+    check_port(config.listen)?;
     let identity = config.identity;
     let signer = ChainSigner::new(identity, &keys.vote_seed);
     let network = network_identity(&config, &keys, &signer).await?;
     let wal = config.wal_dir.join(WAL_FILE);
+    let certified = Certified::default();
 
     // Every node gets a signer, validator or not: the engine cannot take one later, when the set comes to hold it.
     let consensus = ConsensusContext::new_validator(
         Address(signer.vote_key()),
-        Box::new(ChainVerifier { identity }),
+        Box::new(ChainVerifier { identity, certified: certified.clone() }),
         Box::new(signer.clone()),
     );
     let (channels, handle) = start_engine(
@@ -105,6 +112,7 @@ async fn start(app: Arc<dyn SubnetApp>, keys: EngineKeys, config: EngineConfig) 
         identity,
         signer,
         propose_timeout: config.propose_timeout,
+        certified,
         network: channels.network,
         events: events.clone(),
         status: status.clone(),
@@ -118,6 +126,15 @@ async fn start(app: Arc<dyn SubnetApp>, keys: EngineKeys, config: EngineConfig) 
         wal,
     };
     Ok(Running::watch(engine, events, status))
+}
+
+/// The transport lets several processes share a port, each with a part of the connections. Two nodes with one port are
+/// a mistake in a configuration; a plain socket finds it.
+fn check_port(listen: SocketAddr) -> Result<(), EngineError> {
+    match TcpListener::bind(listen) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(EngineError::Config { field: "listen", reason: format!("{listen} is not free: {error}") }),
+    }
 }
 
 /// This node on the network: its own key there, and the vote key's word that both belong together.

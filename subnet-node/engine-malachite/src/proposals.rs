@@ -16,6 +16,7 @@ use subnet_types::{ChainIdentity, Height, VoteKey};
 
 use crate::codec::{self, DecodeError};
 use crate::context::ProposalInit;
+use crate::faults::Refusal;
 
 /// Blocks of one proposer in one round that are kept: one, and a second to convict it with. The engine keeps no more
 /// either.
@@ -173,18 +174,18 @@ impl Proposals {
     }
 
     /// Whether another early block of this announcement's proposer may be taken, and why not.
-    pub(crate) fn early_room(&self, init: &ProposalInit, is_member: impl Fn(&VoteKey) -> bool) -> Result<(), String> {
+    pub(crate) fn early_room(&self, init: &ProposalInit, is_member: impl Fn(&VoteKey) -> bool) -> Result<(), Refusal> {
         let same_quota = |other: &ProposalInit| match (is_member(&init.proposer), is_member(&other.proposer)) {
             (true, _) => other.proposer == init.proposer,
             (false, other_is_member) => !other_is_member,
         };
         if self.early.iter().any(|early| early.init.block == init.block) {
-            return Err("it is here already".to_owned());
+            return Err(Refusal::unwanted("it is here already"));
         }
         if self.early.len() >= EARLY_MAX
             || self.early.iter().filter(|early| same_quota(&early.init)).count() >= EARLY_PER_PROPOSER_MAX
         {
-            return Err("there are enough blocks of later heights".to_owned());
+            return Err(Refusal::unwanted("there are enough blocks of later heights"));
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use subnet_types::proposal::{proposal_signing_bytes, validator_peer_signing_byte
 use subnet_types::vote::{VoteKind, extension_signing_bytes, vote_signing_bytes};
 use subnet_types::{ChainIdentity, Ed25519Signature, VoteKey};
 
+use crate::certified::Certified;
 use crate::context::{Chain, Proposal, Vote, number};
 
 /// Whether `signature` is `key`'s over `bytes`. A key that is no point of the curve has signed nothing.
@@ -58,9 +59,11 @@ impl SigningScheme for Ed25519 {
 }
 
 /// Verifies what the validators of one chain sign.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ChainVerifier {
     pub identity: ChainIdentity,
+    /// Hears of the votes whose signature is right.
+    pub certified: Certified,
 }
 
 /// Signs for one validator of one chain. Not printed by `Debug`.
@@ -132,7 +135,12 @@ impl Verifier<Chain> for ChainVerifier {
         signature: &Ed25519Signature,
         key: &VoteKey,
     ) -> Result<VerificationResult, Error> {
-        Ok(VerificationResult::from_bool(verify(key, &vote_bytes(&self.identity, vote), signature)))
+        let is_valid = verify(key, &vote_bytes(&self.identity, vote), signature);
+        // The key is the one that the validator set has for the vote's address: with us the address itself.
+        if is_valid && *key == vote.address.0 {
+            self.certified.verified(vote);
+        }
+        Ok(VerificationResult::from_bool(is_valid))
     }
 
     async fn verify_signed_proposal(

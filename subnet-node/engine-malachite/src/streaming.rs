@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use proto::block::BLOCK_BYTES_MAX;
 
 use crate::context::{ProposalInit, ProposalPart};
+use crate::faults::Refusal;
 
 /// Bytes of a chunk. Small enough to be relayed at once, large enough that a full block is 65 messages.
 pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
@@ -87,7 +88,19 @@ pub(crate) enum Drop {
     },
     /// The caller refused the announcement.
     #[error("announcement refused: {0}")]
-    Refused(String),
+    Refused(Refusal),
+}
+
+impl Drop {
+    /// Whether no honest node publishes such a part. A stream that ended here, or whose parts came in a bad order, is
+    /// nobody's fault.
+    pub(crate) fn is_fault(&self) -> bool {
+        match self {
+            Self::Ended | Self::NoAnnouncement => false,
+            Self::OutOfPlace { .. } | Self::Length { .. } => true,
+            Self::Refused(refusal) => refusal.is_fault(),
+        }
+    }
 }
 
 /// What a part did.
@@ -127,7 +140,7 @@ impl Streams {
         neighbour: PeerId,
         publisher: Option<PeerId>,
         message: StreamMessage<ProposalPart>,
-        check: impl FnOnce(&ProposalInit) -> Result<(), String>,
+        check: impl FnOnce(&ProposalInit) -> Result<(), Refusal>,
     ) -> Result<Progress, Drop> {
         let key = (publisher.unwrap_or(neighbour), message.stream_id.to_bytes());
         if self.ended.contains(&key) {
@@ -215,7 +228,7 @@ impl Stream {
     fn accept(
         &mut self,
         message: StreamMessage<ProposalPart>,
-        check: impl FnOnce(&ProposalInit) -> Result<(), String>,
+        check: impl FnOnce(&ProposalInit) -> Result<(), Refusal>,
     ) -> Result<bool, Drop> {
         let sequence = message.sequence;
         match (message.content, sequence) {
@@ -234,7 +247,7 @@ impl Stream {
     fn announce(
         &mut self,
         init: ProposalInit,
-        check: impl FnOnce(&ProposalInit) -> Result<(), String>,
+        check: impl FnOnce(&ProposalInit) -> Result<(), Refusal>,
     ) -> Result<(), Drop> {
         if self.init.is_some() {
             return Err(Drop::OutOfPlace { sequence: 0, reason: "the stream is announced already" });

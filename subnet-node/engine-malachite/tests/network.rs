@@ -5,11 +5,12 @@
 mod cluster;
 mod support;
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use cluster::{Cluster, PATIENCE};
-use engine_api::{DecidedBlock, EngineEvent, ExitReason, Source};
+use engine_api::{DecidedBlock, EngineError, EngineEvent, ExitReason, Source};
 use engine_malachite::signing;
 use subnet_types::membership::is_quorum;
 use subnet_types::{Power, ValidatorSet};
@@ -118,6 +119,84 @@ async fn a_stopped_node_catches_up_and_a_new_one_starts_from_nothing() {
     let synced = cluster.disk(4).committed(4).unwrap();
     assert!(synced.extensions.len() >= 3);
     assert_final(&synced, cluster.rules.set_at(4));
+    cluster.stop_all().await;
+}
+
+/// Notes when a node begins each height.
+fn note_starts(cluster: &Cluster, node: usize) -> Arc<Mutex<BTreeMap<u64, Instant>>> {
+    let starts = Arc::new(Mutex::new(BTreeMap::new()));
+    let (noted, mut events) = (starts.clone(), cluster.engine(node).events());
+    tokio::spawn(async move {
+        loop {
+            match events.recv().await {
+                Ok(EngineEvent::RoundStarted { height, round: 0, .. }) => {
+                    noted.lock().unwrap().insert(height.get(), Instant::now());
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
+    starts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_began_one_height_late_is_soon_in_step_and_in_the_certificates_again() {
+    let block_interval = Duration::from_millis(600);
+    let mut cluster = Cluster::new("in-step", 4, Rules { block_interval, ..Rules::of(&EQUAL) });
+    cluster.start(0..3).await;
+    // It begins height 4 when the others are in the middle of it.
+    let (slow_commit_at, commit_delay) = (Some(3), block_interval * 3 / 2);
+    cluster.start_with(3, Behaviour { slow_commit_at, commit_delay, ..Behaviour::default() }).await;
+    let (steady, late) = (note_starts(&cluster, 0), note_starts(&cluster, 3));
+    cluster.reach(0..4, 16).await;
+    cluster.stop_all().await;
+
+    let apart = |height: u64| {
+        let (steady, late) = (steady.lock().unwrap()[&height], late.lock().unwrap()[&height]);
+        late.max(steady) - late.min(steady)
+    };
+    assert!(apart(4) > block_interval / 4, "it was not late at all: {:?}", apart(4));
+    let mut later: Vec<Duration> = (6..=15).map(apart).collect();
+    later.sort_unstable();
+    assert!(later[5] < block_interval / 4, "{later:?} apart, the interval is {block_interval:?}");
+    let signers = |height| cluster.disk(0).committed(height).unwrap().certificate.signatures.len();
+    let complete = (6..=15).filter(|height| signers(*height) == 4).count();
+    assert!(complete >= 5, "{complete} of 10 certificates hold all signatures");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_node_is_in_the_certificates_again() {
+    let block_interval = Duration::from_millis(600);
+    let mut cluster = Cluster::new("again", 4, Rules { block_interval, ..Rules::of(&EQUAL) });
+    cluster.start(0..4).await;
+    cluster.reach(0..4, 2).await;
+    cluster.stop(3).await;
+    let stopped_at = cluster.disk(3).tip();
+    cluster.reach(0..3, stopped_at + 3).await;
+    // The others are near the end of a height when it is back.
+    tokio::time::sleep(block_interval / 2).await;
+    cluster.start([3]).await;
+    let back_at = cluster.disk(0).tip();
+    cluster.reach(0..4, back_at + 11).await;
+    cluster.stop_all().await;
+    let signed = |height: &u64| {
+        let certificate = cluster.disk(0).committed(*height).unwrap().certificate;
+        certificate.signatures.iter().any(|entry| entry.validator == vote_key(3))
+    };
+    let signed = (back_at + 1..=back_at + 10).filter(signed).count();
+    assert!(signed >= 5, "it is in {signed} of 10 certificates");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_another_node_has_is_refused_by_the_name_of_its_setting() {
+    let mut cluster = Cluster::new("port", 2, Rules::of(&EQUAL[..1]));
+    cluster.start(0..1).await;
+    cluster.share_port(1, 0);
+    match cluster.try_start_as(1, 1, Behaviour::default()).await {
+        Err(EngineError::Config { field: "listen", reason }) => assert!(reason.contains("in use"), "{reason}"),
+        other => panic!("expected a refused port, got {:?}", other.map(|_| "an engine").map_err(|e| e.to_string())),
+    }
     cluster.stop_all().await;
 }
 

@@ -64,23 +64,39 @@ pub struct OpenOptions {
     pub engine: Arc<Engine>,
 }
 
-/// Opens the chain that starts from `content`; a new database gets its genesis.
+/// Opens the chain that starts from `content`; a new database gets its genesis. Compiles nothing: see
+/// [`compile_actors`].
 ///
 /// # Errors
 /// When the database is another chain's or in use, or genesis cannot be built.
 pub fn open_chain(content: &GenesisContent, options: &OpenOptions) -> Result<ChainReader, OpenError> {
     let store = Store::open(&options.database, &content.genesis.identity(), options.memory)?;
     if store.head()?.is_none() {
-        write_genesis(content, &store, &options.engine)?;
+        write_genesis(content, &store)?;
     }
     let executor = Executor::new(options.engine.clone(), store.clone(), ChainRules::of(&content.genesis));
     Ok(ChainReader::new(store, content.genesis.clone(), executor)?)
 }
 
-fn write_genesis(content: &GenesisContent, store: &Store, engine: &Engine) -> Result<(), OpenError> {
+/// Compiles the actors of the chain that starts from `content`, for as long as `is_wanted`. Takes seconds, and is
+/// needed at every start: compiled code lives in the process. Without it the first block would wait for all of it.
+///
+/// # Errors
+/// When the VM cannot run one of them.
+pub fn compile_actors(
+    content: &GenesisContent,
+    engine: &Engine,
+    is_wanted: impl Fn() -> bool,
+) -> Result<(), ExecError> {
+    let bundle = MemoryBlockstore::new();
+    put_all(&bundle, &content.bundle);
+    engine.compile(&bundle, &content.genesis.chain.bundle, is_wanted)
+}
+
+fn write_genesis(content: &GenesisContent, store: &Store) -> Result<(), OpenError> {
     let memory = MemoryBlockstore::new();
     put_all(&memory, &content.bundle);
-    let built = genesis::build(engine, &memory, &content.genesis)?;
+    let built = genesis::build(&memory, &content.genesis)?;
     put_all(&memory, &built.new_blocks);
     let validators = StateView::new(&memory, &built.state_root)?.gateway()?.validators;
     let (receipts_root, no_receipts) = no_receipts();

@@ -9,7 +9,8 @@ use fvm_shared::event::StampedEvent;
 use fvm_shared::message::Message;
 use fvm_shared::receipt::Receipt;
 use subnet_types::{
-    BlockHeader, ChainIdentity, CrossMessage, Digest, Genesis, Height, Payload, Sequence, SignedMessage, ValidatorSet,
+    BlockHeader, ChainIdentity, CrossMessage, Digest, Genesis, Height, Payload, Sequence, SignedMessage, TimestampMs,
+    ValidatorSet,
 };
 use tokio::sync::watch;
 
@@ -99,6 +100,17 @@ impl ChainReader {
     /// When the store fails.
     pub fn header(&self, height: Height) -> Result<Option<BlockHeader>, StoreError> {
         self.inner.store.header(height)
+    }
+
+    /// Time of the block at `height`, or of genesis; `None` above the tip.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn timestamp(&self, height: Height) -> Result<Option<TimestampMs>, StoreError> {
+        if height == Height::GENESIS {
+            return Ok(Some(self.inner.genesis.timestamp));
+        }
+        Ok(self.header(height)?.map(|header| header.timestamp))
     }
 
     /// Block at `height`; `None` at genesis and above the tip.
@@ -239,7 +251,7 @@ impl ChainReader {
     fn context_after(&self, height: Height, tip: &Tip) -> Result<BlockContext, ChainError> {
         if height == tip.height {
             let (height, base_fee) = (height.next(), tip.next_base_fee.clone());
-            let timestamp = subnet_types::TimestampMs::new(tip.timestamp.get().saturating_add(self.interval_ms()));
+            let timestamp = TimestampMs::new(tip.timestamp.get().saturating_add(self.interval_ms()));
             return Ok(BlockContext { height, timestamp, base_fee });
         }
         let next = self.header(height.next())?;

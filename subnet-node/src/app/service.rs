@@ -44,11 +44,15 @@ impl SubnetApp for App {
             if height > head.next() {
                 return Err(ChainError::NotCommitted { height, head });
             }
+            let previous = height.previous().unwrap_or(Height::GENESIS);
+            let previous_timestamp =
+                chain.timestamp(previous)?.ok_or(ChainError::NotCommitted { height: previous, head })?;
             Ok(HeightRules {
                 height,
                 validators: chain.validators(height)?,
                 extensions_required: inner.signed_at(height).is_some(),
                 block_interval: Duration::from_millis(chain.genesis().chain.block_interval_ms),
+                previous_timestamp,
             })
         })
         .await

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use client::keystore::{KeystoreError, PasswordError};
 use engine_api::{EngineError, ExitReason};
+use fvm_exec::ExecError;
 use mempool::{AccountsUnreadable, MempoolError};
 
 use crate::app::ChainError;
@@ -40,6 +41,9 @@ pub enum NodeError {
     /// The database, or the chain in it.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The chain's actors are not what the VM runs.
+    #[error("compiling the actors: {0}")]
+    Actors(ExecError),
     /// Metrics cannot be served.
     #[error(transparent)]
     Metrics(#[from] MetricsError),

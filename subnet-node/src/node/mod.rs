@@ -1,13 +1,15 @@
 //! A node: everything above, started in order and stopped in the opposite one.
 //!
 //! ```text
-//!   start  config ─ keys ─ genesis ─ store ─ metrics ─ mempool ─ rpc ─ follower ─ engine ─ submitter
+//!   start  config ─ keys ─ genesis ─ store ─ metrics ─ mempool ─ rpc ─ actors ─ follower ─ engine ─ submitter
 //!   stop   engine ─ submitter, follower ─ rpc ─ mempool ─ metrics ─ store
 //! ```
 //!
-//! RPC comes before consensus, so that a node that catches up can be asked how far it is. The first service that
-//! cannot go on ends the node, with its reason: a restart finds the chain as it was committed.
+//! RPC comes before consensus, so that a node that catches up can be asked how far it is; and before the actors are
+//! compiled, which takes seconds. The first service that cannot go on ends the node, with its reason: a restart finds
+//! the chain as it was committed.
 
+mod compilation;
 mod error;
 mod keys;
 mod services;
@@ -20,6 +22,7 @@ use engine_malachite::MalachiteEngine;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use compilation::Compilation;
 pub use error::NodeError;
 pub use keys::NodeKeys;
 use services::Services;
@@ -67,7 +70,7 @@ pub async fn run_until(home: &Home, stop: CancellationToken) -> Result<(), NodeE
     let keys = NodeKeys::load(home, &config, &content.genesis)?;
     let services = Services::start(home, &config, &content, &keys).await?;
     // Whatever happens from here on, what was started is stopped.
-    let outcome = consensus(home, &config, keys, &services, &stop).await;
+    let outcome = vote(home, &config, content, keys, &services, &stop).await;
     services.stop().await;
     match &outcome {
         Ok(()) => tracing::info!("node stopped"),
@@ -81,6 +84,23 @@ fn read_genesis(home: &Home) -> Result<GenesisContent, NodeError> {
     let bytes =
         std::fs::read(&path).map_err(|error| NodeError::Genesis { path: path.clone(), reason: error.to_string() })?;
     GenesisContent::parse(&bytes).map_err(|error| NodeError::Genesis { path, reason: error.to_string() })
+}
+
+/// Takes part in consensus once all actors are compiled, so that no block ever waits for one.
+async fn vote(
+    home: &Home,
+    config: &Config,
+    content: GenesisContent,
+    keys: NodeKeys,
+    services: &Services,
+    stop: &CancellationToken,
+) -> Result<(), NodeError> {
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        unreadable = services.mempool.failed() => return Err(NodeError::Mempool(unreadable)),
+        compiled = Compilation::start(content, services.engine.clone())?.finish() => compiled?,
+    }
+    consensus(home, config, keys, services, stop).await
 }
 
 /// Starts consensus and what depends on its blocks, and waits for the first end.

@@ -28,6 +28,7 @@ use crate::storage::MemoryLimits;
 #[derive(Clone)]
 pub(super) struct Services {
     pub(super) chain: ChainReader,
+    pub(super) engine: Arc<Engine>,
     pub(super) mempool: Mempool,
     pub(super) verifier: Arc<Verifier>,
     pub(super) metrics: Metrics,
@@ -56,7 +57,7 @@ impl Services {
         let metrics = Metrics::new();
         // Before anything is started: a subnet's node without a way to its parent could not take part.
         let endpoints = endpoints(config, &content.genesis, &metrics)?;
-        let chain = open(home, config, content).await?;
+        let (chain, engine) = open(home, config, content).await?;
         let mut servers = Servers::default();
         if config.metrics.is_enabled {
             servers.metrics = Some(metrics::serve(metrics.clone(), config.metrics.listen, servers.stop.clone()).await?);
@@ -99,7 +100,7 @@ impl Services {
         );
         servers.rpc = Some(rpc);
         let servers = Arc::new(Mutex::new(servers));
-        Ok(Self { chain, mempool, verifier, metrics, status, endpoints, servers })
+        Ok(Self { chain, engine, mempool, verifier, metrics, status, endpoints, servers })
     }
 
     /// The follower of a subnet's parent; `None` on a root.
@@ -159,8 +160,8 @@ fn endpoints(config: &Config, genesis: &Genesis, metrics: &Metrics) -> Result<Op
     Ok(Some(Arc::new(endpoints)))
 }
 
-/// Opening builds genesis at the first start, which compiles the actors: work for a blocking thread.
-async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<ChainReader, NodeError> {
+/// Opening reads the disk and builds genesis at the first start: work for a blocking thread.
+async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<(ChainReader, Arc<Engine>), NodeError> {
     let memory = MemoryLimits {
         block_cache_bytes: config.limits.block_cache_mib << 20,
         write_buffer_bytes: config.limits.write_buffer_mib << 20,
@@ -168,10 +169,11 @@ async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<
     let (database, concurrency, content) = (home.database(), config.limits.vm_concurrency, content.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let engine = Engine::new(concurrency)?;
-        open_chain(&content, &OpenOptions { database, memory, engine })
+        let chain = open_chain(&content, &OpenOptions { database, memory, engine: engine.clone() })?;
+        Ok((chain, engine))
     });
-    let chain: Result<ChainReader, OpenError> = opened.await.map_err(|error| NodeError::service("storage", &error))?;
-    Ok(chain?)
+    let opened: Result<_, OpenError> = opened.await.map_err(|error| NodeError::service("storage", &error))?;
+    Ok(opened?)
 }
 
 fn mempool_config(config: &Config, genesis: &Genesis, keys: &NodeKeys) -> MempoolConfig {

@@ -90,7 +90,13 @@ impl Members {
         Some(&self.members[index])
     }
 
-    fn total(&self) -> u64 {
+    /// Power of the members that `is_counted`.
+    pub(crate) fn power_of(&self, is_counted: impl Fn(&VoteKey) -> bool) -> u64 {
+        self.members.iter().filter(|member| is_counted(&member.address.0)).map(|member| member.power).sum()
+    }
+
+    /// Power of all.
+    pub(crate) fn total(&self) -> u64 {
         *self.ends.last().expect("a set has at least one member")
     }
 }

@@ -14,6 +14,7 @@ use crate::certificate;
 use crate::config::timeouts;
 use crate::context::{At, Chain, Members};
 use crate::failure::Failure;
+use crate::pace;
 
 impl Handler {
     /// The height to begin with, and its rules.
@@ -133,8 +134,8 @@ async fn parameters(
     let rules = app.rules(height).await.map_err(Failure::liveness)?;
     let members = members(&rules)?;
     let policy = if rules.extensions_required { VoteExtensionPolicy::Required } else { VoteExtensionPolicy::Disabled };
-    Ok(HeightParams::new(members, timeouts(propose_timeout), Some(rules.block_interval))
-        .with_vote_extension_policy(policy))
+    let target_time = pace::target_time(rules.block_interval, rules.previous_timestamp, pace::now());
+    Ok(HeightParams::new(members, timeouts(propose_timeout), Some(target_time)).with_vote_extension_policy(policy))
 }
 
 /// The validators of a height. That there are none, or too powerful ones, no restart changes.

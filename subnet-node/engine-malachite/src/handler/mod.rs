@@ -30,8 +30,10 @@ use subnet_types::{ChainIdentity, Height};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::certified::Certified;
 use crate::context::{Chain, Members};
 use crate::failure::Failure;
+use crate::faults::Faults;
 use crate::proposals::Proposals;
 use crate::running::StatusCell;
 use crate::signing::ChainSigner;
@@ -43,6 +45,7 @@ pub(crate) struct Handler {
     pub identity: ChainIdentity,
     pub signer: ChainSigner,
     pub propose_timeout: Duration,
+    pub certified: Certified,
     pub network: mpsc::Sender<NetworkMsg<Chain>>,
     pub events: broadcast::Sender<EngineEvent>,
     pub status: Arc<StatusCell>,
@@ -62,6 +65,7 @@ struct State {
     current: Option<Current>,
     proposals: Proposals,
     streams: Streams,
+    faults: Faults,
     streams_sent: u64,
     /// Last height committed by this run, with the number of signatures in its stored certificate.
     committed: watch::Sender<Option<(Height, usize)>>,
@@ -75,6 +79,7 @@ impl Handler {
             current: None,
             proposals: Proposals::default(),
             streams: Streams::default(),
+            faults: Faults::default(),
             streams_sent: 0,
             committed: watch::Sender::new(None),
             tasks: JoinSet::new(),

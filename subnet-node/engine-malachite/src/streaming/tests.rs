@@ -61,8 +61,9 @@ proptest! {
 fn a_refused_announcement_ends_the_stream_and_keeps_nothing() {
     let mut streams = Streams::default();
     let parts = parts(&[1; 300_000], 1);
-    let first = streams.accept(peer(1), None, parts[0].clone(), |_| Err("not the proposer".to_owned()));
-    assert_eq!(first, Err(Drop::Refused("not the proposer".to_owned())));
+    let first = streams.accept(peer(1), None, parts[0].clone(), |_| Err(Refusal::fault("not the proposer")));
+    assert_eq!(first, Err(Drop::Refused(Refusal::fault("not the proposer"))));
+    assert!(first.unwrap_err().is_fault());
     assert_eq!(streams.accept(peer(1), None, parts[1].clone(), |_| Ok(())), Err(Drop::Ended));
     assert!(streams.open.is_empty());
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_api::{ConsensusEngine as _, EngineConfig, EngineKeys, RunningEngine};
+use engine_api::{ConsensusEngine as _, EngineConfig, EngineError, EngineKeys, RunningEngine};
 use engine_malachite::MalachiteEngine;
 
 use crate::support::{Behaviour, Disk, IDENTITY, Rules, TestApp, vote_seed};
@@ -54,22 +54,37 @@ impl Cluster {
 
     /// Starts a node with the vote key of validator `validator`.
     pub async fn start_as(&mut self, node: usize, validator: usize, behaviour: Behaviour) {
+        let engine = self.try_start_as(node, validator, behaviour).await.unwrap();
+        assert!(self.engines[node].replace(engine).is_none(), "node {node} runs already");
+    }
+
+    /// Lets a node listen where another one does.
+    pub fn share_port(&mut self, node: usize, other: usize) {
+        self.addresses[node] = self.addresses[other];
+    }
+
+    /// Starts an engine that is not kept.
+    pub async fn try_start_as(
+        &self,
+        node: usize,
+        validator: usize,
+        behaviour: Behaviour,
+    ) -> Result<Box<dyn RunningEngine>, EngineError> {
         let app = TestApp { behaviour, ..TestApp::new(validator, &self.disks[node], &self.rules) };
         let mut p2p_seed = vote_seed(node);
         p2p_seed[0] ^= 0x80;
         let keys = EngineKeys { vote_seed: vote_seed(validator), p2p_seed };
-        let others = self.addresses.iter().enumerate().filter(|(other, _)| *other != node);
+        let own = self.addresses[node];
         let config = EngineConfig {
             moniker: format!("{}-{node}", self.name),
             identity: IDENTITY,
-            listen: self.addresses[node],
-            peers: others.map(|(_, address)| *address).collect(),
+            listen: own,
+            peers: self.addresses.iter().copied().filter(|address| *address != own).collect(),
             wal_dir: self.folder.path().join(node.to_string()),
             propose_timeout: Duration::from_secs(1),
             connections_per_ip_max: 64,
         };
-        let engine = MalachiteEngine.start(Arc::new(app), keys, config).await.unwrap();
-        assert!(self.engines[node].replace(engine).is_none(), "node {node} runs already");
+        MalachiteEngine.start(Arc::new(app), keys, config).await
     }
 
     pub fn disk(&self, node: usize) -> &Arc<Disk> {

@@ -96,6 +96,10 @@ pub struct Behaviour {
     pub salt: u8,
     /// How long a commit takes.
     pub commit_delay: Duration,
+    /// The only height at which it takes that long.
+    pub slow_commit_at: Option<u64>,
+    /// How long the answer takes when it is asked about a live proposal again.
+    pub reask_delay: Duration,
 }
 
 #[derive(Default)]
@@ -231,6 +235,7 @@ impl SubnetApp for TestApp {
             validators: self.rules.set_at(height.get()).clone(),
             extensions_required: self.rules.extended(height.get()),
             block_interval: self.rules.block_interval,
+            previous_timestamp: self.parent(height.get()).1,
         })
     }
 
@@ -248,7 +253,12 @@ impl SubnetApp for TestApp {
     async fn validate(&self, context: ValidateContext, block: &Block) -> Result<Verdict, AppFailure> {
         let (height, round) = (context.height.get(), context.round);
         assert_eq!(height, self.disk.tip() + 1, "only the next height is judged");
-        self.disk.lock().validations.push((height, round, context.source));
+        let asked = (height, round, context.source);
+        let is_again = context.source == Source::Live && self.disk.validations().contains(&asked);
+        self.disk.lock().validations.push(asked);
+        if is_again {
+            tokio::time::sleep(self.behaviour.reask_delay).await;
+        }
         let (parent, after) = self.parent(height);
         if block.header.parent != parent || block.header.timestamp <= after {
             return Ok(Verdict::Reject("it does not follow the last block".to_owned()));
@@ -286,7 +296,9 @@ impl SubnetApp for TestApp {
         if self.behaviour.commit_fails_at == Some(height) {
             return Err(AppFailure::new("commit", "told to fail"));
         }
-        tokio::time::sleep(self.behaviour.commit_delay).await;
+        if self.behaviour.slow_commit_at.is_none_or(|slow| slow == height) {
+            tokio::time::sleep(self.behaviour.commit_delay).await;
+        }
         let mut stored = self.disk.lock();
         assert!(height <= self.disk.tip() + 1, "heights are committed in order");
         stored.committed.insert(height, decided);

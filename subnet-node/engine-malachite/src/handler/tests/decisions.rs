@@ -4,7 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn a_decision_is_acknowledged_when_committed_and_the_next_height_waits_for_it() {
-    let rules = Rules { extension_period: Some(2), ..Rules::of(&EQUAL) };
+    let block_interval = Duration::from_secs(3600);
+    let rules = Rules { extension_period: Some(2), block_interval, ..Rules::of(&EQUAL) };
     let commit_delay = Duration::from_millis(50);
     let fixture = Fixture::restarted(&Arc::default(), &rules, Behaviour { commit_delay, ..Behaviour::default() });
     fixture.round(1, 0).await;
@@ -23,10 +24,19 @@ async fn a_decision_is_acknowledged_when_committed_and_the_next_height_waits_for
     assert_eq!(fixture.disk.commits(), [1], "the next height starts after the commit");
     assert_eq!(height, At(2));
     assert!(parameters.vote_extension_policy.is_required());
-    assert_eq!(parameters.target_time, Some(rules.block_interval));
+    assert_eq!(parameters.target_time, Some(block_interval), "an hour has not passed since the block before");
     acknowledged.await.unwrap();
     assert_eq!(fixture.disk.upgrades(), 1);
     assert_eq!(fixture.disk.committed(1).unwrap().certificate.signatures.len(), 4);
+    fixture.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_height_that_begins_late_is_to_take_less_time() {
+    // The test chain's genesis is of 1970.
+    let fixture = Fixture::new(&Rules::of(&EQUAL));
+    let (height, parameters) = fixture.ask(|reply| AppMsg::ConsensusReady { reply }).await.unwrap();
+    assert_eq!((height, parameters.target_time), (At(1), Some(Duration::ZERO)));
     fixture.end().await.unwrap();
 }
 
@@ -67,6 +77,11 @@ async fn synced_blocks_are_judged_as_certified_and_anything_else_is_the_peers_fa
     other_chain.chain.0[0] ^= 1;
     let foreign = proto::block::encode(&other_chain, &payload);
     assert!(matches!(fixture.synced(1, foreign).await, SyncedValueOutcome::PeerFault));
+    let (_, other, _) = fixture.proposal(2, 1);
+    fixture.verify(1, &other).await;
+    assert!(matches!(fixture.synced(1, encoded.clone()).await, SyncedValueOutcome::PeerFault));
+    assert_eq!((fixture.disk.undecided(), fixture.disk.validations().len()), (0, 0), "another block costs nothing");
+    fixture.verify(1, &block).await;
     match fixture.synced(1, encoded).await {
         SyncedValueOutcome::Verdict(value) => assert_eq!(value.value, BlockId(block.id())),
         other => panic!("{other:?}"),

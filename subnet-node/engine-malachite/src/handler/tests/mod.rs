@@ -13,11 +13,11 @@ use arc_malachitebft_app_channel::app::consensus::Role;
 use arc_malachitebft_app_channel::app::engine::host::{Next, SyncedValueOutcome};
 use arc_malachitebft_app_channel::app::streaming::{StreamId, StreamMessage};
 use arc_malachitebft_app_channel::app::types::core::{
-    CommitCertificate, CommitSignature, Round, Validator as _, Validity, VoteExtensions,
+    CommitCertificate, CommitSignature, NilOrVal, Round, Validator as _, Validity, VoteExtensions, VoteType,
 };
 use arc_malachitebft_app_channel::app::types::sync::RawDecidedValue;
 use arc_malachitebft_app_channel::app::types::{MisbehaviorEvidence, PeerId, ProposedValue};
-use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
+use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply, Signer as _, Verifier as _};
 use bytes::Bytes;
 use engine_api::{Block, Source};
 use proto::block::BLOCK_BYTES_MAX;
@@ -27,10 +27,11 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Handler;
-use crate::context::{Address, At, BlockId, Chain, Members, ProposalInit, ProposalPart};
+use crate::certified::Certified;
+use crate::context::{Address, At, BlockId, Chain, Members, ProposalInit, ProposalPart, Vote};
 use crate::failure::Failure;
 use crate::running::StatusCell;
-use crate::signing::ChainSigner;
+use crate::signing::{ChainSigner, ChainVerifier};
 use crate::streaming::{CHUNK_BYTES, split};
 
 const EQUAL: [(usize, u64); 4] = [(0, 10), (1, 10), (2, 10), (3, 10)];
@@ -42,6 +43,7 @@ struct Fixture {
     handler: JoinHandle<Result<(), Failure>>,
     disk: Arc<Disk>,
     rules: Rules,
+    certified: Certified,
 }
 
 impl Fixture {
@@ -52,7 +54,9 @@ impl Fixture {
     fn restarted(disk: &Arc<Disk>, rules: &Rules, behaviour: Behaviour) -> Self {
         let (questions, asked) = mpsc::channel(8);
         let (sent, network) = mpsc::channel(1000);
+        let certified = Certified::default();
         let handler = Handler {
+            certified: certified.clone(),
             app: Arc::new(TestApp { behaviour, ..TestApp::new(0, disk, rules) }),
             identity: IDENTITY,
             signer: ChainSigner::new(IDENTITY, &vote_seed(0)),
@@ -63,7 +67,7 @@ impl Fixture {
             stream_prefix: 7,
         };
         let handler = tokio::spawn(handler.run(asked));
-        Self { questions, network, handler, disk: disk.clone(), rules: rules.clone() }
+        Self { questions, network, handler, disk: disk.clone(), rules: rules.clone(), certified }
     }
 
     /// Asks and waits for the answer; `None` when the handler gives none.
@@ -120,6 +124,24 @@ impl Fixture {
             reply,
         });
         answer.await.expect("a synced value is always answered")
+    }
+
+    /// Verifies the precommits of validators 0 to 2 for a block, as Malachite does with those in a certificate.
+    async fn verify(&self, height: u64, block: &Block) {
+        let verifier = ChainVerifier { identity: IDENTITY, certified: self.certified.clone() };
+        for index in 0..3 {
+            let vote = Vote {
+                kind: VoteType::Precommit,
+                height: At(height),
+                round: Round::new(0),
+                value: NilOrVal::Val(BlockId(block.id())),
+                address: Address(vote_key(index)),
+                extension: None,
+            };
+            let signed = ChainSigner::new(IDENTITY, &vote_seed(index)).sign_vote(vote).await.unwrap();
+            let verified = verifier.verify_signed_vote(&signed.message, &signed.signature, &vote_key(index)).await;
+            assert!(verified.unwrap().is_valid());
+        }
     }
 
     async fn decide(&self, height: u64, block: BlockId, signers: u8) -> Option<()> {

@@ -117,6 +117,25 @@ async fn a_block_that_cannot_be_confirmed_is_withheld_stored_and_asked_about_in_
 }
 
 #[tokio::test]
+async fn a_round_does_not_wait_for_open_blocks_that_take_long_to_confirm() {
+    let rules = Rules::of(&EQUAL);
+    let reask_delay = Duration::from_secs(60);
+    let behaviour = Behaviour { never_confirms: BTreeSet::from([1]), reask_delay, ..Behaviour::default() };
+    let fixture = Fixture::restarted(&Arc::default(), &rules, behaviour);
+    fixture.round(1, 0).await;
+    for (index, name) in [(1, "a"), (2, "b"), (3, "c")] {
+        let (init, _, encoded) = fixture.proposal(index, 1);
+        assert_eq!(fixture.parts(split(init, encoded, stream(name))).await, None, "the vote is withheld");
+    }
+    let started = std::time::Instant::now();
+    assert_eq!(fixture.round(1, 1).await, []);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    let asked = fixture.disk.validations();
+    assert_eq!(asked.len(), 6, "all were asked about again: {asked:?}");
+    fixture.handler.abort();
+}
+
+#[tokio::test]
 async fn a_rejected_block_is_answered_as_invalid() {
     let rules = Rules::of(&EQUAL);
     let rejects = BTreeSet::from([1]);
