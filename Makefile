@@ -11,7 +11,7 @@ test:            ## Every test of the workspace
 	@scripts/test.sh
 
 lint:            ## Formatting and clippy, warnings denied
-	@scripts/setup.sh
+	@scripts/setup.sh --lint
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 
@@ -23,5 +23,5 @@ bundle:          ## Rebuilds the actors' wasm (installs its toolchain when root)
 	@scripts/install-wasm-toolchain.sh
 	@scripts/build-bundle.sh
 
-bundle-check:    ## Fails when the committed bundle is not what the actors' sources give
+bundle-check:    ## Fails when the committed bundle is not what the sources give (BUNDLE_REBUILD=1: only a rebuild will do)
 	@scripts/check-bundle.sh

@@ -1,7 +1,7 @@
 //! Our answers have the shapes of FRC-0104, the Common Node API.
 //!
 //! The specification is not part of this repository. Set `FRC_0104` to the path of `common-node-api.json` to check
-//! against it; by default it is looked for beside the project.
+//! against it; by default it is looked for beside the project. `scripts/test.sh` says whether it is there.
 
 mod rpc_support;
 
@@ -22,11 +22,13 @@ const BEYOND_THE_SPECIFICATION: [&str; 4] = [
 ];
 
 fn specification() -> Option<Value> {
-    let path = std::env::var_os("FRC_0104")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(DEFAULT_PLACE));
+    let named = std::env::var_os("FRC_0104").map(PathBuf::from);
+    let is_named = named.is_some();
+    let path = named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(DEFAULT_PLACE));
     match std::fs::read(&path) {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).expect("the specification is JSON")),
+        // Whoever names it wants the check.
+        Err(error) if is_named => panic!("FRC_0104 names {}, which cannot be read: {error}", path.display()),
         Err(error) => {
             eprintln!("NOT CHECKED against FRC-0104: {} cannot be read ({error}).", path.display());
             eprintln!("Set FRC_0104 to the path of common-node-api.json from the FIPs repository to check.");

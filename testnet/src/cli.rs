@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use subnet_types::subnet_id::parse_address;
 
+use crate::process::end_with_launcher;
+
 /// Environment variable from which the command line and the node take the password of keys.
 pub const PASSWORD_VARIABLE: &str = keystore::PASSWORD_VARIABLE;
 
@@ -44,19 +46,17 @@ impl NodeCli {
         &self.program
     }
 
-    /// Runs one command and reads the JSON object that it prints.
+    /// Runs one command and reads the JSON object that it prints. Like a node, it ends with the thread that starts it.
     ///
     /// # Errors
     /// When it cannot be run or fails; the error holds the command and what it said.
     pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> anyhow::Result<Value> {
         let shown = shown(arguments);
-        let output = tokio::process::Command::new(&self.program)
-            .args(arguments)
-            .arg("--json")
-            .env(PASSWORD_VARIABLE, PASSWORD)
-            .stdin(Stdio::null())
-            // Ctrl-C is for the launcher alone, and a command must not outlive the step that wanted it.
-            .process_group(0)
+        let mut command = std::process::Command::new(&self.program);
+        command.args(arguments).arg("--json").env(PASSWORD_VARIABLE, PASSWORD).stdin(Stdio::null());
+        end_with_launcher(&mut command);
+        let output = tokio::process::Command::from(command)
+            // It must not outlive the step that wanted it either.
             .kill_on_drop(true)
             .output()
             .await

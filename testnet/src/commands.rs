@@ -11,7 +11,7 @@ use crate::cli::{NodeCli, PASSWORD, PASSWORD_VARIABLE};
 use crate::fleet::Fleet;
 use crate::folder::{Folder, FolderLock};
 use crate::network::Network;
-use crate::progress::Progress;
+use crate::progress::{Progress, millis};
 use crate::report::Report;
 use crate::story;
 use crate::topology::Topology;
@@ -51,7 +51,8 @@ impl Stage {
         let folder = Folder::open(&options.folder)?;
         let lock = folder.lock()?;
         // A launcher that was killed left no process behind, but perhaps its list of them.
-        folder.end_all()?;
+        folder.end_left(&lock)?;
+        folder.write_run(vec![])?;
         folder.clear(&lock)?;
         let fleet = Fleet::new(folder.clone());
         let network = Network::new(folder.clone(), NodeCli::new(program), fleet.clone());
@@ -118,7 +119,9 @@ pub async fn demo(options: &Options, topology: &Topology, transfers: usize) -> a
     };
     report.ok = matches!(ending, Ok(Ending::Done)) && report.supply.conserved && report.state_roots_agree;
     report.memory_mb_max = Some(stage.fleet.memory_max().div_ceil(1_000_000));
+    report.node_start_ms_max = stage.network.start_max().map(millis);
     stage.clear();
+    report.steps = stage.progress.steps();
     report.write(&stage.folder.report()).context("writing the report")?;
     summarize(&stage.progress, &stage.folder, &report);
     ending
@@ -194,12 +197,17 @@ fn summarize(progress: &Progress, folder: &Folder, report: &Report) {
         ));
     }
     progress.say(&format!(
-        "  checkpoints: {} accepted, {} gas and {} bytes each (medians)",
+        "  checkpoints: {} accepted {} root blocks after their certificate, {} gas and {} bytes each (medians)",
         report.checkpoints.accepted,
+        known(report.checkpoints.parent_blocks_p50),
         known(report.checkpoints.gas_p50),
         known(report.checkpoints.bytes_p50)
     ));
-    progress.say(&format!("  memory of the largest node: {} MB", known(report.memory_mb_max)));
+    progress.say(&format!(
+        "  nodes: {} MB of memory for the largest, {} ms from start to RPC for the slowest",
+        known(report.memory_mb_max),
+        known(report.node_start_ms_max)
+    ));
     let verdict = if report.ok { "ok" } else { "NOT OK" };
     progress.say(&format!("{verdict}: {}", shown(&folder.report())));
 }

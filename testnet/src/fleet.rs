@@ -8,11 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use nix::unistd::Pid;
 
-use crate::folder::{Folder, RunFile};
+use crate::folder::Folder;
 use crate::process::{Process, Program};
-use crate::record::{ProcessRecord, started_ticks};
 
 /// How often the processes are looked after.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -87,14 +85,8 @@ impl Fleet {
     }
 
     fn write_down(&self) -> anyhow::Result<()> {
-        let me = Pid::this();
-        let launcher = started_ticks(me).map(|started_ticks| ProcessRecord {
-            name: "the launcher".to_owned(),
-            pid: me.as_raw(),
-            started_ticks,
-        });
         let nodes = self.lock().processes.values().filter_map(Process::record).collect();
-        Ok(self.folder.write_run(&RunFile { launcher, nodes })?)
+        Ok(self.folder.write_run(nodes)?)
     }
 
     /// Returns only when a process ended that nobody asked to end.

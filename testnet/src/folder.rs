@@ -5,24 +5,28 @@
 //! <folder>/logs/<chain>-<n>.log  what each node printed
 //! <folder>/nodes/<chain>-<n>/    each node's home
 //! <folder>/accounts/<chain>/     keys of the named accounts
-//! <folder>/run.json              the processes of the running testnet, for `down`
+//! <folder>/run.json              the launcher at work and its nodes, for `down`
 //! <folder>/lock                  held by the launcher at work
 //! ```
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::process::ProcessError;
+use crate::process::{POLL, ProcessError};
 use crate::record::ProcessRecord;
 
-/// How long `down` waits for a process that it asked to end. A launcher needs as long as its slowest node.
+/// How long `down` waits for a process that it asked to end, and for a launcher that has the lock to write itself down.
+/// A launcher needs as long as its slowest node.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Name of the launcher in the run file.
+const LAUNCHER: &str = "the launcher";
 
 /// Bytes of a run file. One with every process of the largest topology stays far below.
 const RUN_FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -33,6 +37,12 @@ pub enum FolderError {
     /// Another launcher works in it.
     #[error("another testnet runs in {path}; `testnet down` ends it, `--dir` chooses another folder")]
     Busy {
+        /// Which folder.
+        path: String,
+    },
+    /// Somebody holds the lock who does not say who it is.
+    #[error("somebody holds {path}/lock but is not in {path}/run.json; look for a testnet with `ps`")]
+    Unknown {
         /// Which folder.
         path: String,
     },
@@ -161,11 +171,16 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes down which processes run.
+    /// Writes down this launcher and the nodes that it has started so far. The first time is before the first node, so
+    /// that `down` finds a launcher that is still setting up.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_run(&self, run: &RunFile) -> Result<(), FolderError> {
+    pub fn write_run(&self, nodes: Vec<ProcessRecord>) -> Result<(), FolderError> {
+        self.replace_run(&RunFile { launcher: Some(ProcessRecord::own(LAUNCHER)?), nodes })
+    }
+
+    fn replace_run(&self, run: &RunFile) -> Result<(), FolderError> {
         let path = self.run_file();
         let partial = path.with_extension("partial");
         let text = serde_json::to_string_pretty(run).expect("names and numbers have a JSON form");
@@ -185,7 +200,11 @@ impl Folder {
         }
     }
 
-    fn read_run(&self) -> Result<RunFile, FolderError> {
+    /// The processes that are written down.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_run(&self) -> Result<RunFile, FolderError> {
         let path = self.run_file();
         let wrong = |reason: String| FolderError::RunFile { path: path.display().to_string(), reason };
         match std::fs::metadata(&path) {
@@ -200,11 +219,41 @@ impl Folder {
         serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
     }
 
-    /// Ends the processes that were written down, and nothing else. Returns the names of those that ran.
+    /// Ends the launcher at work and the processes that were written down, and nothing else. Returns the names of those
+    /// that ran.
+    ///
+    /// It is done when nobody holds the lock: a launcher takes it before it does anything, and writes itself down next.
     ///
     /// # Errors
-    /// When the file cannot be read or a process cannot be ended.
+    /// When the file cannot be read, a process cannot be ended, or whoever holds the lock is not written down.
     pub fn end_all(&self) -> Result<Vec<String>, FolderError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut ended = self.end_written_down()?;
+        let lock = loop {
+            match self.lock() {
+                Ok(lock) => break lock,
+                Err(FolderError::Busy { .. }) if Instant::now() < deadline => {
+                    std::thread::sleep(POLL);
+                    ended.extend(self.end_written_down()?);
+                }
+                Err(FolderError::Busy { path }) => return Err(FolderError::Unknown { path }),
+                Err(error) => return Err(error),
+            }
+        };
+        self.end_left(&lock)?;
+        Ok(ended)
+    }
+
+    /// Ends what an earlier launcher left and forgets it. The caller holds the lock, so that launcher is gone.
+    ///
+    /// # Errors
+    /// When the file cannot be read or removed or a process cannot be ended.
+    pub fn end_left(&self, _lock: &FolderLock) -> Result<(), FolderError> {
+        self.end_written_down()?;
+        self.remove_run()
+    }
+
+    fn end_written_down(&self) -> Result<Vec<String>, FolderError> {
         let run = self.read_run()?;
         let mut ended = Vec::new();
         // The launcher first: it ends its nodes in order. What is left then lost its launcher.
@@ -213,7 +262,6 @@ impl Folder {
                 ended.push(record.name.clone());
             }
         }
-        self.remove_run()?;
         Ok(ended)
     }
 }
@@ -252,10 +300,38 @@ mod tests {
         process.start().expect("starts");
         let record = process.record().expect("runs");
         let reused = ProcessRecord { name: "other".to_owned(), pid: std::process::id() as i32, started_ticks: 1 };
-        folder.write_run(&RunFile { launcher: None, nodes: vec![record, reused] }).expect("writes");
+        folder.replace_run(&RunFile { launcher: None, nodes: vec![record, reused] }).expect("writes");
         assert_eq!(folder.end_all().expect("ends"), ["root-0"]);
         assert!(!process.is_running());
         assert_eq!(folder.end_all().expect("nothing is left"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_launcher_is_written_down_with_its_nodes() {
+        let (_place, folder) = folder();
+        folder.write_run(vec![]).expect("writes");
+        let run = folder.read_run().expect("reads");
+        let launcher = run.launcher.expect("is written down");
+        assert_eq!((launcher.pid, run.nodes), (std::process::id() as i32, vec![]));
+        assert!(launcher.is_alive());
+    }
+
+    #[test]
+    fn down_waits_for_whoever_holds_the_lock() {
+        let (_place, folder) = folder();
+        let lock = folder.lock().expect("is free");
+        let (seen, release) = std::sync::mpsc::channel();
+        let other = folder.clone();
+        let down = std::thread::spawn(move || {
+            seen.send(()).expect("is heard");
+            other.end_all()
+        });
+        release.recv().expect("it works");
+        // A launcher between taking the lock and writing itself down, which goes away by itself.
+        std::thread::sleep(POLL * 5);
+        assert!(!down.is_finished(), "nothing is written down yet");
+        drop(lock);
+        assert_eq!(down.join().expect("no panic").expect("ends"), Vec::<String>::new());
     }
 
     #[test]

@@ -1,30 +1,25 @@
-//! Reads the blocks of both chains and adds up what the supply equation needs.
+//! What the blocks of both chains say of the value between them, message by message.
 //!
-//! Everything comes from signed messages and their receipts, from what blocks brought from the parent, and from raw
-//! balances. No counter of an actor is asked for.
+//! Everything comes from signed messages and their receipts, and from what blocks brought from the parent. No counter of
+//! an actor is asked for: the counters are what this is compared with. [`crate::read`] brings the blocks.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use cid::Cid;
 use client::api::ReceiptJson;
 use fvm_ipld_encoding::{RawBytes, from_slice};
-use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use subnet_types::actors::{
-    EnqueueReturn, FIRST_USER_ID, FundParams, GATEWAY_ID, SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint,
-    gateway,
+    DeliverBatchParams, EnqueueReturn, FundParams, GATEWAY_ID, SYSTEM_ID, SubmitCheckpointParams,
+    SubmitCheckpointReturn, checkpoint, gateway,
 };
-use subnet_types::{Height, Nonce, Sequence, SubnetId};
+use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::{Digest, Height, Nonce, Sequence, SubnetId};
 
-use crate::remote::Remote;
-use crate::supply::{ChildSide, ParentSide};
-
-/// How many ids without an actor, one after another, end the search for balances. Ids are given out without gaps, but a
-/// message that fails may use some up.
-const MISSING_IDS_MAX: u64 = 50;
+use crate::supply::{Counters, ParentSide};
 
 /// A message in a block and what came of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +49,17 @@ pub struct Accepted {
     pub signed_bytes: usize,
 }
 
+/// A bottom-up message of an accepted checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Which.
+    pub id: Digest,
+    /// Its value and fee.
+    pub amount: TokenAmount,
+    /// Whether it brings back what the child refused.
+    pub is_receipt: bool,
+}
+
 /// What the parent's blocks say of one child.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParentLedger {
@@ -61,8 +67,11 @@ pub struct ParentLedger {
     pub staked: TokenAmount,
     /// What was funded, by nonce.
     pub funded: BTreeMap<Nonce, TokenAmount>,
-    /// Bottom-up messages that accepted checkpoints carried, by nonce.
-    pub carried: BTreeMap<Nonce, TokenAmount>,
+    /// The parent's queue for the child from its first message on: what was funded, and receipts for what the parent
+    /// refused, in which value goes back.
+    pub queued: BTreeMap<Nonce, TokenAmount>,
+    /// Bottom-up messages of accepted checkpoints, as far as somebody brought them, by nonce.
+    pub carried: BTreeMap<Nonce, Carried>,
     /// Accepted checkpoints, in order.
     pub accepted: Vec<Accepted>,
     /// The next bottom-up nonce to deliver.
@@ -103,9 +112,45 @@ impl ParentLedger {
         } else if is_actor && message.method_num == checkpoint::SUBMIT_CHECKPOINT {
             self.take_checkpoint(height, executed)?;
         } else if is_actor && message.method_num == checkpoint::DELIVER_BATCH {
+            let params: DeliverBatchParams = decode(&executed.message.params, "DeliverBatch")?;
+            self.carry(&params.messages);
             self.take_cursor(&executed.receipt)?;
         }
         Ok(())
+    }
+
+    /// Takes in the next message of the parent's queue for the child. The blocks that funded it or refused what it
+    /// answers were taken in before.
+    ///
+    /// # Errors
+    /// When nothing in those blocks explains it.
+    pub fn take_queued(&mut self, message: &CrossMessage) -> anyhow::Result<()> {
+        let (nonce, amount) = (message.nonce, message.amount());
+        let next = Nonce::new(self.queued.len() as u64);
+        ensure!(nonce == next, "message {nonce} was queued for the child where {next} had to follow");
+        let expected = match &message.kind {
+            CrossKind::Receipt { of, .. } => {
+                self.carried.values().find(|carried| carried.id == *of).map(|carried| &carried.amount)
+            }
+            _ => self.funded.get(&nonce),
+        };
+        ensure!(
+            expected == Some(&amount),
+            "message {nonce} was queued for the child with {} attoFIL, the parent's blocks say {:?}",
+            amount.atto(),
+            expected.map(|amount| amount.atto().to_string())
+        );
+        self.queued.insert(nonce, amount);
+        Ok(())
+    }
+
+    // Who delivers a batch brings all of it again, so a message may come twice; the actor compared both with the root.
+    fn carry(&mut self, messages: &[CrossMessage]) {
+        for message in messages {
+            let is_receipt = matches!(message.kind, CrossKind::Receipt { .. });
+            let carried = Carried { id: message.id, amount: message.amount(), is_receipt };
+            self.carried.insert(message.nonce, carried);
+        }
     }
 
     fn take_checkpoint(&mut self, height: Height, executed: &Executed) -> anyhow::Result<()> {
@@ -113,9 +158,7 @@ impl ParentLedger {
         let expected = self.accepted.last().map_or(Sequence::new(1), |last| last.sequence.next());
         let sequence = params.checkpoint.sequence;
         ensure!(sequence == expected, "checkpoint {sequence} was accepted where {expected} had to follow");
-        for carried in &params.messages {
-            self.carried.insert(carried.nonce, carried.amount());
-        }
+        self.carry(&params.messages);
         self.burned_reported += &params.checkpoint.burned;
         self.accepted.push(Accepted {
             sequence,
@@ -135,15 +178,27 @@ impl ParentLedger {
         Ok(())
     }
 
-    /// The parent's side of the equation, given the checkpoint actor's balance.
-    pub fn side(&self, actor_balance: TokenAmount) -> ParentSide {
-        ParentSide {
+    /// Receipts among the bottom-up messages: what the child refused, and sent back up.
+    pub fn receipts_up(&self) -> TokenAmount {
+        self.carried.values().filter(|carried| carried.is_receipt).map(|carried| &carried.amount).sum()
+    }
+
+    /// The parent's side of the equation, given what the checkpoint actor says and holds.
+    ///
+    /// # Errors
+    /// When something was funded that is not in the queue.
+    pub fn side(&self, counters: Counters, actor_balance: TokenAmount) -> anyhow::Result<ParentSide> {
+        if let Some(lost) = self.funded.keys().find(|nonce| !self.queued.contains_key(nonce)) {
+            anyhow::bail!("message {lost} was funded and is not in the parent's queue for the child");
+        }
+        Ok(ParentSide {
+            counters,
             actor_balance,
             staked: self.staked.clone(),
-            funded: self.funded.values().sum(),
-            delivered: self.carried.range(..self.next_delivery).map(|(_, amount)| amount).sum(),
+            queued: self.queued.values().sum(),
+            delivered: self.carried.range(..self.next_delivery).map(|(_, carried)| &carried.amount).sum(),
             burned_reported: self.burned_reported.clone(),
-        }
+        })
     }
 }
 
@@ -154,85 +209,24 @@ pub fn released(executed: &Executed) -> Option<&TokenAmount> {
     (is_release && executed.receipt.exit_code == 0).then_some(&message.value)
 }
 
+/// Whether a message of the child gave value to its system actor, and how much. The actor holds the mint reserve, but
+/// anybody may give it something, which does not make that any less minted.
+pub fn given_to_system(executed: &Executed) -> Option<&TokenAmount> {
+    let is_gift = executed.message.to == Address::new_id(SYSTEM_ID) && executed.receipt.exit_code == 0;
+    is_gift.then_some(&executed.message.value)
+}
+
 fn decode<T: serde::de::DeserializeOwned>(params: &RawBytes, method: &'static str) -> anyhow::Result<T> {
     from_slice(params.bytes()).with_context(|| format!("parameters of a {method} that succeeded"))
-}
-
-/// Reads the parent's blocks up to `to`.
-///
-/// # Errors
-/// When the node cannot be read or what it says contradicts itself.
-pub async fn read_parent(
-    remote: &Remote,
-    to: Height,
-    child: &SubnetId,
-    actor: Address,
-) -> anyhow::Result<(ParentLedger, ParentSide)> {
-    let id = remote.lookup_id(&actor, to).await?;
-    let names = [actor, Address::new_id(id)];
-    let mut ledger = ParentLedger::default();
-    for height in (1..=to.get()).map(Height::new) {
-        let is_relevant = |message: &Message| names.contains(&message.to) || message.to == Address::new_id(GATEWAY_ID);
-        for executed in remote.executed(height, is_relevant).await? {
-            ledger.take(height, &executed, child, &names)?;
-        }
-    }
-    let balance = remote.balance_at(id, to).await?.context("the checkpoint actor has vanished")?;
-    let side = ledger.side(balance);
-    Ok((ledger, side))
-}
-
-/// Reads the child's blocks and balances up to `to`. `funded` is what the parent queued, by nonce.
-///
-/// # Errors
-/// When the node cannot be read, or the child applied what the parent never queued.
-pub async fn read_child(
-    remote: &Remote,
-    to: Height,
-    funded: &BTreeMap<Nonce, TokenAmount>,
-) -> anyhow::Result<ChildSide> {
-    let mut released_total = TokenAmount::default();
-    let mut applied_count = 0;
-    for height in (1..=to.get()).map(Height::new) {
-        let block = remote.block(height).await?;
-        applied_count += block.parent_update.map_or(0, |update| u64::from(update.messages));
-        let is_to_gateway = |message: &Message| message.to == Address::new_id(GATEWAY_ID);
-        for executed in remote.executed(height, is_to_gateway).await? {
-            released_total += released(&executed).cloned().unwrap_or_default();
-        }
-    }
-    let applied = funded.range(..Nonce::new(applied_count)).map(|(_, amount)| amount);
-    if (applied.clone().count() as u64) < applied_count {
-        bail!("the child applied {applied_count} messages, the parent queued {}", funded.len());
-    }
-    Ok(ChildSide { applied: applied.sum(), balances: balances(remote, to).await?, released: released_total })
-}
-
-async fn balances(remote: &Remote, at: Height) -> anyhow::Result<BTreeMap<ActorID, TokenAmount>> {
-    let mut found = BTreeMap::new();
-    let mut missing = 0;
-    for id in 0.. {
-        match remote.balance_at(id, at).await? {
-            Some(balance) => {
-                found.insert(id, balance);
-                missing = 0;
-            }
-            None => missing += 1,
-        }
-        // The singletons below the first user id are sparse.
-        if id >= FIRST_USER_ID && missing > MISSING_IDS_MAX {
-            break;
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use client::api::JsonBytes;
-    use subnet_types::Digest;
+    use fvm_shared::error::ExitCode;
     use subnet_types::actors::ReleaseParams;
+    use subnet_types::cross::CrossAddress;
     use subnet_types::hash::encode;
 
     fn child() -> SubnetId {
@@ -266,6 +260,26 @@ mod tests {
         executed(Address::new_id(GATEWAY_ID), gateway::FUND, value, encode(&params), encode(&returned))
     }
 
+    fn crossing(nonce: u64, value: u64, kind: CrossKind) -> CrossMessage {
+        let at = || CrossAddress { subnet: child(), address: actor() };
+        CrossMessage {
+            id: Digest([nonce as u8; 32]),
+            origin: at(),
+            origin_sequence: nonce,
+            destination: at(),
+            value: TokenAmount::from_atto(value),
+            kind,
+            nonce: Nonce::new(nonce),
+            gas_limit: 0,
+            fee: TokenAmount::default(),
+            expires: None,
+        }
+    }
+
+    fn side(ledger: &ParentLedger) -> anyhow::Result<ParentSide> {
+        ledger.side(Counters::default(), TokenAmount::default())
+    }
+
     fn taken(messages: &[Executed]) -> anyhow::Result<ParentLedger> {
         let mut ledger = ParentLedger::default();
         for message in messages {
@@ -281,9 +295,46 @@ mod tests {
         failed.receipt.exit_code = 16;
         let join = executed(Address::new_id(1000), checkpoint::JOIN, 7, vec![], vec![]);
         let stranger = executed(Address::new_id(1001), checkpoint::JOIN, 9, vec![], vec![]);
-        let ledger = taken(&[fund(0, 10, child()), fund(0, 99, other), failed, join, stranger]).expect("reads");
-        let side = ledger.side(TokenAmount::from_atto(17));
-        assert_eq!((side.funded, side.staked), (TokenAmount::from_atto(10), TokenAmount::from_atto(7)));
+        let mut ledger = taken(&[fund(0, 10, child()), fund(0, 99, other), failed, join, stranger]).expect("reads");
+        let lost = side(&ledger).expect_err("it is not queued").to_string();
+        assert!(lost.contains("message 0"), "{lost}");
+        ledger.take_queued(&crossing(0, 10, CrossKind::Transfer)).expect("was funded");
+        let side = side(&ledger).expect("adds up");
+        assert_eq!((side.queued, side.staked), (TokenAmount::from_atto(10), TokenAmount::from_atto(7)));
+    }
+
+    #[test]
+    fn what_is_queued_must_be_funded_or_answer_a_message_that_came_up() {
+        let mut ledger = taken(&[fund(0, 10, child()), fund(1, 20, child())]).expect("reads");
+        assert!(ledger.take_queued(&crossing(1, 20, CrossKind::Transfer)).is_err(), "the first one is left out");
+        assert!(ledger.take_queued(&crossing(0, 11, CrossKind::Transfer)).is_err(), "more than was funded");
+        ledger.take_queued(&crossing(0, 10, CrossKind::Transfer)).expect("was funded");
+        ledger.take_queued(&crossing(1, 20, CrossKind::Transfer)).expect("was funded");
+        let receipt = || CrossKind::Receipt {
+            of: crossing(7, 5, CrossKind::Transfer).id,
+            exit_code: ExitCode::new(107),
+            return_data: RawBytes::default(),
+        };
+        assert!(ledger.take_queued(&crossing(2, 5, receipt())).is_err(), "nothing came up");
+        ledger.carry(&[crossing(7, 5, CrossKind::Transfer)]);
+        assert!(ledger.take_queued(&crossing(2, 6, receipt())).is_err(), "more than came up");
+        ledger.take_queued(&crossing(2, 5, receipt())).expect("came up");
+        assert_eq!(side(&ledger).expect("adds up").queued, TokenAmount::from_atto(35));
+    }
+
+    #[test]
+    fn messages_that_only_a_later_delivery_brings_count_when_they_are_delivered() {
+        let messages = vec![crossing(0, 5, CrossKind::Transfer), crossing(1, 6, CrossKind::Transfer)];
+        let deliver = |next: u64| {
+            let params = DeliverBatchParams { sequence: Sequence::new(1), messages: messages.clone() };
+            let returned = SubmitCheckpointReturn { next_nonce: Nonce::new(next), undelivered: 2 - next };
+            executed(Address::new_id(1000), checkpoint::DELIVER_BATCH, 0, encode(&params), encode(&returned))
+        };
+        let ledger = taken(&[deliver(1)]).expect("reads");
+        assert_eq!(side(&ledger).expect("adds up").delivered, TokenAmount::from_atto(5));
+        let ledger = taken(&[deliver(1), deliver(2)]).expect("reads");
+        assert_eq!(side(&ledger).expect("adds up").delivered, TokenAmount::from_atto(11));
+        assert!(taken(&[deliver(2), deliver(1)]).is_err(), "a cursor does not go back");
     }
 
     #[test]
@@ -295,10 +346,10 @@ mod tests {
 
     #[test]
     fn only_delivered_messages_have_left_custody() {
-        let carried =
-            [(0, 5), (1, 6), (2, 7)].map(|(nonce, amount)| (Nonce::new(nonce), TokenAmount::from_atto(amount)));
-        let ledger = ParentLedger { carried: carried.into(), next_delivery: Nonce::new(2), ..ParentLedger::default() };
-        assert_eq!(ledger.side(TokenAmount::default()).delivered, TokenAmount::from_atto(11));
+        let mut ledger = ParentLedger { next_delivery: Nonce::new(2), ..ParentLedger::default() };
+        ledger.carry(&[(0, 5), (1, 6), (2, 7)].map(|(nonce, value)| crossing(nonce, value, CrossKind::Transfer)));
+        assert_eq!(side(&ledger).expect("adds up").delivered, TokenAmount::from_atto(11));
+        assert_eq!(ledger.receipts_up(), TokenAmount::default());
     }
 
     #[test]
@@ -311,5 +362,8 @@ mod tests {
         release.receipt.exit_code = 0;
         release.message.method_num = gateway::FUND;
         assert_eq!(released(&release), None);
+        assert_eq!(given_to_system(&release), None);
+        release.message.to = Address::new_id(SYSTEM_ID);
+        assert_eq!(given_to_system(&release), Some(&TokenAmount::from_atto(8)));
     }
 }

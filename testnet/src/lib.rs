@@ -7,7 +7,7 @@
 //! main ─▶ commands ─▶ story ─▶ network ─▶ cli (subnet-node …)       what users do
 //!             │         │         └─────▶ fleet ─▶ process          what runs
 //!             │         ├─▶ load, remote, watch                     over RPC
-//!             │         └─▶ ledger ─▶ supply, agreement             what must hold
+//!             │         └─▶ read ─▶ ledger ─▶ supply; agreement     what must hold
 //!             └─▶ folder, progress, report
 //! ```
 
@@ -25,6 +25,7 @@ pub mod network;
 pub mod ports;
 pub mod process;
 pub mod progress;
+pub mod read;
 pub mod record;
 pub mod remote;
 pub mod report;

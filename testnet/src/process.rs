@@ -111,8 +111,7 @@ impl Process {
 
     /// Starts it, or starts it again after it ended.
     ///
-    /// The kernel ends the process when the *thread* that calls this ends, so call it from a thread that lives as
-    /// long as the process should: the main thread.
+    /// The kernel ends the process when the *thread* that calls this ends (see [`end_with_launcher`]).
     ///
     /// # Errors
     /// When the log cannot be opened or the program cannot be run.
@@ -130,17 +129,8 @@ impl Process {
             .envs(self.program.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log)
-            .process_group(0);
-        let launcher = Pid::this();
-        // SAFETY: between fork and exec only `prctl` and `getppid` run, both async-signal-safe and without allocation.
-        unsafe {
-            command.pre_exec(move || {
-                prctl::set_pdeathsig(Signal::SIGKILL)?;
-                // The launcher may have died before the line above; then nobody would ever end this process.
-                if getppid() == launcher { Ok(()) } else { Err(io::Error::from_raw_os_error(nix::libc::ESRCH)) }
-            });
-        }
+            .stderr(log);
+        end_with_launcher(&mut command);
         self.child = Some(command.spawn().map_err(failed)?);
         Ok(())
     }
@@ -236,6 +226,24 @@ impl Drop for Process {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// Gives what `command` starts a process group of its own, so that Ctrl-C on the terminal is for the launcher alone, and
+/// has the kernel kill it when the launcher dies.
+///
+/// To the kernel the launcher is the *thread* that starts the command, so start it from one that lives as long as the
+/// process should: the main thread.
+pub fn end_with_launcher(command: &mut Command) {
+    command.process_group(0);
+    let launcher = Pid::this();
+    // SAFETY: between fork and exec only `prctl` and `getppid` run, both async-signal-safe and without allocation.
+    unsafe {
+        command.pre_exec(move || {
+            prctl::set_pdeathsig(Signal::SIGKILL)?;
+            // The launcher may have died before the line above; then nobody would ever end this process.
+            if getppid() == launcher { Ok(()) } else { Err(io::Error::from_raw_os_error(nix::libc::ESRCH)) }
+        });
     }
 }
 

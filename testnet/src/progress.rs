@@ -1,22 +1,34 @@
 //! What a person follows while the launcher works: each step with its time.
 //!
 //! On a terminal the step at work turns a spinner; elsewhere (a pipe, a log) only finished steps are printed, one
-//! line each. With `--json` every line on standard output is one JSON object instead.
+//! line each, and now and then how far a long one is. With `--json` every line on standard output is one JSON object
+//! instead. All steps are kept for the report.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::report::StepFigures;
+
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Prints steps.
+/// How often a step that takes long says so where there is no spinner.
+const NOTE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Outcome of a step that was begun and not done.
+const UNFINISHED: &str = "not finished";
+
+/// Prints steps and keeps them.
 pub struct Progress {
     started: Instant,
     json: bool,
     bar: Option<ProgressBar>,
+    steps: Mutex<Vec<StepFigures>>,
 }
 
 /// A step at work.
@@ -24,6 +36,8 @@ pub struct Step<'a> {
     progress: &'a Progress,
     title: String,
     started: Instant,
+    noted: Cell<Instant>,
+    is_done: bool,
 }
 
 impl Progress {
@@ -36,7 +50,7 @@ impl Progress {
             bar.enable_steady_tick(TICK);
             bar
         });
-        Self { started: Instant::now(), json, bar }
+        Self { started: Instant::now(), json, bar, steps: Mutex::default() }
     }
 
     /// Time since the start.
@@ -71,7 +85,17 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_message(title.clone());
         }
-        Step { progress: self, title, started: Instant::now() }
+        let started = Instant::now();
+        Step { progress: self, title, started, noted: Cell::new(started), is_done: false }
+    }
+
+    /// All steps so far, in the order in which they ended.
+    pub fn steps(&self) -> Vec<StepFigures> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<StepFigures>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes the spinner.
@@ -94,24 +118,25 @@ impl Progress {
 }
 
 impl Step<'_> {
-    /// Says how far the step is; seen on a terminal only.
+    /// Says how far the step is: at once on a terminal, elsewhere when nothing was said for a while.
     pub fn note(&self, text: &str) {
         if let Some(bar) = &self.progress.bar {
             bar.set_message(format!("{}: {text}", self.title));
+        } else if self.noted.get().elapsed() >= NOTE_INTERVAL {
+            self.noted.set(Instant::now());
+            self.progress.say(&format!("             {}: {text}", self.title));
         }
     }
 
     /// Ends the step and says what came of it.
-    pub fn done(self, outcome: &str) {
-        let (at, took) = (self.progress.elapsed(), self.started.elapsed());
+    pub fn done(mut self, outcome: &str) {
+        self.is_done = true;
+        let (step, at, took) = self.keep(outcome);
         if self.progress.json {
-            let event = json!({
-                "event": "step",
-                "step": self.title,
-                "outcome": outcome,
-                "at_ms": at.as_millis() as u64,
-                "took_ms": took.as_millis() as u64,
-            });
+            let mut event = json!({ "event": "step" });
+            if let (Value::Object(event), Ok(Value::Object(figures))) = (&mut event, serde_json::to_value(step)) {
+                event.extend(figures);
+            }
             self.progress.line(&event.to_string());
         } else {
             self.progress.line(&step_line(at, took, &self.title, outcome));
@@ -120,6 +145,32 @@ impl Step<'_> {
             bar.set_message("");
         }
     }
+
+    fn keep(&self, outcome: &str) -> (StepFigures, Duration, Duration) {
+        let (at, took) = (self.progress.elapsed(), self.started.elapsed());
+        let step = StepFigures {
+            step: self.title.clone(),
+            outcome: outcome.to_owned(),
+            at_ms: millis(at),
+            took_ms: millis(took),
+        };
+        self.progress.lock().push(step.clone());
+        (step, at, took)
+    }
+}
+
+impl Drop for Step<'_> {
+    /// A step that is dropped failed or was interrupted: the error is said elsewhere, but the report shows where.
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.keep(UNFINISHED);
+        }
+    }
+}
+
+/// A duration in whole milliseconds.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn step_line(at: Duration, took: Duration, title: &str, outcome: &str) -> String {
@@ -136,5 +187,16 @@ mod tests {
         let line = step_line(Duration::from_millis(12_340), Duration::from_millis(2_000), "root up", "4 validators");
         assert_eq!(line, "   12.3 s  ✓ root up: 4 validators  (2.0 s)");
         assert!(step_line(Duration::ZERO, Duration::ZERO, "root up", "").ends_with("root up  (0.0 s)"));
+    }
+
+    #[test]
+    fn every_step_is_kept_also_one_that_failed() {
+        let progress = Progress::new(true);
+        progress.step("root up").done("4 validators");
+        drop(progress.step("child up"));
+        let steps = progress.steps();
+        let told: Vec<_> = steps.iter().map(|step| (step.step.as_str(), step.outcome.as_str())).collect();
+        assert_eq!(told, [("root up", "4 validators"), ("child up", UNFINISHED)]);
+        assert!(steps.iter().all(|step| step.took_ms <= step.at_ms));
     }
 }

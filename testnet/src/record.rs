@@ -26,6 +26,20 @@ impl ProcessRecord {
         (self.pid > 1 && started_ticks(pid) == Some(self.started_ticks)).then_some(pid)
     }
 
+    /// This process.
+    ///
+    /// # Errors
+    /// When the system does not say when it started.
+    pub fn own(name: &str) -> Result<Self, ProcessError> {
+        let pid = Pid::this();
+        let started_ticks = started_ticks(pid).ok_or_else(|| ProcessError::System {
+            action: "read the start time of",
+            name: format!("{name} (pid {pid})"),
+            reason: "/proc does not have it".to_owned(),
+        })?;
+        Ok(Self { name: name.to_owned(), pid: pid.as_raw(), started_ticks })
+    }
+
     /// Ends the process this names: asks first, and kills it after `patience`. Returns whether there was one.
     ///
     /// # Errors
@@ -36,7 +50,7 @@ impl ProcessRecord {
             name: format!("{} (pid {})", self.name, self.pid),
             reason: error.to_string(),
         };
-        let Some(pid) = self.find() else { return Ok(false) };
+        let Some(pid) = self.find().filter(|_| self.is_alive()) else { return Ok(false) };
         kill(pid, Signal::SIGTERM).map_err(|error| refused("end", error))?;
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline && self.is_alive() {
@@ -48,8 +62,8 @@ impl ProcessRecord {
         Ok(true)
     }
 
-    // A process that ended but was not waited for by its parent yet is no longer alive.
-    fn is_alive(&self) -> bool {
+    /// Whether the process this names still runs. One that ended is no longer alive, even before its parent waits for it.
+    pub fn is_alive(&self) -> bool {
         let Some(pid) = self.find() else { return false };
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         !stat.rsplit_once(')').is_some_and(|(_, after_name)| after_name.trim_start().starts_with(['Z', 'X']))

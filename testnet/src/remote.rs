@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use client::api::{
-    ActorStateJson, BlockDetails, ChildStatus, CrossStatus, FilecoinApiClient, JsonCid, MessageStatus, SubnetApiClient,
-    SubnetInfo,
+    ActorStateJson, BlockDetails, CheckpointRecord, ChildStatus, CrossStatus, FilecoinApiClient, JsonCid,
+    MessageStatus, SubnetApiClient, SubnetInfo,
 };
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
@@ -15,7 +15,8 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use jsonrpsee::core::ClientError;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
-use subnet_types::{Digest, Height, SignedMessage, SubnetId};
+use subnet_types::cross::CrossMessage;
+use subnet_types::{ConfigurationNumber, Digest, Height, Nonce, Sequence, SignedMessage, SubnetId, ValidatorSet};
 
 use crate::ledger::Executed;
 
@@ -79,6 +80,33 @@ impl Remote {
     /// As every call.
     pub async fn block(&self, height: Height) -> anyhow::Result<BlockDetails> {
         self.named("block", SubnetApiClient::block(&self.client, Some(height)).await)
+    }
+
+    /// The validators that vote on a height.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn validators(&self, height: Height) -> anyhow::Result<ValidatorSet> {
+        let answer = self.named("validators", SubnetApiClient::validators(&self.client, Some(height)).await)?;
+        Ok(answer.set.0)
+    }
+
+    /// A checkpoint of the node's chain, as this node certified it; `None` before.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn checkpoint(&self, sequence: Sequence) -> anyhow::Result<Option<CheckpointRecord>> {
+        self.named("checkpoint", SubnetApiClient::checkpoint(&self.client, sequence).await)
+    }
+
+    /// The messages that `child` has to apply after it followed this chain up to `at`, from a nonce on.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn messages_down(&self, child: &SubnetId, from: Nonce, at: Height) -> anyhow::Result<Vec<CrossMessage>> {
+        let first = ConfigurationNumber::FIRST;
+        let update = SubnetApiClient::parent_update(&self.client, child.clone(), from, first, Some(at)).await;
+        Ok(self.named("parent update", update)?.update.0.messages)
     }
 
     /// What the node's chain knows of a child.

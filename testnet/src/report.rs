@@ -27,10 +27,27 @@ pub struct Report {
     pub checkpoints: CheckpointFigures,
     /// Value over both chains.
     pub supply: SupplyFigures,
+    /// Longest time from starting a node's process until its RPC answered, restarts included.
+    pub node_start_ms_max: Option<u64>,
     /// Most memory that any node process ever had resident, in megabytes (10⁶ bytes), rounded up.
     pub memory_mb_max: Option<u64>,
     /// Whether all nodes of each chain had the same blocks and state roots at all common heights.
     pub state_roots_agree: bool,
+    /// All that was done, in the order in which it ended.
+    pub steps: Vec<StepFigures>,
+}
+
+/// One step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StepFigures {
+    /// What was done.
+    pub step: String,
+    /// What came of it.
+    pub outcome: String,
+    /// When it ended, from the launcher's start.
+    pub at_ms: u64,
+    /// How long it took.
+    pub took_ms: u64,
 }
 
 /// One chain.
@@ -89,14 +106,17 @@ pub struct CheckpointFigures {
     pub accepted: u64,
     /// Median gas of the accepting messages.
     pub gas_p50: Option<u64>,
-    /// Median size of the accepting messages as they stand in blocks.
+    /// Median size of the accepting messages as they stand in blocks, signature included.
     pub bytes_p50: Option<u64>,
+    /// Median number of the root's blocks from the moment at which the child's block that certifies a checkpoint was final
+    /// to the block that accepted it, that one included.
+    pub parent_blocks_p50: Option<u64>,
 }
 
 /// Value over both chains, as decimal strings in attoFIL.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SupplyFigures {
-    /// What the checkpoint actor holds for the child, stake apart.
+    /// What the checkpoint actor holds for the child: custody, and what waits for delivery.
     pub root_custody: String,
     /// What all accounts and actors of the child hold.
     pub child_circulating: String,
@@ -104,7 +124,7 @@ pub struct SupplyFigures {
     pub in_flight: String,
     /// Burned in the child and not yet taken from custody.
     pub burned: String,
-    /// Whether custody is exactly the sum of the other three.
+    /// Whether custody is exactly the sum of the other three, and all else holds that [`crate::supply`] checks.
     pub conserved: bool,
 }
 
@@ -141,17 +161,20 @@ mod tests {
 
     #[test]
     fn report_has_exactly_the_agreed_keys() {
-        let report = Report { chains: vec![ChainFigures::default()], ..Report::default() };
+        let (chains, steps) = (vec![ChainFigures::default()], vec![StepFigures::default()]);
+        let report = Report { chains, steps, ..Report::default() };
         let value = serde_json::to_value(&report).expect("serializes");
         let expected = [
             "chains",
             "checkpoints",
             "fund",
             "memory_mb_max",
+            "node_start_ms_max",
             "ok",
             "release",
             "restart",
             "state_roots_agree",
+            "steps",
             "supply",
             "transfers",
         ];
@@ -162,7 +185,8 @@ mod tests {
         assert_eq!(keys(&value["transfers"]), ["included", "sent", "tps"]);
         assert_eq!(keys(&value["restart"]), ["caught_up_ms"]);
         assert_eq!(keys(&value["release"]), ["latency_ms"]);
-        assert_eq!(keys(&value["checkpoints"]), ["accepted", "bytes_p50", "gas_p50"]);
+        assert_eq!(keys(&value["checkpoints"]), ["accepted", "bytes_p50", "gas_p50", "parent_blocks_p50"]);
+        assert_eq!(keys(&value["steps"][0]), ["at_ms", "outcome", "step", "took_ms"]);
         let supply = ["burned", "child_circulating", "conserved", "in_flight", "root_custody"];
         assert_eq!(keys(&value["supply"]), supply);
     }

@@ -11,12 +11,13 @@ use fvm_shared::econ::TokenAmount;
 use subnet_types::{Digest, Height, Sequence};
 
 use crate::agreement::{self, Agreement};
-use crate::ledger::{Accepted, read_child, read_parent};
+use crate::ledger::Accepted;
 use crate::load::{Account, Price, Sent, Via};
 use crate::network::{Chain, Network, Node};
-use crate::progress::Progress;
+use crate::progress::{Progress, millis};
+use crate::read::read_parent;
 use crate::remote::Remote;
-use crate::report::{ChainFigures, Report, p50};
+use crate::report::{ChainFigures, CheckpointFigures, Report, p50};
 use crate::supply::Supply;
 use crate::topology::Topology;
 
@@ -69,9 +70,10 @@ pub async fn play(
     network.start(topology, progress).await?;
     let cast = Cast::of(network)?;
     let spender = cast.fund(progress, report).await?;
-    cast.spend(spender, transfers, progress, report).await?;
+    let level_at = cast.spend(spender, transfers, progress, report).await?;
     let released_in = cast.release(progress, report).await?;
-    let accepted = cast.settle(released_in, progress, report).await?;
+    cast.settle(released_in, level_at, progress).await?;
+    let accepted = cast.reckon(progress, report).await?;
     cast.agree(&accepted, progress, report).await
 }
 
@@ -124,14 +126,15 @@ impl<'a> Cast<'a> {
         Ok(applied.saturating_since(before))
     }
 
-    /// Transfers between many accounts, while a validator dies and comes back.
+    /// Transfers between many accounts, while a validator dies and comes back. Returns at which height it was level with
+    /// the others again.
     async fn spend(
         &self,
         mut spender: Account,
         transfers: usize,
         progress: &Progress,
         report: &mut Report,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Height> {
         let step = progress.step(format!("{PAYERS} accounts get {PAYER_FIL} FIL each"));
         let mut payers: Vec<Account> = (0..PAYERS).map(|_| Account::generate()).collect();
         let price = Price::ask(&self.others[0], spender.address(), payers[0].address()).await?;
@@ -158,16 +161,16 @@ impl<'a> Cast<'a> {
         report.transfers.tps = Some((tps * 10.0).round() / 10.0);
         step.done(&format!("all in blocks of three validators, {tps:.0} per second"));
 
-        self.catch_up(killed_at, progress, report).await?;
+        let level = self.catch_up(killed_at, progress, report).await?;
         let step = progress.step(format!("{} has every transfer", self.victim.name));
         let known = sent.settle(&self.victim.remote, PATIENCE).await?;
         ensure!(known.included == outcome.included, "{} of {} are there", known.included, outcome.included);
         step.done("");
-        Ok(())
+        Ok(level)
     }
 
     /// The killed validator comes back after it missed some blocks.
-    async fn catch_up(&self, killed_at: Height, progress: &Progress, report: &mut Report) -> anyhow::Result<()> {
+    async fn catch_up(&self, killed_at: Height, progress: &Progress, report: &mut Report) -> anyhow::Result<Height> {
         let enough = killed_at.checked_add(MISSED_BLOCKS).context("heights are small")?;
         self.eventually("the child goes on with three validators", async || {
             let height = self.others[0].height().await?;
@@ -176,7 +179,7 @@ impl<'a> Cast<'a> {
         .await?;
         let step = progress.step(format!("{} starts again and catches up", self.victim.name));
         let started = Instant::now();
-        let answered = self.network.restart(self.victim).await?;
+        let answered = self.network.restart(self.victim, &step).await?;
         let own = self.victim.remote.height().await?;
         let level = self
             .eventually("the killed validator is level with the others", async || {
@@ -186,7 +189,7 @@ impl<'a> Cast<'a> {
             .await?;
         report.restart.caught_up_ms = Some(ms(started));
         step.done(&format!("RPC after {:.1} s at height {own}, level at {level}", answered.as_secs_f64()));
-        Ok(())
+        Ok(level)
     }
 
     /// Part of the value goes back up, to a second account. Returns the checkpoint that paid it.
@@ -218,13 +221,9 @@ impl<'a> Cast<'a> {
         Ok(sequence)
     }
 
-    /// The next checkpoint is accepted too, bob is paid exactly once, and the supply adds up.
-    async fn settle(
-        &self,
-        released_in: Sequence,
-        progress: &Progress,
-        report: &mut Report,
-    ) -> anyhow::Result<Vec<Accepted>> {
+    /// The next checkpoint is accepted too, and bob is paid exactly once. The validator that was killed is whole again only
+    /// when it signs checkpoints too.
+    async fn settle(&self, released_in: Sequence, level_at: Height, progress: &Progress) -> anyhow::Result<()> {
         let bob = self.root.account("bob")?;
         let paid = self.root.remote().balance(&bob.address).await?;
         let step = progress.step("the root accepts the next checkpoint, and bob is paid exactly once");
@@ -237,26 +236,79 @@ impl<'a> Cast<'a> {
         expect_equal("bob's balance one checkpoint later", &paid, &self.root.remote().balance(&bob.address).await?)?;
         step.done(&format!("checkpoint {last} accepted"));
 
+        let step = progress.step(format!("{} signs checkpoints again", self.victim.name));
+        let signed = self.signed_after(level_at).await?;
+        step.done(&format!("its signature is in the certificate of checkpoint {signed}"));
+        Ok(())
+    }
+
+    /// The first checkpoint of a later block than `level_at` that the victim signed, as another node certified it. A
+    /// certificate holds the signatures that come with one decision, which may be those of any three of four; so the
+    /// victim's need not be in the very next one.
+    async fn signed_after(&self, level_at: Height) -> anyhow::Result<Sequence> {
+        let key = self.victim.remote.info().await?.vote_key.context("the killed validator votes")?;
+        let validators = self.others[0].validators(level_at).await?;
+        let (index, _) = validators.find(&key).context("the killed validator is in the configuration")?;
+        let first = Sequence::new(level_at.get() / self.child.spec.checkpoint_period_blocks + 1);
+        self.eventually("the signature of the killed validator is in a later checkpoint's certificate", async || {
+            for other in &self.others {
+                let mut sequence = first;
+                while let Some(record) = other.checkpoint(sequence).await? {
+                    let certificate = &record.submission.0.certificate;
+                    if certificate.configuration == validators.number() && certificate.is_signer(index) {
+                        return Ok(Some(sequence));
+                    }
+                    sequence = sequence.next();
+                }
+            }
+            Ok(None)
+        })
+        .await
+    }
+
+    /// The supply adds up, and the checkpoints are counted.
+    async fn reckon(&self, progress: &Progress, report: &mut Report) -> anyhow::Result<Vec<Accepted>> {
         let step = progress.step("supply recomputed over both chains");
-        // The root first: what the child applied until its own, later height is then funded for certain.
-        let root_height = self.root.remote().height().await?;
-        let actor = self.child.subnet.checkpoint_actor().context("a child has a checkpoint actor")?;
-        let (ledger, parent) = read_parent(self.root.remote(), root_height, &self.child.subnet, actor).await?;
-        let child_height = self.child.remote().height().await?;
-        let child = read_child(self.child.remote(), child_height, &ledger.funded).await?;
-        let supply = Supply::reckon(&parent, &child);
+        let (root, child) = (self.root.remote(), self.child.remote());
+        let mut read = read_parent(root, &self.child.subnet).await?;
+        let height = read.height;
+        self.eventually("the root goes on", async || Ok((root.height().await? > height).then_some(()))).await?;
+        let (parent_side, child_side, child_height) = read.with_child(root, child, &self.child.subnet).await?;
+        let supply = Supply::reckon(&parent_side, &child_side);
         report.supply = supply.figures();
         let violations = supply.violations();
         ensure!(violations.is_empty(), "supply is not conserved: {}", violations.join("; "));
-        report.checkpoints.accepted = ledger.accepted.len() as u64;
-        report.checkpoints.gas_p50 = p50(ledger.accepted.iter().map(|accepted| accepted.gas_used).collect());
-        report.checkpoints.bytes_p50 =
-            p50(ledger.accepted.iter().map(|accepted| accepted.signed_bytes as u64).collect());
         step.done(&format!(
-            "custody {} = circulating {} + in flight {} + burned {} attoFIL, after {root_height} and {child_height}",
+            "custody {} = circulating {} + in flight {} + burned {} attoFIL, after {height} and {child_height}",
             report.supply.root_custody, report.supply.child_circulating, report.supply.in_flight, report.supply.burned
         ));
-        Ok(ledger.accepted)
+
+        let step = progress.step("checkpoints read back from the root's blocks");
+        let accepted = read.ledger.accepted;
+        let blocks = accepted.iter().map(|accepted| self.parent_blocks(accepted)).collect::<anyhow::Result<_>>()?;
+        report.checkpoints = CheckpointFigures {
+            accepted: accepted.len() as u64,
+            gas_p50: p50(accepted.iter().map(|accepted| accepted.gas_used).collect()),
+            bytes_p50: p50(accepted.iter().map(|accepted| accepted.signed_bytes as u64).collect()),
+            parent_blocks_p50: p50(blocks),
+        };
+        let median = |figure: Option<u64>| figure.context("no checkpoint was accepted");
+        step.done(&format!(
+            "{} accepted, {} root blocks after their certificate, with {} gas (medians)",
+            accepted.len(),
+            median(report.checkpoints.parent_blocks_p50)?,
+            median(report.checkpoints.gas_p50)?
+        ));
+        Ok(accepted)
+    }
+
+    /// Root blocks from the moment at which the child's block that certifies a checkpoint was final to the block that
+    /// accepted it, that one included.
+    fn parent_blocks(&self, accepted: &Accepted) -> anyhow::Result<u64> {
+        let certified_in = accepted.child_height.next();
+        let final_at = self.child.watcher.seen_at(certified_in).context("the certifying block was not seen")?;
+        let before = self.root.watcher.height_at(final_at).context("the root was not watched then")?;
+        Ok(accepted.parent_height.saturating_since(before))
     }
 
     /// All nodes of each chain agree, and the checkpoints say what the child's blocks say.
@@ -314,5 +366,5 @@ fn expect_equal(what: &str, expected: &TokenAmount, actual: &TokenAmount) -> any
 }
 
 fn ms(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    millis(since.elapsed())
 }

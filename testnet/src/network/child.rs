@@ -53,7 +53,7 @@ impl Network {
             self.cli.run(&arguments).await?;
         }
         self.init(&nodes, &parents).await?;
-        let answered = self.launch(&nodes).await?;
+        let answered = self.launch(&nodes, &step).await?;
         step.done(&format!("RPC after {:.1} s, first block decided", answered.as_secs_f64()));
         let accounts = self.make_accounts(spec).await?;
         let watcher = Watcher::start(nodes[0].remote.clone());

@@ -3,6 +3,7 @@
 mod child;
 mod root;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use crate::fleet::Fleet;
 use crate::folder::Folder;
 use crate::ports::Ports;
 use crate::process::Program;
-use crate::progress::Progress;
+use crate::progress::{Progress, Step};
 use crate::remote::Remote;
 use crate::topology::{self, FAUCET, Topology};
 use crate::watch::Watcher;
@@ -28,11 +29,12 @@ const PORTS_PER_NODE: u16 = 4;
 const GOSSIP_OFFSET: u16 = 1;
 const RPC_OFFSET: u16 = 2;
 
-/// How long a node may take from its start to its first answer. Ordinary is a second.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a node may take from its start to its first answer. Ordinary is two seconds, in which it compiles the actors;
+/// with many nodes on few, busy cores it is a multiple of that.
+const START_PATIENCE: Duration = Duration::from_secs(300);
 
-/// How long a new chain may take to its first block, and a funded account to hold its value.
-const CHAIN_PATIENCE: Duration = Duration::from_secs(120);
+/// How long a new chain may take to its first block. Ordinary is a second or two after the last node's start.
+const CHAIN_PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often a node that is starting is asked.
 const POLL: Duration = Duration::from_millis(50);
@@ -44,6 +46,7 @@ pub struct Network {
     fleet: Fleet,
     ports: Ports,
     chains: Vec<Chain>,
+    start_max: Cell<Option<Duration>>,
 }
 
 /// A running chain.
@@ -100,7 +103,7 @@ impl Chain {
 impl Network {
     /// Nothing runs yet. Nodes and keys will lie in `folder`, and `fleet` will own the processes.
     pub fn new(folder: Folder, cli: NodeCli, fleet: Fleet) -> Self {
-        Self { folder, cli, fleet, ports: Ports::default(), chains: Vec::new() }
+        Self { folder, cli, fleet, ports: Ports::default(), chains: Vec::new(), start_max: Cell::new(None) }
     }
 
     /// The node's command line.
@@ -181,9 +184,10 @@ impl Network {
     }
 
     /// Starts the nodes of a chain and waits for its first block. Returns the longest time from start to answer.
-    async fn launch(&self, nodes: &[Node]) -> anyhow::Result<Duration> {
-        let started = Instant::now();
+    async fn launch(&self, nodes: &[Node], step: &Step<'_>) -> anyhow::Result<Duration> {
+        let mut started = Vec::new();
         for node in nodes {
+            started.push((node, Instant::now()));
             self.fleet.launch(Program {
                 name: node.name.clone(),
                 path: self.cli.program().to_owned(),
@@ -192,10 +196,25 @@ impl Network {
                 log: node.log.clone(),
             })?;
         }
-        try_join_all(nodes.iter().map(|node| answers(&node.remote, Height::GENESIS, START_PATIENCE))).await?;
-        let answered = started.elapsed();
-        try_join_all(nodes.iter().map(|node| answers(&node.remote, Height::new(1), CHAIN_PATIENCE))).await?;
+        let waits = started.into_iter().map(|(node, started)| self.answered(node, started, step));
+        let answered = try_join_all(waits).await?.into_iter().max().unwrap_or_default();
+        let wait = Wait { height: Height::new(1), patience: CHAIN_PATIENCE, step };
+        try_join_all(nodes.iter().map(|node| wait.for_node(&node.remote))).await?;
         Ok(answered)
+    }
+
+    /// Waits for the first answer of a node that was `started`. Returns how long it took.
+    async fn answered(&self, node: &Node, started: Instant, step: &Step<'_>) -> anyhow::Result<Duration> {
+        let wait = Wait { height: Height::GENESIS, patience: START_PATIENCE, step };
+        wait.for_node(&node.remote).await?;
+        let took = started.elapsed();
+        self.start_max.set(self.start_max.get().max(Some(took)));
+        Ok(took)
+    }
+
+    /// The longest time that any node took from its start to its first answer; `None` before the first.
+    pub fn start_max(&self) -> Option<Duration> {
+        self.start_max.get()
     }
 
     /// Kills a node as a power cut would.
@@ -210,11 +229,10 @@ impl Network {
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn restart(&self, node: &Node) -> anyhow::Result<Duration> {
+    pub async fn restart(&self, node: &Node, step: &Step<'_>) -> anyhow::Result<Duration> {
         let started = Instant::now();
         self.fleet.start(&node.name)?;
-        answers(&node.remote, Height::GENESIS, START_PATIENCE).await?;
-        Ok(started.elapsed())
+        self.answered(node, started, step).await
     }
 
     /// The most memory that any node ever had resident, in bytes.
@@ -286,19 +304,31 @@ impl Network {
     }
 }
 
-/// Waits until the node answers and its chain has reached `height`.
-async fn answers(remote: &Remote, height: Height, patience: Duration) -> anyhow::Result<()> {
-    let deadline = Instant::now() + patience;
-    loop {
-        let last = match remote.height().await {
-            Ok(actual) if actual >= height => return Ok(()),
-            Ok(actual) => format!("it is at height {actual}"),
-            Err(error) => error.to_string(),
-        };
-        if Instant::now() > deadline {
-            let seconds = patience.as_secs();
-            bail!("{} is not at height {height} after {seconds} s; last: {last}", remote.name());
+/// What a node has to reach, and until when.
+struct Wait<'a> {
+    height: Height,
+    patience: Duration,
+    /// Where to say what is waited for.
+    step: &'a Step<'a>,
+}
+
+impl Wait<'_> {
+    /// Waits until the node answers and its chain has reached the height.
+    async fn for_node(&self, remote: &Remote) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            let last = match remote.height().await {
+                Ok(actual) if actual >= self.height => return Ok(()),
+                Ok(actual) => format!("it is at height {actual}"),
+                Err(error) => error.to_string(),
+            };
+            let waited = started.elapsed();
+            if waited > self.patience {
+                let (height, seconds) = (self.height, self.patience.as_secs());
+                bail!("{} is not at height {height} after {seconds} s; last: {last}", remote.name());
+            }
+            self.step.note(&format!("waiting for {} since {} s", remote.name(), waited.as_secs()));
+            tokio::time::sleep(POLL).await;
         }
-        tokio::time::sleep(POLL).await;
     }
 }

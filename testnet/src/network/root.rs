@@ -38,7 +38,7 @@ impl Network {
         step.done(&format!("{subnet}, {} accounts", accounts.len()));
 
         let step = progress.step(format!("{}: {} validators up", spec.name, nodes.len()));
-        let answered = self.launch(&nodes).await?;
+        let answered = self.launch(&nodes, &step).await?;
         step.done(&format!("RPC after {:.1} s, first block decided", answered.as_secs_f64()));
         let watcher = Watcher::start(nodes[0].remote.clone());
         self.chains.push(Chain { spec: spec.clone(), subnet, nodes, accounts, watcher });
