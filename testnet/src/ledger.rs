@@ -209,8 +209,8 @@ pub fn released(executed: &Executed) -> Option<&TokenAmount> {
     (is_release && executed.receipt.exit_code == 0).then_some(&message.value)
 }
 
-/// Whether a message of the child gave value to its system actor, and how much. The actor holds the mint reserve, but
-/// anybody may give it something, which does not make that any less minted.
+/// Whether a message of the child gave value to its system actor, and how much. The actor holds the mint reserve;
+/// anybody may give it something, which then nobody can spend.
 pub fn given_to_system(executed: &Executed) -> Option<&TokenAmount> {
     let is_gift = executed.message.to == Address::new_id(SYSTEM_ID) && executed.receipt.exit_code == 0;
     is_gift.then_some(&executed.message.value)

@@ -10,8 +10,8 @@
 //!
 //! Nobody can break the equation by giving value away. What a stranger gives the checkpoint actor enters no counter, so
 //! its balance must cover the counters and may exceed them. What a stranger gives the child's system actor, which holds
-//! the mint reserve, is in a message and stays in circulation. Fees and gifts to the burnt funds actor are reported and
-//! taken from custody alike.
+//! the mint reserve, is in a message and as lost as what goes to the burnt funds actor: both are reported and taken from
+//! custody like fees.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub struct ParentSide {
     pub queued: TokenAmount,
     /// Sum of what was delivered of accepted checkpoints, whether the destination took it or it went back.
     pub delivered: TokenAmount,
-    /// Sum of the fees that accepted checkpoints reported as burned.
+    /// Sum of what accepted checkpoints reported as burned.
     pub burned_reported: TokenAmount,
 }
 
@@ -72,7 +72,7 @@ pub struct Supply {
     pub child_circulating: TokenAmount,
     /// Queued and not applied, or released and not delivered.
     pub in_flight: TokenAmount,
-    /// Burned as fees and not reported.
+    /// Fees and gifts that nobody holds any more, and no checkpoint reported.
     pub burned: TokenAmount,
     /// Pairs that must be equal, with their names.
     equal: Vec<[(&'static str, TokenAmount); 2]>,
@@ -87,12 +87,12 @@ impl Supply {
     pub fn reckon(parent: &ParentSide, child: &ChildSide) -> Self {
         let balance = |id: ActorID| child.balances.get(&id).cloned().unwrap_or_default();
         let child_total: TokenAmount = child.balances.values().sum();
-        let reserve_left = balance(SYSTEM_ID) - &child.given_to_system;
-        let child_circulating = &child_total - &reserve_left - balance(BURNT_FUNDS_ID);
+        let child_circulating = &child_total - balance(SYSTEM_ID) - balance(BURNT_FUNDS_ID);
         let root_custody = &parent.counters.custody + &parent.counters.reserved;
         let in_flight = (&parent.queued - &child.applied) + (&child.released - &parent.delivered);
-        // A release ends in the burnt funds actor too, and must not count twice.
-        let burned = balance(BURNT_FUNDS_ID) - &child.released - &parent.burned_reported;
+        let burned = balance(BURNT_FUNDS_ID) + &child.given_to_system - &parent.burned_reported;
+        // What is applied comes out of the reserve, and what goes up or back returns there.
+        let reserve = mint_reserve() - &child.applied + &child.released + &child.given_to_system;
         let equal = vec![
             [
                 ("root custody", root_custody.clone()),
@@ -100,7 +100,7 @@ impl Supply {
             ],
             [("the stake that the root counts", parent.counters.stake.clone()), ("what joined", parent.staked.clone())],
             [("the sum of all balances of the child", child_total), ("their sum at genesis", mint_reserve())],
-            [("what the child minted", mint_reserve() - reserve_left), ("what it applied", child.applied.clone())],
+            [("the child's mint reserve", balance(SYSTEM_ID)), ("what its blocks leave in it", reserve)],
         ];
         Self {
             actor_owes: &root_custody + &parent.counters.stake,
@@ -173,8 +173,8 @@ mod tests {
         };
         let circulating = 900 - 300 - 50;
         let balances = BTreeMap::from([
-            (SYSTEM_ID, mint_reserve() - atto(900)),
-            (BURNT_FUNDS_ID, atto(300 + 50)),
+            (SYSTEM_ID, mint_reserve() - atto(900 - 300)),
+            (BURNT_FUNDS_ID, atto(50)),
             (100, atto(circulating - 7)),
             (101, atto(7)),
         ]);
@@ -209,7 +209,7 @@ mod tests {
         move_to(&mut sides.1, BURNT_FUNDS_ID);
         assert_eq!(violations(&sides), Vec::<String>::new());
         move_to(&mut sides.1, SYSTEM_ID);
-        assert_eq!(violations(&sides).len(), 2, "value that comes to the reserve without a message is no gift");
+        assert_eq!(violations(&sides).len(), 2, "nothing comes to the reserve without a message");
         sides.1.given_to_system += atto(1);
         assert_eq!(violations(&sides), Vec::<String>::new());
     }
@@ -222,11 +222,9 @@ mod tests {
         parent.counters.custody += atto(30);
         parent.delivered += atto(30);
         parent.queued += atto(30);
-        // The child refuses 10 that came down: minted and burned, on its way up with a receipt.
+        // The child refuses 10 that came down: out of the reserve and back, on its way up with a receipt.
         child.applied += atto(10);
         child.released += atto(10);
-        *child.balances.entry(SYSTEM_ID).or_default() -= atto(10);
-        *child.balances.entry(BURNT_FUNDS_ID).or_default() += atto(10);
         assert_eq!(violations(&(parent, child)), Vec::<String>::new());
     }
 

@@ -163,6 +163,7 @@ fn certificate() -> QuorumCertificate {
         configuration: ConfigurationNumber::FIRST,
         signers: QuorumCertificate::bitmap(2, [1]),
         signature: BlsSignature([8; 96]),
+        key_sum: vec![9; 96],
     }
 }
 
