@@ -66,8 +66,15 @@ impl ProcessRecord {
     pub fn is_alive(&self) -> bool {
         let Some(pid) = self.find() else { return false };
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        !stat.rsplit_once(')').is_some_and(|(_, after_name)| after_name.trim_start().starts_with(['Z', 'X']))
+        let is_ended = |after_name: &str| after_name.trim_start().starts_with(['Z', 'X']);
+        // The first thread may be done with before the others, which hold the process's files and ports until they are.
+        !stat.rsplit_once(')').is_some_and(|(_, after_name)| is_ended(after_name)) || threads(pid) > 1
     }
+}
+
+/// Threads of a process that are not gone yet, the first one included; zero when there is no such process.
+fn threads(pid: Pid) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
 }
 
 /// When a process started, in clock ticks since boot; `None` when there is no such process.

@@ -1,21 +1,19 @@
 //! Genesis with a bundle that never runs.
 
 use super::*;
+use actor_runtime::builtin;
 use fvm_ipld_blockstore::{Block, MemoryBlockstore};
 use fvm_ipld_encoding::IPLD_RAW;
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION};
 use subnet_types::message::SignaturePolicy;
 use subnet_types::{BlsPublicKey, ConfigurationNumber, Power, SubnetId, TimestampMs, Validator, ValidatorSet, VoteKey};
 
-const NAMES: [&str; 9] =
-    ["system", "init", "account", "reward", "placeholder", "eam", "ethaccount", "gateway", "checkpoint"];
-
 fn bundle(store: &MemoryBlockstore) -> Bundle {
     let code = |name: &str| {
         let cid = store.put(Blake2b256, &Block::new(IPLD_RAW, name.as_bytes())).unwrap();
         (name.to_owned(), cid)
     };
-    let list = put(store, &NAMES.map(code)).unwrap();
+    let list = put(store, &builtin::NAMES.map(code)).unwrap();
     let manifest = put(store, &(1u32, list)).unwrap();
     Bundle::load(store, &manifest).unwrap()
 }
@@ -60,9 +58,9 @@ fn example_genesis_keeps_its_cids() {
     let store = MemoryBlockstore::default();
     let bundle = bundle(&store);
     let genesis = root(bundle.manifest());
-    assert_eq!(genesis.cid().to_string(), "bafy2bzaceds54qir44zwhrlfiagbqbci6ppms6fsyjiv6dujrkxqn3t3xr5uk");
+    assert_eq!(genesis.cid().to_string(), "bafy2bzaceauuhmw4mpgbeiogjq6srnolxyeba6x7rrhucya5x5ejtyflfjele");
     let output = build(&store, &genesis).unwrap();
-    assert_eq!(output.state_root.to_string(), "bafy2bzacec6t6kevaxoddtvtiogpfbgk4iea6eesiyfp42yk6jckgoxycsrrq");
+    assert_eq!(output.state_root.to_string(), "bafy2bzaceb43lna6o3b22pmcd3zcs5vjmy3rgtjvsvdo2bwbzoojmcl7qddhm");
 }
 
 #[test]

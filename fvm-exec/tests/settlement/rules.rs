@@ -10,7 +10,7 @@ use subnet_types::hash::encode;
 use subnet_types::{BlsSignature, Digest, Ed25519Signature, Nonce};
 
 use crate::common::accounts::{call, secp};
-use crate::keys::Keys;
+use crate::keys::{Keys, key_sum};
 use crate::subnet::{Root, Subnet, alice, decode, nano};
 
 fn up(root: &Root, subnet: &Subnet, count: u64, value: u64) -> Vec<CrossMessage> {
@@ -70,6 +70,8 @@ fn wrong_checkpoints_are_refused_and_the_right_one_is_accepted_once() {
     assert_eq!(root.submit(&subnet, &altered).exit_code, ExitCode::new(172));
     let mut forged = good.clone();
     forged.certificate.signers = vec![0b1111];
+    assert_eq!(root.submit(&subnet, &forged).exit_code, ExitCode::new(182), "the sum of other keys");
+    forged.certificate.key_sum = key_sum(&[1, 2, 3, 4]);
     assert_eq!(root.submit(&subnet, &forged).exit_code, ExitCode::new(171));
     let mut gap = good.clone();
     gap.checkpoint.sequence = gap.checkpoint.sequence.next();

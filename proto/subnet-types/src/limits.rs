@@ -9,8 +9,8 @@ pub const VALIDATORS_MAX: usize = 256;
 /// Bytes of the endpoint text a validator publishes when it joins.
 pub const ENDPOINT_BYTES_MAX: usize = 256;
 
-/// Top-down messages one block applies.
-pub const CROSS_MESSAGES_PER_BLOCK_MAX: usize = 256;
+/// Top-down messages one block applies. Twice as many, all refused, would use more than half of [`IMPLICIT_GAS_MAX`].
+pub const CROSS_MESSAGES_PER_BLOCK_MAX: usize = 128;
 
 /// Membership changes one parent update applies.
 pub const CHANGES_PER_UPDATE_MAX: usize = 64;

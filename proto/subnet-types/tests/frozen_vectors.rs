@@ -411,6 +411,6 @@ fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
     frozen(
         "parameters of SubmitCheckpoint",
         cid_of(&submission),
-        "bafy2bzaceavsx65qvswiloc2ptntsbtkj3375pt7pv3nrrm3lftr2f3mewubs",
+        "bafy2bzacedohi2tgivruutvcikajygoy4fvywr3rr3equwiywpsf7ex47uclg",
     );
 }

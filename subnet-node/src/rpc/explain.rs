@@ -53,6 +53,9 @@ pub(super) const SIGNATURES: &[(&str, &[&str])] = &[
     ("Subnet.Supply", &["height?"]),
 ];
 
+/// Characters of a decoder's reason that an answer repeats.
+const REASON_CHARS_MAX: usize = 400;
+
 /// Wraps every method of `methods`.
 pub(super) fn explained(methods: &Methods) -> Methods {
     let mut wrapped = Methods::new();
@@ -114,5 +117,7 @@ fn misfit(name: &str, answer: &MethodResponse) -> Option<ApiError> {
     }
     // The methods' own refusals carry no data and say all there is to say already.
     let reason = serde_json::from_str::<Answer>(answer.as_json().get()).ok()?.error.data?;
+    // The decoder repeats what it was given, however long that is.
+    let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
     Some(ApiError::InvalidParams(format!("{}; {reason}", takes(name))))
 }
