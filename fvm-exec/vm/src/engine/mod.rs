@@ -1,0 +1,145 @@
+//! The wasm engine that all lanes share.
+//!
+//! ```text
+//! WasmEngine          one per process: wasmtime, its pool of memories, compiled modules, places for instances
+//!   └─ Code<M>        one per kind of machine: syscalls bound to it, modules linked with them
+//! ```
+//!
+//! It runs the same language under the same limits and prices as the engine of the `fvm` crate, so the same message
+//! costs the same gas on both. What it does differently is memory: the pages of an instance stay in place for the next
+//! one instead of being unmapped and mapped again, which stops every core of the process.
+
+mod code;
+mod config;
+mod limiter;
+mod modules;
+mod prepare;
+mod rewrite;
+mod slots;
+mod stock;
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use anyhow::{Context as _, anyhow};
+use cid::Cid;
+use fvm::engine::EngineConfig;
+use fvm::machine::NetworkConfig;
+use fvm_ipld_blockstore::Blockstore;
+use parking_lot::Mutex;
+use wasmtime::Enabled;
+
+pub use code::Code;
+pub(crate) use code::Ready;
+pub(crate) use limiter::Limiter;
+pub(crate) use prepare::Prepared;
+pub(crate) use slots::Slot;
+pub use stock::stock_engine;
+
+use crate::machine::VmMachine;
+use crate::prices::WasmPrices;
+use modules::Once;
+use slots::Slots;
+
+/// The wasm engine of a process. Reserves about 4 TiB of address space, so a process should have one.
+pub struct WasmEngine {
+    wasmtime: wasmtime::Engine,
+    config: EngineConfig,
+    redirects: HashMap<Cid, Cid>,
+    prices: WasmPrices,
+    modules: Once<Arc<Prepared>>,
+    slots: Slots,
+    messages: AtomicU64,
+    codes: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
+    scans_pages: bool,
+}
+
+impl WasmEngine {
+    /// An engine for the rules of `network` and this many lanes that run at the same time. More may; they wait for
+    /// each other when calls nest deeply.
+    ///
+    /// # Errors
+    /// When the address space cannot be reserved.
+    pub fn new(network: &NetworkConfig, lanes: u32) -> anyhow::Result<Arc<Self>> {
+        let mut config = EngineConfig::from(network);
+        config.concurrency = lanes.max(1);
+        let prices = WasmPrices::of(config.wasm_prices)?;
+        // A kernel may have the page scan and forbid it to this process; the engine works without.
+        let (wasmtime, scans_pages) = Self::start(&config, Enabled::Yes)
+            .map(|engine| (engine, true))
+            .or_else(|_| Self::start(&config, Enabled::No).map(|engine| (engine, false)))?;
+        Ok(Arc::new(Self {
+            wasmtime,
+            redirects: config.actor_redirect.iter().copied().collect(),
+            prices,
+            modules: Once::default(),
+            slots: Slots::new(config::slots(&config), config.max_call_depth),
+            messages: AtomicU64::new(0),
+            codes: Mutex::default(),
+            scans_pages,
+            config,
+        }))
+    }
+
+    fn start(config: &EngineConfig, scan_pages: Enabled) -> anyhow::Result<wasmtime::Engine> {
+        wasmtime::Engine::new(&config::wasmtime_config(config, scan_pages))
+            .map_err(|error| anyhow!("{error:#}"))
+            .context("starting wasmtime")
+    }
+
+    /// Whether the kernel tells which pages of an instance were touched (Linux 6.7 and later). Without, clearing an
+    /// instance takes longer; results are the same.
+    pub fn scans_pages(&self) -> bool {
+        self.scans_pages
+    }
+
+    /// The syscalls and linked modules for machines of type `M`, shared by all that ask.
+    ///
+    /// # Errors
+    /// When a syscall cannot be bound, which is a bug.
+    pub fn code<M: VmMachine>(self: &Arc<Self>) -> anyhow::Result<Arc<Code<M>>> {
+        let mut codes = self.codes.lock();
+        let known = codes.get(&TypeId::of::<M>()).and_then(Weak::upgrade);
+        if let Some(code) = known.and_then(|code| code.downcast::<Code<M>>().ok()) {
+            return Ok(code);
+        }
+        let code = Arc::new(Code::<M>::new(self.clone())?);
+        let weak: Weak<dyn Any + Send + Sync> = Arc::downgrade(&(code.clone() as Arc<dyn Any + Send + Sync>));
+        codes.insert(TypeId::of::<M>(), weak);
+        Ok(code)
+    }
+
+    /// Compiles the actor with this code, unless it is compiled. `None` when `store` does not have it.
+    ///
+    /// # Errors
+    /// When the store fails or the code is not what the VM runs.
+    pub(crate) fn prepare<S: Blockstore>(&self, code: &Cid, store: &S) -> anyhow::Result<Option<Arc<Prepared>>> {
+        let code = self.redirects.get(code).unwrap_or(code);
+        self.modules.get_or_make(code, || {
+            let Some(wasm) = store.get(code).context("looking up an actor's code")? else { return Ok(None) };
+            let prepared = prepare::prepare(&self.wasmtime, &self.config, &wasm)
+                .with_context(|| format!("preparing the actor with code {code}"))?;
+            Ok(Some(Arc::new(prepared)))
+        })
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
+    pub(crate) fn prices(&self) -> WasmPrices {
+        self.prices
+    }
+
+    /// A number that no other running message has, for [`WasmEngine::slot`].
+    pub(crate) fn next_message(&self) -> u64 {
+        self.messages.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A place for one more instance of `message`.
+    pub(crate) fn slot(&self, message: u64) -> Slot<'_> {
+        self.slots.take(message)
+    }
+}
