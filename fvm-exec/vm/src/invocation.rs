@@ -85,7 +85,7 @@ impl<M: VmMachine> Invocation<M> {
         let left = self.kernel.gas_available();
         self.gas_at_refill = left;
         self.memory_at_refill = self.kernel.limiter_mut().memory_used();
-        i64::try_from(left.as_milligas()).map_err(|_| Abort::Fatal(anyhow!("more gas is left than any limit allows")))
+        milligas(left)
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn charge<M: VmMachine>(store: &mut impl AsContextMut<Data = Invocati
     let left = match store.data().gas {
         Some(counter) => counter.get(&mut store).i64().context("the gas counter is no i64").map_err(Abort::Fatal)?,
         // Nothing has run yet.
-        None => i64::try_from(store.data().gas_at_refill.as_milligas()).unwrap_or(i64::MAX),
+        None => milligas(store.data().gas_at_refill)?,
     };
     store.data_mut().charge_used(left)
 }
@@ -104,10 +104,31 @@ pub(crate) fn charge<M: VmMachine>(store: &mut impl AsContextMut<Data = Invocati
 pub(crate) fn refill<M: VmMachine>(store: &mut impl AsContextMut<Data = Invocation<M>>) -> Result<(), Abort> {
     let mut store = store.as_context_mut();
     let left = store.data_mut().note_left()?;
-    if let Some(counter) = store.data().gas {
-        counter
-            .set(&mut store, Val::I64(left))
-            .map_err(|error| Abort::Fatal(anyhow!("setting the gas counter: {error:#}")))?;
+    match store.data().gas {
+        Some(counter) => set(counter, store, left),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Takes over the counter of an instance that has just come into being, set to what was left before that.
+pub(crate) fn adopt<M: VmMachine>(
+    store: &mut impl AsContextMut<Data = Invocation<M>>,
+    counter: Global,
+) -> Result<(), Abort> {
+    let mut store = store.as_context_mut();
+    let left = milligas(store.data().gas_at_refill)?;
+    store.data_mut().gas = Some(counter);
+    set(counter, store, left)
+}
+
+fn set<M: VmMachine>(
+    counter: Global,
+    store: impl AsContextMut<Data = Invocation<M>>,
+    milligas: i64,
+) -> Result<(), Abort> {
+    counter.set(store, Val::I64(milligas)).map_err(|error| Abort::Fatal(anyhow!("setting the gas counter: {error:#}")))
+}
+
+fn milligas(gas: Gas) -> Result<i64, Abort> {
+    i64::try_from(gas.as_milligas()).map_err(|_| Abort::Fatal(anyhow!("{gas} gas is more than any limit allows")))
 }

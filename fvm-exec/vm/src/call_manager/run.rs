@@ -18,7 +18,7 @@ use wasmtime::{Extern, Instance, Store};
 use super::LaneCallManager;
 use super::actors::NO_BLOCK;
 use crate::engine::{Code, Limiter, Ready};
-use crate::invocation::{Invocation, charge, refill};
+use crate::invocation::{Invocation, adopt, charge, refill};
 use crate::kernel::LaneKernel;
 use crate::machine::VmMachine;
 use crate::syscalls::abort_of;
@@ -117,8 +117,8 @@ fn instantiate<M: VmMachine>(
     let result = match linked.instantiate(&mut *store) {
         Ok(instance) => {
             let counter = actor.prepared.gas.as_ref().and_then(|gas| instance.get_module_export(&mut *store, gas));
-            store.data_mut().gas = counter.and_then(Extern::into_global);
-            refill(store)?;
+            let counter = counter.and_then(Extern::into_global).context("no gas counter").map_err(Abort::Fatal)?;
+            adopt(store, counter)?;
             catch(|| run_start(store, instance, &actor))?.map(|()| instance)
         }
         Err(error) => Err(error),

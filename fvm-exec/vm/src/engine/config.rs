@@ -29,7 +29,8 @@ pub(super) fn slots(config: &EngineConfig) -> u32 {
 /// The language: WebAssembly 2.0 without what instrumentation cannot price. Everything else is off, whatever wasmtime
 /// switches on by itself in a later version.
 fn features() -> WasmFeatures {
-    WasmFeatures::WASM2 - WasmFeatures::SIMD - WasmFeatures::MULTI_VALUE
+    // References are to functions only, so there is nothing to collect.
+    WasmFeatures::WASM2 - WasmFeatures::SIMD - WasmFeatures::MULTI_VALUE - WasmFeatures::GC_TYPES
 }
 
 /// wasmtime's configuration for the reference's `config`.
