@@ -5,5 +5,10 @@
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
+
+mod access;
 mod differential;
+mod mix;
+mod native;
 mod support;
+mod sweep;

@@ -2,6 +2,7 @@
 
 pub mod actors;
 pub mod compare;
+pub mod random;
 pub mod script;
 pub mod world;
 

@@ -13,12 +13,15 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use fvm_shared::{ActorID, EMPTY_ARR_CID};
 use multihash_codetable::Code::Blake2b256;
+use subnet_types::actors::{CheckpointConstructorParams, INIT_ID, manifest_names};
+use subnet_types::genesis::{MembershipMode, SubnetParameters};
+use subnet_types::hash::encode;
 
 use super::actors::{odd_actors, script_actor};
 use super::script::Script;
 use crate::common::accounts::{bls, ethereum, secp};
 use crate::common::chain::bundle_blocks;
-use crate::common::genesis::root_genesis;
+use crate::common::genesis::{parameters, root_genesis};
 use crate::common::store::MemoryStore;
 
 /// The script actors.
@@ -106,4 +109,23 @@ pub fn message(from: Address, sequence: u64, to: Address, value: TokenAmount) ->
 pub fn script_message(sequence: u64, script: &Script) -> Message {
     let to = Address::new_id(SCRIPTS[0]);
     Message { method_num: 2, params: script.encode(), ..message(alice(), sequence, to, TokenAmount::default()) }
+}
+
+/// Alice's message number `sequence` that creates a checkpoint actor.
+pub fn exec(sequence: u64) -> Message {
+    let parameters = SubnetParameters {
+        chain: parameters(actor_bundle::manifest_cid()),
+        mode: MembershipMode::Collateral,
+        validators_min: 1,
+        stake_min: TokenAmount::from_nano(1),
+        parent_lag_blocks_max: 1_000,
+    };
+    let constructor = CheckpointConstructorParams { owner: alice(), parameters };
+    let exec = init::ExecParams {
+        code_cid: actor_bundle::code(manifest_names::CHECKPOINT).unwrap(),
+        constructor_params: RawBytes::new(encode(&constructor)),
+    };
+    let params = RawBytes::new(encode(&exec));
+    let to = Address::new_id(INIT_ID);
+    Message { method_num: init::METHOD_EXEC, params, ..message(alice(), sequence, to, TokenAmount::default()) }
 }
