@@ -57,7 +57,7 @@ pub fn write<B: Blockstore + Sync>(
     let mut node = Node::parse(&block).map_err(malformed)?;
     let mut hashed: Vec<_> =
         changes.iter().map(|(key, value)| HashedChange { hash: hash(key), key, value: value.as_deref() }).collect();
-    hashed.sort_unstable_by(|one, other| one.hash.cmp(&other.hash));
+    hashed.sort_unstable_by_key(|change| change.hash);
     let tasks: Vec<Task<'_>> = groups(&hashed, 0)
         .map(|(position, changes)| Task { position, pointer: node.pointers[position].take(), changes })
         .collect();

@@ -97,7 +97,7 @@ impl<B: Blockstore> Writer<'_, B> {
         let mut entries: Vec<_> = merge(entries, changes).collect();
         if entries.len() > BUCKET_MAX {
             let mut hashed: Vec<_> = entries.into_iter().map(|entry| (hash(&entry.key), entry)).collect();
-            hashed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            hashed.sort_unstable_by_key(|(hash, _)| *hash);
             return self.build(hashed, depth);
         }
         entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
