@@ -79,7 +79,7 @@ fn check(store: &Store, root: &Cid, changes: &BTreeMap<Vec<u8>, Option<Value>>) 
 
 /// Few keys, so that many changes meet in one bucket, and small enough numbers of them, so that nodes collapse.
 fn keys() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![(0..40_u64).prop_map(|id| to_key(id)), (0..2000_u64).prop_map(|id| to_key(id))]
+    prop_oneof![(0..40_u64).prop_map(to_key), (0..2000_u64).prop_map(to_key)]
 }
 
 fn to_key(id: u64) -> Vec<u8> {
