@@ -54,7 +54,8 @@ pub struct BlockOutput {
     pub parent_update: Option<Result<ApplyParentUpdateReturn, ExitCode>>,
     /// What the cut fixed, when there was one.
     pub cut: Option<CheckpointCut>,
-    /// Every IPLD block that state, receipts and events need and the store does not have, in ascending order of CID.
+    /// Every IPLD block that state, receipts and events need and the store does not have, in ascending order of CID;
+    /// now and then one that it has.
     pub new_blocks: Vec<(Cid, Vec<u8>)>,
 }
 

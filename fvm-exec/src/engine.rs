@@ -7,10 +7,10 @@
 use std::sync::{Arc, Weak};
 
 use cid::Cid;
-use fvm::engine::{EngineConfig, EnginePool};
 use fvm::machine::NetworkConfig;
 use fvm_ipld_blockstore::Blockstore;
 use parking_lot::{Condvar, Mutex};
+use vm::WasmEngine;
 
 use crate::error::ExecError;
 use crate::genesis::Bundle;
@@ -20,7 +20,7 @@ static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
 
 /// The process's wasm engine.
 pub struct Engine {
-    pool: EnginePool,
+    wasm: Arc<WasmEngine>,
     calls: Gate,
 }
 
@@ -50,11 +50,11 @@ impl Drop for Place<'_> {
 }
 
 impl Engine {
-    /// The process's engine, made now if no one holds it yet; then `concurrency` says how many messages may run at
-    /// the same time over all its users, and further ones wait.
+    /// The process's engine, made now if no one holds it yet; then `concurrency` says how many messages are expected to
+    /// run at the same time over all its users. More may.
     ///
-    /// Trial calls never take the last place, so that no number of slow queries holds up a block; that needs a
-    /// concurrency of at least 2, and one more for each chain beyond the first.
+    /// One place less is for trial calls, of which further ones wait, so that no number of slow queries holds up a
+    /// block.
     ///
     /// # Errors
     /// When the address space cannot be reserved.
@@ -63,11 +63,10 @@ impl Engine {
         if let Some(engine) = shared.upgrade() {
             return Ok(engine);
         }
-        let mut config = EngineConfig::from(&NetworkConfig::new(NETWORK_VERSION));
-        config.concurrency = concurrency.max(1);
-        let pool = EnginePool::new(config).map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
+        let wasm = WasmEngine::new(&NetworkConfig::new(NETWORK_VERSION), concurrency)
+            .map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
         let calls = Gate { free: Mutex::new(concurrency.saturating_sub(1).max(1)), freed: Condvar::new() };
-        let engine = Arc::new(Self { pool, calls });
+        let engine = Arc::new(Self { wasm, calls });
         *shared = Arc::downgrade(&engine);
         Ok(engine)
     }
@@ -91,8 +90,7 @@ impl Engine {
             if !is_wanted() {
                 break;
             }
-            // Acquired for each actor, so that messages need not wait for all of them.
-            self.pool.acquire().preload(code, store).map_err(|error| ExecError::Bundle {
+            self.wasm.compile(code, store).map_err(|error| ExecError::Bundle {
                 bundle: Box::new(*manifest),
                 problem: format!("{name} cannot be compiled: {error:#}"),
             })?;
@@ -105,8 +103,8 @@ impl Engine {
         self.calls.enter()
     }
 
-    pub(crate) fn pool(&self) -> EnginePool {
-        self.pool.clone()
+    pub(crate) fn wasm(&self) -> &Arc<WasmEngine> {
+        &self.wasm
     }
 }
 

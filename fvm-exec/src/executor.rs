@@ -115,7 +115,7 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     }
 }
 
-fn run_block<B: Blockstore + 'static>(
+fn run_block<B: Blockstore + Send + Sync + 'static>(
     mut session: Session<B>,
     overlay: Overlay<B>,
     input: &BlockInput,
@@ -170,11 +170,11 @@ fn run_block<B: Blockstore + 'static>(
         events,
         parent_update,
         cut,
-        new_blocks: overlay.take(),
+        new_blocks: overlay.take(&[state_root, receipts_root])?,
     })
 }
 
-fn apply_signed<B: Blockstore + 'static>(
+fn apply_signed<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     signed: &SignedMessage,
     rules: &MessageRules,

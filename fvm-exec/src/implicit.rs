@@ -34,7 +34,7 @@ use crate::session::Session;
 pub(crate) type ParentUpdateOutcome = Result<ApplyParentUpdateReturn, ExitCode>;
 
 /// Mints what `update` brings and hands it to the gateway.
-pub(crate) fn apply_parent_update<B: Blockstore + 'static>(
+pub(crate) fn apply_parent_update<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     height: Height,
     update: &ApplyParentUpdateParams,
@@ -51,7 +51,7 @@ pub(crate) fn apply_parent_update<B: Blockstore + 'static>(
 }
 
 /// Pays the block's tips to the owner of its proposer.
-pub(crate) fn award_tips<B: Blockstore + 'static>(
+pub(crate) fn award_tips<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     height: Height,
     beneficiary: Address,
@@ -63,7 +63,7 @@ pub(crate) fn award_tips<B: Blockstore + 'static>(
 }
 
 /// Ends a checkpoint period.
-pub(crate) fn cut_checkpoint<B: Blockstore + 'static>(
+pub(crate) fn cut_checkpoint<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     height: Height,
 ) -> Result<(ApplyRet, CheckpointCut), ExecError> {
@@ -79,7 +79,7 @@ pub(crate) fn cut_checkpoint<B: Blockstore + 'static>(
     Ok((ret, cut))
 }
 
-fn apply<B: Blockstore + 'static>(
+fn apply<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     height: Height,
     to: ActorID,
@@ -90,7 +90,7 @@ fn apply<B: Blockstore + 'static>(
     apply_raw(session, height, to, method, RawBytes::new(encode(params)), value)
 }
 
-fn apply_raw<B: Blockstore + 'static>(
+fn apply_raw<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     height: Height,
     to: ActorID,

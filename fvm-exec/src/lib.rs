@@ -24,6 +24,7 @@ mod externs;
 pub mod genesis;
 pub mod genesis_file;
 mod implicit;
+mod links;
 mod overlay;
 pub mod preflight;
 mod receipts;

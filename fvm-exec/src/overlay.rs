@@ -1,13 +1,13 @@
 //! A blockstore that collects what is written and leaves the one below it alone.
 //!
 //! Everything a block writes must reach the disk in the node's one atomic batch or not at all, so execution writes
-//! here and hands the result back. The VM itself keeps what it writes in a buffer and moves only what the final
-//! state reaches into this store.
+//! here and hands the result back: what the final state reaches, and nothing of what messages wrote on the way.
 //!
 //! It also remembers the first failure of the store below. The VM turns a failed read into a receipt with a failing
 //! exit code, which is right for a fault that every node has and would fork this node off for a fault of its own
 //! disk; the executor asks [`Overlay::failure`] before it believes any receipt.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use subnet_types::hash::BLAKE2B_256;
 
 use crate::error::ExecError;
+use crate::links;
 
 /// Collects writes over `base`. Clones share what they collect.
 pub struct Overlay<B>(Arc<Inner<B>>);
@@ -44,9 +45,29 @@ impl<B: Blockstore> Overlay<B> {
         self.0.failure.lock().clone()
     }
 
-    /// Takes out everything written so far, in ascending order of CID.
-    pub fn take(&self) -> Vec<(Cid, Vec<u8>)> {
-        std::mem::take(&mut *self.0.written.lock()).into_iter().collect()
+    /// Takes out what was written and is reached from `roots`, in ascending order of CID, and drops the rest. Blocks
+    /// that the store below has may be among it, if they were written again.
+    ///
+    /// # Errors
+    /// When a block is not what the VM lets through.
+    pub fn take(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
+        let mut written = std::mem::take(&mut *self.0.written.lock());
+        let (mut taken, mut open) = (Vec::new(), roots.to_vec());
+        while let Some(cid) = open.pop() {
+            let block = match links::inline(&cid) {
+                Some(block) => Some(Cow::Borrowed(block)),
+                // What was not written, and all below it, is in the store already.
+                None => written.remove(&cid).map(Cow::Owned),
+            };
+            let Some(block) = block else { continue };
+            links::for_each(&cid, &block, |link| open.push(link))
+                .map_err(|reason| ExecError::State { what: "a written block", reason: format!("{cid}: {reason}") })?;
+            if let Cow::Owned(block) = block {
+                taken.push((cid, block));
+            }
+        }
+        taken.sort_unstable_by_key(|(cid, _)| *cid);
+        Ok(taken)
     }
 
     fn note(&self, failure: ExecError) {
@@ -79,25 +100,9 @@ impl<B: Blockstore> Blockstore for Overlay<B> {
         self.0.base.has(cid).inspect_err(|error| self.note_error(cid, error))
     }
 
-    // Single writes are few (the VM writes the empty array at every start, receipts a node at a time) and often of
-    // blocks that are already there.
+    // Nearly every block is new, so asking the disk for each would cost more than writing the rare known one again.
     fn put_keyed(&self, cid: &Cid, bytes: &[u8]) -> anyhow::Result<()> {
-        if !self.has(cid)? {
-            self.0.written.lock().insert(*cid, bytes.to_vec());
-        }
-        Ok(())
-    }
-
-    // The flush of a whole state: nearly every block is new, so asking the disk for each would cost more than
-    // writing the rare known one again.
-    fn put_many_keyed<D, I>(&self, blocks: I) -> anyhow::Result<()>
-    where
-        Self: Sized,
-        D: AsRef<[u8]>,
-        I: IntoIterator<Item = (Cid, D)>,
-    {
-        let mut written = self.0.written.lock();
-        written.extend(blocks.into_iter().map(|(cid, bytes)| (cid, bytes.as_ref().to_vec())));
+        self.0.written.lock().insert(*cid, bytes.to_vec());
         Ok(())
     }
 }
@@ -105,9 +110,10 @@ impl<B: Blockstore> Blockstore for Overlay<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fvm_ipld_blockstore::MemoryBlockstore;
-    use fvm_ipld_encoding::CborStore;
+    use fvm_ipld_blockstore::{Block, MemoryBlockstore};
+    use fvm_ipld_encoding::{CborStore, DAG_CBOR, IPLD_RAW, to_vec};
     use multihash_codetable::Code::Blake2b256;
+    use multihash_codetable::{Multihash, MultihashDigest};
     use subnet_types::hash::cid_of;
 
     struct BrokenDisk;
@@ -129,18 +135,27 @@ mod tests {
         assert_eq!(overlay.get_cbor::<String>(&cid).unwrap().unwrap(), "new");
         assert!(overlay.has(&cid).unwrap());
         assert!(!base.has(&cid).unwrap());
-        assert_eq!(overlay.take().iter().map(|(cid, _)| *cid).collect::<Vec<_>>(), [cid]);
-        assert!(overlay.take().is_empty());
+        assert_eq!(overlay.take(&[cid]).unwrap().iter().map(|(cid, _)| *cid).collect::<Vec<_>>(), [cid]);
+        assert!(overlay.take(&[cid]).unwrap().is_empty());
     }
 
     #[test]
-    fn clones_share_and_known_blocks_are_not_written_again() {
+    fn only_what_the_roots_reach_is_taken_from_all_clones() {
         let base = MemoryBlockstore::default();
-        base.put_cbor(&"old", Blake2b256).unwrap();
+        let old = base.put_cbor(&"old", Blake2b256).unwrap();
         let overlay = Overlay::new(&base);
-        overlay.clone().put_cbor(&"old", Blake2b256).unwrap();
-        overlay.clone().put_cbor(&"new", Blake2b256).unwrap();
-        assert_eq!(overlay.take().len(), 1);
+        let leaf = overlay.clone().put_cbor(&"leaf", Blake2b256).unwrap();
+        let raw = overlay.put(Blake2b256, &Block::new(IPLD_RAW, b"raw")).unwrap();
+        let branch = overlay.put_cbor(&(leaf, raw, old), Blake2b256).unwrap();
+        let other = overlay.put_cbor(&"other root", Blake2b256).unwrap();
+        overlay.put_cbor(&("given up", leaf), Blake2b256).unwrap();
+        let inline = Cid::new_v1(DAG_CBOR, Multihash::wrap(0, &to_vec(&branch).unwrap()).unwrap());
+        let mut expected = [leaf, raw, branch, other];
+        expected.sort_unstable();
+        let taken = overlay.take(&[inline, other, other]).unwrap();
+        assert_eq!(taken.iter().map(|(cid, _)| *cid).collect::<Vec<_>>(), expected);
+        assert!(taken.iter().all(|(cid, block)| *cid == Cid::new_v1(cid.codec(), Blake2b256.digest(block))));
+        assert!(overlay.take(&[branch]).unwrap().is_empty(), "the rest is dropped");
     }
 
     #[test]

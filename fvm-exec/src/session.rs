@@ -1,18 +1,15 @@
-//! One run of the reference VM over one state: messages in, receipts out, a root at the end.
-//!
-//! This is the part that a parallel executor replaces.
+//! One run of the VM over one state: messages in, receipts out, a root at the end.
 
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use cid::Cid;
-use fvm::call_manager::DefaultCallManager;
-use fvm::executor::{ApplyKind, ApplyRet, DefaultExecutor, Executor as _};
-use fvm::kernel::filecoin::DefaultFilecoinKernel;
-use fvm::machine::DefaultMachine;
+use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
+use vm::{LaneExecutor, LaneMachine};
 
 use crate::block::BlockContext;
 use crate::engine::Engine;
@@ -25,8 +22,7 @@ use crate::state_view::StateView;
 /// The VM asks for 64 MiB: 1024 nested calls take 36 KiB of native stack each.
 const VM_STACK_BYTES: usize = 64 << 20;
 
-type Machine<B> = Box<DefaultMachine<Overlay<B>, ChainExterns>>;
-type Kernel<B> = DefaultFilecoinKernel<DefaultCallManager<Machine<B>>>;
+type Machine<B> = LaneMachine<Overlay<B>, ChainExterns>;
 
 /// What a run needs besides the state and the block.
 pub(crate) struct Setting<'a> {
@@ -36,12 +32,12 @@ pub(crate) struct Setting<'a> {
 }
 
 /// A run of the VM. Lives on a thread made by [`on_vm_thread`].
-pub(crate) struct Session<B: Blockstore + 'static> {
-    executor: DefaultExecutor<Kernel<B>>,
+pub(crate) struct Session<B: Blockstore + Send + Sync + 'static> {
+    executor: LaneExecutor<Machine<B>>,
     overlay: Overlay<B>,
 }
 
-impl<B: Blockstore + 'static> Session<B> {
+impl<B: Blockstore + Send + Sync + 'static> Session<B> {
     pub(crate) fn start(
         setting: &Setting<'_>,
         overlay: Overlay<B>,
@@ -62,10 +58,12 @@ impl<B: Blockstore + 'static> Session<B> {
         let mut machine_context =
             setting.rules.network_config().for_epoch(context.height.epoch(), context.timestamp.seconds(), *state_root);
         machine_context.set_base_fee(context.base_fee.clone()).set_circulating_supply(circulating);
-        let machine = DefaultMachine::new(&machine_context, overlay.clone(), setting.externs.clone())
-            .map_err(|error| ExecError::vm("opening the state", error))?;
-        let executor = DefaultExecutor::new(setting.engine.pool(), Box::new(machine))
-            .map_err(|error| ExecError::vm("loading the actors", error))?;
+        let code = setting.engine.wasm().code().map_err(|error| ExecError::vm("binding the system calls", error))?;
+        let machine = LaneMachine::new(&machine_context, overlay.clone(), setting.externs.clone(), code)
+            .map_err(|error| ExecError::vm("opening the state", error))?
+            .with_flush_threads(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        let executor =
+            LaneExecutor::new(machine).map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
         Ok(Self { executor, overlay: overlay.clone() })
     }
 

@@ -61,7 +61,7 @@ pub fn build<B: Blockstore>(store: &B, genesis: &Genesis) -> Result<GenesisOutpu
     builder.accounts(genesis)?;
     let state_root = builder.tree.flush().map_err(|error| ExecError::vm("writing the genesis state", error))?;
     overlay.failure().map_or(Ok(()), Err)?;
-    Ok(GenesisOutput { state_root, new_blocks: overlay.take() })
+    Ok(GenesisOutput { state_root, new_blocks: overlay.take(&[state_root])? })
 }
 
 struct Builder<'a, B: Blockstore> {

@@ -1,23 +1,27 @@
 //! The state that a lane works on, and what it needs to know besides.
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use cid::Cid;
 use fvm::externs::Externs;
-use fvm::kernel::Result;
+use fvm::kernel::{ClassifyResult as _, Result};
 use fvm::machine::limiter::DefaultMemoryLimiter;
 use fvm::machine::{Machine, MachineContext, Manifest};
 use fvm::state_tree::StateTree;
 use fvm_ipld_blockstore::Blockstore;
-use fvm_ipld_encoding::CborStore as _;
 use fvm_ipld_encoding::tuple::{Deserialize_tuple, Serialize_tuple};
+use fvm_ipld_encoding::{CborStore as _, to_vec};
+use fvm_shared::address::Address;
+use fvm_shared::state::StateRoot;
 use fvm_shared::version::NetworkVersion;
 use fvm_shared::{ActorID, EMPTY_ARR_CID};
+use multihash_codetable::Code;
 
-use crate::access::Recorder;
-use crate::engine::Code;
+use crate::access::{Recorder, Written};
+use crate::engine::Code as ActorCode;
 use crate::native::Natives;
 
 /// Network versions that `fvm` 4.8.4 runs.
@@ -31,13 +35,16 @@ const EMPTY_ARRAY: [u8; 1] = [0x80];
 /// A machine that can run on our engine.
 pub trait VmMachine: Machine<Limiter: Send> + Sized {
     /// The actors' code.
-    fn code(&self) -> &Arc<Code<Self>>;
+    fn code(&self) -> &Arc<ActorCode<Self>>;
 
     /// The actors that are native.
     fn natives(&self) -> &Natives<Self>;
 
     /// The log of what messages touch.
     fn recorder(&self) -> &Recorder;
+
+    /// The actors that were written.
+    fn written(&self) -> &Written;
 }
 
 #[derive(Deserialize_tuple, Serialize_tuple)]
@@ -47,23 +54,27 @@ struct SystemState {
 
 /// A machine over one store, which sees every block as it is written: what a message has written and then taken back
 /// is there too, but nothing reaches it from the state's root.
-pub struct LaneMachine<S: Blockstore + 'static, E: Externs + 'static> {
+pub struct LaneMachine<S: Blockstore + Sync + 'static, E: Externs + 'static> {
     context: MachineContext,
     externs: E,
     tree: StateTree<S>,
     manifest: Manifest,
     id: String,
-    code: Arc<Code<Self>>,
+    code: Arc<ActorCode<Self>>,
     natives: Natives<Self>,
     recorder: Recorder,
+    written: Written,
+    /// What the state was when it was last flushed.
+    flushed: StateRoot,
+    flush_threads: NonZeroUsize,
 }
 
-impl<S: Blockstore + 'static, E: Externs + 'static> LaneMachine<S, E> {
+impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     /// A machine on the state that `context` names. `store` has that state and takes what is written.
     ///
     /// # Errors
     /// When the network version is unknown, or the state or its list of actors is not there.
-    pub fn new(context: &MachineContext, store: S, externs: E, code: Arc<Code<Self>>) -> anyhow::Result<Self> {
+    pub fn new(context: &MachineContext, store: S, externs: E, code: Arc<ActorCode<Self>>) -> anyhow::Result<Self> {
         ensure!(
             SUPPORTED.contains(&context.network_version),
             "network version {} is not known",
@@ -74,6 +85,7 @@ impl<S: Blockstore + 'static, E: Externs + 'static> LaneMachine<S, E> {
         store.put_keyed(&EMPTY_ARR_CID, &EMPTY_ARRAY)?;
 
         let tree = StateTree::new_from_root(store, root)?;
+        let flushed = tree.store().get_cbor(root)?.context("the store has lost the state")?;
         let manifest = match context.builtin_actors_override {
             Some(manifest) => {
                 let (version, list): (u32, Cid) =
@@ -96,6 +108,9 @@ impl<S: Blockstore + 'static, E: Externs + 'static> LaneMachine<S, E> {
             code,
             natives: Natives::default(),
             recorder: Recorder::default(),
+            written: Written::default(),
+            flushed,
+            flush_threads: NonZeroUsize::MIN,
         })
     }
 
@@ -107,6 +122,13 @@ impl<S: Blockstore + 'static, E: Externs + 'static> LaneMachine<S, E> {
         self.code.preload(self.tree.store(), self.manifest.builtin_actor_codes())
     }
 
+    /// Lets the state be written on this many threads.
+    #[must_use]
+    pub fn with_flush_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.flush_threads = threads;
+        self
+    }
+
     /// Lets these codes run natively.
     #[must_use]
     pub fn with_natives(mut self, natives: Natives<Self>) -> Self {
@@ -115,8 +137,8 @@ impl<S: Blockstore + 'static, E: Externs + 'static> LaneMachine<S, E> {
     }
 }
 
-impl<S: Blockstore + 'static, E: Externs + 'static> VmMachine for LaneMachine<S, E> {
-    fn code(&self) -> &Arc<Code<Self>> {
+impl<S: Blockstore + Sync + 'static, E: Externs + 'static> VmMachine for LaneMachine<S, E> {
+    fn code(&self) -> &Arc<ActorCode<Self>> {
         &self.code
     }
 
@@ -127,9 +149,13 @@ impl<S: Blockstore + 'static, E: Externs + 'static> VmMachine for LaneMachine<S,
     fn recorder(&self) -> &Recorder {
         &self.recorder
     }
+
+    fn written(&self) -> &Written {
+        &self.written
+    }
 }
 
-impl<S: Blockstore + 'static, E: Externs + 'static> Machine for LaneMachine<S, E> {
+impl<S: Blockstore + Sync + 'static, E: Externs + 'static> Machine for LaneMachine<S, E> {
     type Blockstore = S;
     type Externs = E;
     type Limiter = DefaultMemoryLimiter;
@@ -158,8 +184,23 @@ impl<S: Blockstore + 'static, E: Externs + 'static> Machine for LaneMachine<S, E
         &mut self.tree
     }
 
+    /// Writes what has changed since the last time. The tree is never asked to: it would do so on one thread, an actor
+    /// at a time.
     fn flush(&mut self) -> Result<Cid> {
-        self.tree.flush()
+        if self.tree.in_transaction() {
+            return Err(anyhow!("the state cannot be flushed in the middle of a message")).or_fatal();
+        }
+        let mut changes = hamt_writer::Changes::new();
+        for id in self.written.take() {
+            let actor = self.tree.get_actor(id)?;
+            let actor = actor.map(|actor| to_vec(&actor)).transpose().context("encoding an actor").or_fatal()?;
+            changes.insert(Address::new_id(id).to_bytes(), actor);
+        }
+        let store = self.tree.store();
+        let actors = hamt_writer::write(store, &self.flushed.actors, &changes, self.flush_threads).or_fatal()?;
+        store.put_many_keyed(actors.blocks).or_fatal()?;
+        self.flushed.actors = actors.root;
+        store.put_cbor(&self.flushed, Code::Blake2b256).or_fatal()
     }
 
     fn into_store(self) -> S {

@@ -10,7 +10,9 @@
 mod fields;
 mod outcome;
 mod recorder;
+mod written;
 
 pub use fields::Fields;
 pub use outcome::{Access, ActorAccess};
 pub use recorder::Recorder;
+pub use written::Written;

@@ -72,6 +72,7 @@ impl<M: VmMachine> LaneCallManager<M> {
             let init = self.machine.state_tree().get_actor(INIT_ACTOR_ID)?;
             self.machine.recorder().touch(INIT_ACTOR_ID, Fields::PRESENT, init.as_ref());
         }
+        self.machine.written().note(INIT_ACTOR_ID);
         let id = self.machine.state_tree_mut().register_new_address(address)?;
         self.machine.recorder().create(address, id);
         self.charged.resolve(address);

@@ -70,6 +70,7 @@ impl<M: VmMachine> LaneCallManager<M> {
     pub(super) fn store(&mut self, id: ActorID, state: ActorState, fields: Fields) -> Result<()> {
         self.charge_write(id)?;
         self.note_write(id, fields)?;
+        self.machine.written().note(id);
         self.machine.state_tree_mut().set_actor(id, state);
         self.charged.write(id);
         Ok(())
@@ -79,6 +80,7 @@ impl<M: VmMachine> LaneCallManager<M> {
     pub(super) fn delete(&mut self, id: ActorID, fields: Fields) -> Result<()> {
         self.charge_write(id)?;
         self.note_write(id, fields)?;
+        self.machine.written().note(id);
         self.machine.state_tree_mut().delete_actor(id);
         self.charged.write(id);
         Ok(())

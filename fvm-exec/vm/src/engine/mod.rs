@@ -111,6 +111,14 @@ impl WasmEngine {
         Ok(code)
     }
 
+    /// Compiles the actor with this code for all machines, unless it is compiled.
+    ///
+    /// # Errors
+    /// When the store fails or does not have the code, or it is not what the VM runs.
+    pub fn compile<S: Blockstore>(&self, code: &Cid, store: &S) -> anyhow::Result<()> {
+        self.prepare(code, store)?.map(drop).ok_or_else(|| anyhow!("the store has no code {code}"))
+    }
+
     /// Compiles the actor with this code, unless it is compiled. `None` when `store` does not have it.
     ///
     /// # Errors

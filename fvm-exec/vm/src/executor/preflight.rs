@@ -91,6 +91,7 @@ pub(super) fn clear<M: VmMachine>(
         return refuse(ExitCode::SYS_SENDER_STATE_INVALID, reason, penalty);
     }
     pay(&mut state, &gas_cost)?;
+    machine.written().note(sender);
     machine.state_tree_mut().set_actor(sender, state);
     Ok(Ok(Cleared { sender, gas_cost, inclusion }))
 }

@@ -63,6 +63,7 @@ fn deposit<M: VmMachine>(machine: &mut M, id: ActorID, amount: &TokenAmount) -> 
     machine.recorder().touch(id, Fields::PRESENT, actor.as_ref());
     let mut actor = actor.with_context(|| format!("{id} is to be paid and does not exist"))?;
     actor.deposit_funds(amount).or_fatal()?;
+    machine.written().note(id);
     machine.state_tree_mut().set_actor(id, actor);
     Ok(())
 }
