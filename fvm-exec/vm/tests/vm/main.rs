@@ -8,6 +8,7 @@ mod common;
 
 mod access;
 mod differential;
+mod lanes;
 mod mix;
 mod native;
 mod support;
