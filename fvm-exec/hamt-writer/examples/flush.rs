@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::RwLock;
 use std::time::Instant;
 
 use cid::Cid;
@@ -20,15 +20,15 @@ use multihash_codetable::{Code, MultihashDigest};
 type Actor = (Cid, Cid, u64, Vec<u8>, Option<u64>);
 
 #[derive(Default)]
-struct Store(Mutex<BTreeMap<Cid, Vec<u8>>>);
+struct Store(RwLock<BTreeMap<Cid, Vec<u8>>>);
 
 impl Blockstore for Store {
     fn get(&self, cid: &Cid) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(self.0.lock().unwrap().get(cid).cloned())
+        Ok(self.0.read().unwrap().get(cid).cloned())
     }
 
     fn put_keyed(&self, cid: &Cid, block: &[u8]) -> anyhow::Result<()> {
-        self.0.lock().unwrap().insert(*cid, block.to_vec());
+        self.0.write().unwrap().insert(*cid, block.to_vec());
         Ok(())
     }
 }

@@ -76,7 +76,8 @@ fn lanes_at_the_same_time_agree_with_the_stock_executor() {
 /// The engine has places for one full call stack and a little; lanes that all want one take turns.
 #[test]
 fn full_call_stacks_at_the_same_time_take_turns() {
-    let deepest = Script::new().send_block(Address::new_id(SCRIPTS[0]), 2, PARAMS, &TokenAmount::default(), NO_LIMIT, 0);
+    let deepest =
+        Script::new().send_block(Address::new_id(SCRIPTS[0]), 2, PARAMS, &TokenAmount::default(), NO_LIMIT, 0);
     let message = Message { gas_limit: 1_000_000_000, ..script_message(0, &deepest) };
     std::thread::scope(|scope| {
         for _ in 0..LANES {
