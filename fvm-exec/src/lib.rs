@@ -10,8 +10,8 @@
 //!              blockstore ◄────────────────────────┘
 //! ```
 //!
-//! Inside, the reference VM's own executor runs message after message. Whatever replaces it keeps this interface and
-//! has it as its oracle.
+//! Inside, our own VM (the `vm` package) runs message after message. The stock executor of the `fvm` crate is its oracle
+//! in tests and runs nothing here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
