@@ -122,6 +122,23 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
         self.code.preload(self.tree.store(), self.manifest.builtin_actor_codes())
     }
 
+    /// Goes on with the next block. Its state must be the one that was flushed last; everything read so far stays known.
+    ///
+    /// # Errors
+    /// When messages were executed since, or `context` is of other rules or another state.
+    pub fn resume(&mut self, context: &MachineContext) -> anyhow::Result<()> {
+        ensure!(!self.tree.in_transaction() && self.written.is_empty(), "the state was not flushed");
+        let (known, next) = (self.context.network_version, context.network_version);
+        ensure!(next == known, "the block is of network version {next}, the machine of {known}");
+        let root = &context.initial_state_root;
+        let state: StateRoot =
+            self.tree.store().get_cbor(root)?.context("the store does not have the block's state")?;
+        ensure!(state == self.flushed, "{root} is not the state that was flushed");
+        self.id = format!("{}-{root}", context.epoch);
+        self.context = context.clone();
+        Ok(())
+    }
+
     /// Lets the state be written on this many threads.
     #[must_use]
     pub fn with_flush_threads(mut self, threads: NonZeroUsize) -> Self {
