@@ -40,9 +40,8 @@ fn workloads() -> Vec<(&'static str, u64, Make)> {
     let script = |script: Script| call(Address::new_id(SCRIPTS[0]), 2, script);
     let empty = Address::new_id(World::get().odd["empty"]);
     let queries = (0..30).fold(Script::new(), |script, _| script.call("self::current_balance", &[]));
-    let nested = (0..10).fold(Script::new(), |script, _| {
-        script.send_block(empty, 2, 0, &TokenAmount::default(), NO_LIMIT, 0)
-    });
+    let nested =
+        (0..10).fold(Script::new(), |script, _| script.send_block(empty, 2, 0, &TokenAmount::default(), NO_LIMIT, 0));
     let state = Script::new()
         .call("self::root", &[0x700, 60])
         .call("ipld::block_open", &[0x700])
