@@ -73,13 +73,14 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     /// A machine on the state that `context` names. `store` has that state and takes what is written.
     ///
     /// # Errors
-    /// When the network version is unknown, or the state or its list of actors is not there.
+    /// When the network version is unknown or not the engine's, or the state or its list of actors is not there.
     pub fn new(context: &MachineContext, store: S, externs: E, code: Arc<ActorCode<Self>>) -> anyhow::Result<Self> {
         ensure!(
             SUPPORTED.contains(&context.network_version),
             "network version {} is not known",
             context.network_version
         );
+        ensure!(code.engine().suits(&context.network), "the engine was made for another network's prices or limits");
         let root = &context.initial_state_root;
         ensure!(store.has(root).context("looking for the state")?, "the store has no state {root}");
         store.put_keyed(&EMPTY_ARR_CID, &EMPTY_ARRAY)?;
