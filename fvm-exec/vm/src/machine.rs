@@ -134,7 +134,7 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
         let root = &context.initial_state_root;
         let state: StateRoot =
             self.tree.store().get_cbor(root)?.context("the store does not have the block's state")?;
-        ensure!(state == self.flushed, "{root} is not the state that was flushed");
+        ensure!(state.actors == self.flushed.actors, "{root} is not the state that was flushed");
         self.id = format!("{}-{root}", context.epoch);
         self.context = context.clone();
         Ok(())
