@@ -26,25 +26,27 @@ use crate::preflight::{self, MessageRules};
 use crate::receipts::{store_events, store_receipts};
 use crate::rules::ChainRules;
 use crate::session::{Session, Setting, on_vm_thread};
+use crate::warm::Warm;
 
 /// Bytes that a signature adds to a message: the array around both and the byte string with its type.
 const SECP_SIGNATURE_BYTES: usize = 1 + 2 + 66;
 const BLS_SIGNATURE_BYTES: usize = 1 + 2 + 97;
 
-/// Executes the blocks of one chain. Keeps nothing between blocks, so one may be shared and called from any thread;
-/// each call runs on a thread of its own and returns when it is done.
-pub struct Executor<B> {
+/// Executes the blocks of one chain. May be shared and called from any thread; each call runs on a thread of its own and
+/// returns when it is done. The state it has read for one block it still knows for the next.
+pub struct Executor<B: Blockstore + Send + Sync + 'static> {
     engine: Arc<Engine>,
     store: B,
     rules: ChainRules,
     externs: ChainExterns,
+    warm: Warm<B>,
 }
 
 impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     /// An executor for the chain with these `rules`, whose state is in `store`.
     pub fn new(engine: Arc<Engine>, store: B, rules: ChainRules) -> Self {
         let externs = ChainExterns { identity: rules.identity, block_ids: None };
-        Self { engine, store, rules, externs }
+        Self { engine, store, rules, externs, warm: Warm::default() }
     }
 
     /// Lets actors look up the ids of earlier blocks. Either all nodes of a chain have this or none.
@@ -59,7 +61,8 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
         &self.rules
     }
 
-    /// Executes `input` on the state `state_root`. Writes nothing: the caller stores `new_blocks` of the output.
+    /// Executes `input` on the state `state_root`. Writes nothing: the caller stores `new_blocks` of the output before it
+    /// has anything executed on the state that came out.
     ///
     /// In order: the parent update, the messages, the tips, the cut. A message that fails has a failing receipt; one
     /// that a validator must not have let in has one too and changes nothing.
@@ -67,10 +70,15 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     /// # Errors
     /// When this node cannot execute the block; no other error than [`ExecError::is_storage`] differs between nodes.
     pub fn execute(&self, state_root: &Cid, input: &BlockInput) -> Result<BlockOutput, ExecError> {
-        let overlay = Overlay::new(self.store.clone());
+        let (setting, warm) = (self.setting(), self.warm.take(state_root));
         on_vm_thread(|| {
-            let session = Session::start(&self.setting(), overlay.clone(), state_root, &input.context)?;
-            run_block(session, overlay, input, self.rules.block_gas_limit)
+            let mut session = match warm {
+                Some(session) => session.resume(&setting, state_root, &input.context)?,
+                None => Session::start(&setting, Overlay::new(self.store.clone()), state_root, &input.context)?,
+            };
+            let output = run_block(&mut session, input, self.rules.block_gas_limit)?;
+            self.warm.keep(output.state_root, session);
+            Ok(output)
         })
     }
 
@@ -116,8 +124,7 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
 }
 
 fn run_block<B: Blockstore + Send + Sync + 'static>(
-    mut session: Session<B>,
-    overlay: Overlay<B>,
+    session: &mut Session<B>,
     input: &BlockInput,
     block_gas_limit: u64,
 ) -> Result<BlockOutput, ExecError> {
@@ -126,7 +133,7 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
 
     let parent_update = match &input.parent_update {
         Some(update) => {
-            let (ret, outcome) = implicit::apply_parent_update(&mut session, height, update)?;
+            let (ret, outcome) = implicit::apply_parent_update(session, height, update)?;
             log.push(ret.msg_receipt, ret.events);
             Some(outcome)
         }
@@ -140,19 +147,19 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     let mut gas_used = 0u64;
     let mut tips = TokenAmount::zero();
     for message in &input.messages {
-        let ret = apply_signed(&mut session, message, &rules)?;
+        let ret = apply_signed(session, message, &rules)?;
         gas_used = gas_used.saturating_add(ret.msg_receipt.gas_used);
         tips += &ret.miner_tip;
         log.push(ret.msg_receipt, ret.events);
     }
 
     if tips.is_positive() {
-        let ret = implicit::award_tips(&mut session, height, input.proposer_owner, tips)?;
+        let ret = implicit::award_tips(session, height, input.proposer_owner, tips)?;
         log.push(ret.msg_receipt, ret.events);
     }
 
     let cut = if input.cuts {
-        let (ret, cut) = implicit::cut_checkpoint(&mut session, height)?;
+        let (ret, cut) = implicit::cut_checkpoint(session, height)?;
         log.push(ret.msg_receipt, ret.events);
         Some(cut)
     } else {
@@ -160,7 +167,8 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     };
 
     let state_root = session.flush()?;
-    let receipts_root = log.store(&overlay)?;
+    let overlay = session.overlay();
+    let receipts_root = log.store(overlay)?;
     let Log { receipts, events } = log;
     Ok(BlockOutput {
         state_root,

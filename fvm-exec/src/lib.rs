@@ -31,6 +31,7 @@ mod receipts;
 mod rules;
 mod session;
 mod state_view;
+mod warm;
 
 pub use block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
 pub use engine::Engine;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cid::Cid;
 use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
+use fvm::machine::MachineContext;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
@@ -31,10 +32,15 @@ pub(crate) struct Setting<'a> {
     pub(crate) externs: &'a ChainExterns,
 }
 
-/// A run of the VM. Lives on a thread made by [`on_vm_thread`].
+/// Gas after which a session is given up: what it has read stays in memory, and gas bounds how much that is. Ten full
+/// blocks.
+const SESSION_GAS_MAX: u64 = 100_000_000_000;
+
+/// A run of the VM, over one block or over consecutive ones. Messages run on a thread made by [`on_vm_thread`].
 pub(crate) struct Session<B: Blockstore + Send + Sync + 'static> {
     executor: LaneExecutor<Machine<B>>,
     overlay: Overlay<B>,
+    gas_used: u64,
 }
 
 impl<B: Blockstore + Send + Sync + 'static> Session<B> {
@@ -54,17 +60,37 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
         state_root: &Cid,
         context: &BlockContext,
     ) -> Result<Self, ExecError> {
-        let circulating = circulating(overlay, state_root, &setting.rules.issued)?;
-        let mut machine_context =
-            setting.rules.network_config().for_epoch(context.height.epoch(), context.timestamp.seconds(), *state_root);
-        machine_context.set_base_fee(context.base_fee.clone()).set_circulating_supply(circulating);
+        let machine_context = machine_context(setting, overlay, state_root, context)?;
         let code = setting.engine.wasm().code().map_err(|error| ExecError::vm("binding the system calls", error))?;
         let machine = LaneMachine::new(&machine_context, overlay.clone(), setting.externs.clone(), code)
             .map_err(|error| ExecError::vm("opening the state", error))?
             .with_flush_threads(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
         let executor =
             LaneExecutor::new(machine).map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
-        Ok(Self { executor, overlay: overlay.clone() })
+        Ok(Self { executor, overlay: overlay.clone(), gas_used: 0 })
+    }
+
+    /// Goes on with the block after the one that gave `state_root`, whose new blocks are in the store by now.
+    pub(crate) fn resume(
+        mut self,
+        setting: &Setting<'_>,
+        state_root: &Cid,
+        context: &BlockContext,
+    ) -> Result<Self, ExecError> {
+        let result = machine_context(setting, &self.overlay, state_root, context).and_then(|context| {
+            self.executor.resume(&context).map_err(|error| ExecError::vm("going on with the next block", error))
+        });
+        self.overlay.failure().map_or(result, Err).map(|()| self)
+    }
+
+    /// Whether it may go on with another block.
+    pub(crate) fn is_good(&self) -> bool {
+        self.gas_used < SESSION_GAS_MAX && self.overlay.failure().is_none()
+    }
+
+    /// Where it writes to.
+    pub(crate) fn overlay(&self) -> &Overlay<B> {
+        &self.overlay
     }
 
     /// Runs one message. `length` is that of its encoding in the payload; implicit messages have none.
@@ -74,17 +100,32 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
         if let Some(failure) = self.overlay.failure() {
             return Err(failure);
         }
-        result.map_err(|error| ExecError::vm("executing a message", error))
+        let ret = result.map_err(|error| ExecError::vm("executing a message", error))?;
+        self.gas_used = self.gas_used.saturating_add(ret.msg_receipt.gas_used);
+        Ok(ret)
     }
 
     /// Writes the state into the overlay and returns its root.
-    pub(crate) fn flush(mut self) -> Result<Cid, ExecError> {
+    pub(crate) fn flush(&mut self) -> Result<Cid, ExecError> {
         let result = self.executor.flush();
         if let Some(failure) = self.overlay.failure() {
             return Err(failure);
         }
         result.map_err(|error| ExecError::vm("writing the state", error))
     }
+}
+
+fn machine_context<B: Blockstore>(
+    setting: &Setting<'_>,
+    overlay: &Overlay<B>,
+    state_root: &Cid,
+    context: &BlockContext,
+) -> Result<MachineContext, ExecError> {
+    let circulating = circulating(overlay, state_root, &setting.rules.issued)?;
+    let mut machine_context =
+        setting.rules.network_config().for_epoch(context.height.epoch(), context.timestamp.seconds(), *state_root);
+    machine_context.set_base_fee(context.base_fee.clone()).set_circulating_supply(circulating);
+    Ok(machine_context)
 }
 
 fn circulating<B: Blockstore>(store: &B, state_root: &Cid, issued: &TokenAmount) -> Result<TokenAmount, ExecError> {

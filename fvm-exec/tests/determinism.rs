@@ -9,6 +9,7 @@ use common::chain::{Chain, bundle_blocks};
 use common::genesis::{child_genesis, root_genesis};
 use common::store::MemoryStore;
 use fvm_exec::{BlockOutput, ChainRules, ExecError, Executor, StateView, genesis};
+use fvm_shared::EMPTY_ARR_CID;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
@@ -60,6 +61,44 @@ fn two_nodes_agree_block_by_block() {
         });
         assert_eq!(outputs[0], outputs[1]);
         assert_eq!(nodes[0].base_fee, nodes[1].base_fee);
+    }
+}
+
+/// All the same but for the empty array, which whoever opens a state writes again.
+#[track_caller]
+fn assert_same(actual: BlockOutput, expected: &BlockOutput) {
+    let without_array = |output: &BlockOutput| {
+        let mut output = output.clone();
+        output.new_blocks.retain(|(cid, _)| *cid != EMPTY_ARR_CID);
+        output
+    };
+    let (actual, expected) = (without_array(&actual), without_array(expected));
+    assert!(actual == expected, "{:#?} {:#?}", actual.receipts, expected.receipts);
+}
+
+#[test]
+fn an_executor_that_knows_the_state_already_gives_what_a_new_one_gives() {
+    let mut chain = Chain::root(&accounts());
+    let mut warm = Chain::root(&accounts());
+    let another = |chain: &Chain| Executor::new(Chain::engine(), chain.store.clone(), chain.executor.rules().clone());
+    for height in 0..6_u8 {
+        // Old accounts and new ones, what fails, and what is taken back; the empty block among them.
+        let from = secp(1 + height % 3);
+        let nonce = chain.nonce(&from);
+        let block = [
+            transfer(from, nonce, secp(100 + height % 4), fil(1)),
+            transfer(from, nonce + 1, ethereum(height % 2), fil(1)),
+            transfer(from, nonce + 2, secp(200), fil(1000)),
+            call(from, nonce + 3, Address::new_id(GATEWAY_ID), 5, &(), fil(1)),
+            transfer(from, nonce + 9, secp(100), fil(1)),
+        ];
+        let input = chain.input(if height == 3 { vec![] } else { block.to_vec() });
+        let cold = another(&chain).execute(&chain.state_root, &input).unwrap();
+        // This executor has another block on the same state in between, and must not mix them up.
+        let other = chain.try_execute(&chain.input(vec![transfer(from, nonce, secp(7), fil(2))])).unwrap();
+        assert_ne!(other.state_root, cold.state_root);
+        assert_same(chain.execute_input(&input), &cold);
+        assert_same(warm.execute_input(&input), &cold);
     }
 }
 

@@ -73,13 +73,14 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     /// A machine on the state that `context` names. `store` has that state and takes what is written.
     ///
     /// # Errors
-    /// When the network version is unknown, or the state or its list of actors is not there.
+    /// When the network version is unknown or not the engine's, or the state or its list of actors is not there.
     pub fn new(context: &MachineContext, store: S, externs: E, code: Arc<ActorCode<Self>>) -> anyhow::Result<Self> {
         ensure!(
             SUPPORTED.contains(&context.network_version),
             "network version {} is not known",
             context.network_version
         );
+        ensure!(code.engine().suits(&context.network), "the engine was made for another network's prices or limits");
         let root = &context.initial_state_root;
         ensure!(store.has(root).context("looking for the state")?, "the store has no state {root}");
         store.put_keyed(&EMPTY_ARR_CID, &EMPTY_ARRAY)?;
@@ -120,6 +121,23 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     /// When one is missing or not what the VM runs.
     pub fn preload(&self) -> anyhow::Result<()> {
         self.code.preload(self.tree.store(), self.manifest.builtin_actor_codes())
+    }
+
+    /// Goes on with the next block. Its state must be the one that was flushed last; everything read so far stays known.
+    ///
+    /// # Errors
+    /// When messages were executed since, or `context` is of other rules or another state.
+    pub fn resume(&mut self, context: &MachineContext) -> anyhow::Result<()> {
+        ensure!(!self.tree.in_transaction() && self.written.is_empty(), "the state was not flushed");
+        let (known, next) = (self.context.network_version, context.network_version);
+        ensure!(next == known, "the block is of network version {next}, the machine of {known}");
+        let root = &context.initial_state_root;
+        let state: StateRoot =
+            self.tree.store().get_cbor(root)?.context("the store does not have the block's state")?;
+        ensure!(state.actors == self.flushed.actors, "{root} is not the state that was flushed");
+        self.id = format!("{}-{root}", context.epoch);
+        self.context = context.clone();
+        Ok(())
     }
 
     /// Lets the state be written on this many threads.

@@ -18,7 +18,8 @@ pub use fvm::call_manager::Entrypoint;
 
 /// An actor in native code.
 ///
-/// It must be a function of what it reads through the kernel: the same on every node.
+/// It must be a function of what it reads through the kernel's operations: the same on every node, and known to the
+/// access log. The state tree that the kernel's machine shows is not for actors; reading it there goes unseen.
 pub trait NativeActor<M: VmMachine>: Send + Sync {
     /// Runs the actor. `params` is a block of the kernel, 0 for none; so is what it returns.
     ///

@@ -23,8 +23,8 @@ pub struct Access {
     pub created: Vec<(Address, ActorID)>,
     /// The id that the init actor was to give out next, if the message depends on it.
     pub next_id: Option<ActorID>,
-    /// Whether the init actor has changed its own map: then its state counts like any other actor's, and says
-    /// everything about addresses and ids.
+    /// Whether the init actor has changed its own map, be it in a call that was reverted: then its state counts like
+    /// any other actor's, and says everything about addresses and ids.
     pub runs_init: bool,
 }
 

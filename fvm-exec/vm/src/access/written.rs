@@ -16,6 +16,11 @@ impl Written {
         self.0.borrow_mut().insert(id);
     }
 
+    /// Whether nothing is noted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// Takes out the actors noted so far.
     pub(crate) fn take(&self) -> BTreeSet<ActorID> {
         self.0.take()

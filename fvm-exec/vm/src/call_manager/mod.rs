@@ -262,10 +262,11 @@ impl<M: VmMachine> CallManager for LaneCallManager<M> {
 
     fn set_actor(&mut self, id: ActorID, state: ActorState) -> Result<()> {
         let fields = self.reads.get();
+        self.store(id, state, fields)?;
         if fields.contains(Fields::HEAD) {
             self.machine.recorder().set_head(id);
         }
-        self.store(id, state, fields)
+        Ok(())
     }
 
     fn get_actor(&self, id: ActorID) -> Result<Option<ActorState>> {

@@ -95,6 +95,11 @@ impl WasmEngine {
         self.scans_pages
     }
 
+    /// Whether actors run here as the rules of `network` say: prices and limits are compiled into them.
+    pub fn suits(&self, network: &NetworkConfig) -> bool {
+        EngineConfig { concurrency: self.config.concurrency, ..EngineConfig::from(network) } == self.config
+    }
+
     /// The syscalls and linked modules for machines of type `M`, shared by all that ask.
     ///
     /// # Errors

@@ -1,13 +1,15 @@
 //! Several executors at once on one engine: each comes out as if it were alone.
 
 use fvm::executor::{ApplyKind, ApplyRet, Executor};
+use fvm::machine::MachineContext;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::message::Message;
+use vm::LaneMachine;
 
 use crate::common::accounts::{bls, ethereum, secp};
-use crate::support::compare::{Ours, RAW_LENGTH, assert_same, ours, stock};
+use crate::support::compare::{ENGINE, Ours, RAW_LENGTH, Store, TestExterns, assert_same, context, ours, stock};
 use crate::support::deep;
 use crate::support::script::{NO_LIMIT, PARAMS, Script};
 use crate::support::world::{SCRIPTS, World, alice, bob, exec, fil, message, script_message};
@@ -90,4 +92,15 @@ fn full_call_stacks_at_the_same_time_take_turns() {
             });
         }
     });
+}
+
+#[test]
+fn engine_of_another_network_is_refused() {
+    let mut context = context(World::get().root, false);
+    let machine = |context: &MachineContext| {
+        LaneMachine::new(context, Store::new(World::get().store.clone()), TestExterns, ENGINE.code().unwrap())
+    };
+    assert!(machine(&context).is_ok());
+    context.network.max_wasm_stack += 1;
+    assert!(machine(&context).is_err());
 }

@@ -72,8 +72,10 @@ fn check_writes(before: &BTreeMap<ActorID, ActorState>, recorded: &Recorded) {
             }
         }
     }
-    let is_registered = !access.created.is_empty() || access.runs_init;
-    assert_eq!(before[&INIT].state != after[&INIT].state, is_registered, "the map of addresses");
+    // The init actor may have changed its map in a call that was taken back.
+    let is_changed = before[&INIT].state != after[&INIT].state;
+    assert!(!is_changed || access.runs_init || !access.created.is_empty(), "the map of addresses changed by itself");
+    assert!(is_changed || access.created.is_empty(), "an address was registered nowhere");
 }
 
 /// Which way balances are bent, and whether strangers are deleted.

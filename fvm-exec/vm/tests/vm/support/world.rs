@@ -15,7 +15,7 @@ use fvm_shared::{ActorID, EMPTY_ARR_CID};
 use multihash_codetable::Code::Blake2b256;
 use subnet_types::actors::{CheckpointConstructorParams, INIT_ID, manifest_names};
 use subnet_types::genesis::{MembershipMode, SubnetParameters};
-use subnet_types::hash::encode;
+use subnet_types::hash::{cid_of, encode};
 
 use super::actors::{odd_actors, script_actor};
 use super::script::Script;
@@ -28,6 +28,8 @@ use crate::common::store::MemoryStore;
 pub const SCRIPTS: [ActorID; 4] = [5_000, 5_001, 5_002, 5_003];
 /// Id of the first odd actor.
 pub const ODD: ActorID = 6_000;
+/// An actor whose code the store does not have.
+pub const CODELESS: ActorID = 5_900;
 /// An id that nobody has.
 pub const NOBODY: ActorID = 7_777;
 
@@ -76,6 +78,7 @@ impl World {
         for id in SCRIPTS {
             tree.set_actor(id, actor(script, fil(100)));
         }
+        tree.set_actor(CODELESS, actor(cid_of(&"nobody has this code"), fil(1)));
         let mut odd = BTreeMap::new();
         for ((name, wasm), id) in odd_actors().into_iter().zip(ODD..) {
             tree.set_actor(id, actor(code(&wasm), fil(1)));
