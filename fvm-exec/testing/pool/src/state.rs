@@ -2,7 +2,7 @@
 
 use actor_runtime::ActorError;
 use fvm_shared::ActorID;
-use fvm_shared::bigint::BigInt;
+use fvm_shared::bigint::{BigInt, Zero};
 use fvm_shared::econ::TokenAmount;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
