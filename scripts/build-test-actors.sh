@@ -1,12 +1,18 @@
 #!/bin/sh
 # Builds the actors of tests and benchmarks to wasm, into fvm-exec/testing/wasm with record.toml beside them. Run it after
-# every change to one of them, to actor-runtime or to subnet-types, and commit all three files. With --check it writes
-# nothing and fails when the modules come out otherwise than they are committed.
+# every change to one of them, to actor-runtime, to subnet-types or to how wasm is built, and commit all three files.
+# With --check it writes nothing and fails when the modules come out otherwise than they are committed; another toolchain
+# than theirs compares nothing and says so.
 set -eu
 . "$(dirname -- "$0")/wasm-env.sh"
 
 test_actors="token-actor pool-actor"
 folder=$root/fvm-exec/testing/wasm
+
+if [ "${1:-}" = "--check" ] && ! grep -qF "toolchain = \"$(wasm_toolchain)\"" "$folder/record.toml"; then
+    echo "test actors: NOT REBUILT, record.toml names another toolchain than \"$(wasm_toolchain)\""
+    exit 0
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
