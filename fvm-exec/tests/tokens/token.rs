@@ -8,8 +8,8 @@ use fvm_shared::error::ExitCode;
 use subnet_types::actors::GATEWAY_ID;
 use token_actor::{
     BurnParams, BurnReturn, EVENT_TRANSFER, GetAllowanceParams, IncreaseAllowanceParams, METHOD_ALLOWANCE,
-    METHOD_BALANCE_OF, METHOD_BURN, METHOD_GRANULARITY, METHOD_INCREASE_ALLOWANCE, METHOD_MINT, METHOD_NAME,
-    METHOD_SYMBOL, METHOD_TOTAL_SUPPLY, METHOD_TRANSFER, METHOD_TRANSFER_FROM, MintParams, MintReturn,
+    METHOD_BALANCE, METHOD_BALANCE_OF, METHOD_BURN, METHOD_GRANULARITY, METHOD_INCREASE_ALLOWANCE, METHOD_MINT,
+    METHOD_NAME, METHOD_SYMBOL, METHOD_TOTAL_SUPPLY, METHOD_TRANSFER, METHOD_TRANSFER_FROM, MintParams, MintReturn,
     TransferFromParams, TransferFromReturn, TransferParams, TransferReturn,
 };
 
@@ -95,7 +95,7 @@ fn operator_moves_what_the_owner_allowed_and_no_more() {
     let token = market.token_a;
     let move_ = |amount| from_to(alice(), carol(), amount);
     let refused = market.refused(bob(), token, METHOD_TRANSFER_FROM, &move_(1));
-    assert_eq!(refused, ExitCode::USR_INSUFFICIENT_FUNDS, "nothing is allowed yet");
+    assert_eq!(refused, ExitCode::USR_FORBIDDEN, "nothing is allowed yet");
 
     for total in [10, 20] {
         let params = IncreaseAllowanceParams { operator: bob(), increase: atto(10) };
@@ -104,14 +104,21 @@ fn operator_moves_what_the_owner_allowed_and_no_more() {
     }
     let moved: TransferFromReturn = market.done(bob(), token, METHOD_TRANSFER_FROM, &move_(15));
     assert_eq!((moved.from_balance, moved.to_balance, moved.allowance), (atto(START - 15), atto(15), atto(5)));
-    assert_eq!(market.refused(bob(), token, METHOD_TRANSFER_FROM, &move_(6)), ExitCode::USR_INSUFFICIENT_FUNDS);
+    assert_eq!(market.refused(bob(), token, METHOD_TRANSFER_FROM, &move_(6)), ExitCode::USR_FORBIDDEN);
     assert_eq!(market.allowance(token, &alice(), &bob()), atto(5));
     let params = GetAllowanceParams { owner: alice(), operator: bob() };
     assert_eq!(market.done::<TokenAmount>(carol(), token, METHOD_ALLOWANCE, &params), atto(5));
 
     market.done::<TransferFromReturn>(bob(), token, METHOD_TRANSFER_FROM, &move_(5));
     assert_eq!(market.allowance(token, &alice(), &bob()), atto(0));
+    assert_eq!(market.refused(bob(), token, METHOD_TRANSFER_FROM, &move_(0)), ExitCode::USR_FORBIDDEN, "used up");
     assert_eq!(balances(&market, token), [atto(START - 20), atto(START), atto(20)]);
+
+    // An allowance is no balance.
+    let params = IncreaseAllowanceParams { operator: bob(), increase: atto(START) };
+    market.done::<TokenAmount>(alice(), token, METHOD_INCREASE_ALLOWANCE, &params);
+    let refused = market.refused(bob(), token, METHOD_TRANSFER_FROM, &move_(START));
+    assert_eq!(refused, ExitCode::USR_INSUFFICIENT_FUNDS);
 }
 
 #[test]
@@ -136,7 +143,9 @@ fn views_tell_what_the_token_is() {
     assert_eq!(market.query::<String>(token, METHOD_NAME), "Token a");
     assert_eq!(market.query::<String>(token, METHOD_SYMBOL), "A");
     assert_eq!(market.query::<u64>(token, METHOD_GRANULARITY), 1);
-    assert_eq!(market.done::<TokenAmount>(carol(), token, METHOD_BALANCE_OF, &alice()), atto(START));
+    for method in [METHOD_BALANCE, METHOD_BALANCE_OF] {
+        assert_eq!(market.done::<TokenAmount>(carol(), token, method, &alice()), atto(START));
+    }
 }
 
 #[test]

@@ -62,6 +62,21 @@ fn swap_gives_what_the_rule_says_and_keeps_the_fee() {
 }
 
 #[test]
+fn whoever_is_called_during_a_swap_finds_it_done() {
+    let rt = pool();
+    let after = Reserves { a: atto(1_001_000), b: atto(999_004) };
+    let seen = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counter = seen.clone();
+    rt.answer_with(move |rt, sent| {
+        assert_eq!(rt.load_state::<State>().unwrap().reserves(), after, "in {}", sent.to);
+        counter.set(counter.get() + 1);
+        Some(SendReturn::ok())
+    });
+    call(&rt, TRADER, METHOD_SWAP, &swap_of(TOKEN_A, 1000, 996)).unwrap();
+    assert_eq!(seen.get(), 2);
+}
+
+#[test]
 fn each_refusal_has_its_code_and_changes_nothing() {
     let rt = pool();
     let before: State = rt.load_state().unwrap();

@@ -8,6 +8,7 @@
 //! dispatch ── State ── Token (library) ── Calls ── Runtime: system calls or mock
 //! ```
 //!
+//! Of FRC-46 it leaves out what lowers an allowance (`DecreaseAllowance`, `RevokeAllowance`) or burns by one (`BurnFrom`).
 //! No chain starts with it: tests put its code and state into a genesis ([`State::new`]).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -41,7 +42,9 @@ pub const METHOD_SYMBOL: MethodNum = method_hash!("Symbol");
 pub const METHOD_GRANULARITY: MethodNum = method_hash!("Granularity");
 /// No parameters → the sum of all balances.
 pub const METHOD_TOTAL_SUPPLY: MethodNum = method_hash!("TotalSupply");
-/// An [`Address`] → its balance; zero for one that nobody has used.
+/// An [`Address`] → its balance; zero for one that nobody has used. FRC-46 calls it so.
+pub const METHOD_BALANCE: MethodNum = method_hash!("Balance");
+/// The same by the name that other tokens and the library's own examples have for it.
 pub const METHOD_BALANCE_OF: MethodNum = method_hash!("BalanceOf");
 /// [`GetAllowanceParams`] → what the operator may still move of the owner's balance.
 pub const METHOD_ALLOWANCE: MethodNum = method_hash!("Allowance");
@@ -63,8 +66,8 @@ pub const EVENT_TRANSFER: &str = "token-transferred";
 ///
 /// # Errors
 /// The abort of the method. What the library refuses has these exit codes: 16 for amounts below zero or off the
-/// granularity and for an operator who is the owner, 17 for an address that no actor can have, 19 for more than a
-/// balance or an allowance; and the receiver's own code for what the receiver refuses.
+/// granularity and for an operator who is the owner, 17 for an address that no actor can have, 18 for more than an
+/// allowance, 19 for more than a balance; and the receiver's own code for what the receiver refuses.
 pub fn dispatch<R: Runtime>(
     rt: &R,
     method: MethodNum,
@@ -79,7 +82,7 @@ pub fn dispatch<R: Runtime>(
         METHOD_SYMBOL => view(rt, params, |state| state.symbol.clone()),
         METHOD_GRANULARITY => view(rt, params, |state| state.granularity),
         METHOD_TOTAL_SUPPLY => view(rt, params, |state| state.token.supply.clone()),
-        METHOD_BALANCE_OF => balance_of(rt, params),
+        METHOD_BALANCE | METHOD_BALANCE_OF => balance_of(rt, params),
         METHOD_ALLOWANCE => allowance(rt, params),
         METHOD_TRANSFER => transfer(rt, params),
         METHOD_TRANSFER_FROM => transfer_from(rt, params),
