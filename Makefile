@@ -1,5 +1,5 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo test lint doc bundle bundle-check
+.PHONY: help demo test lint doc bundle bundle-check test-actors
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,3 +25,7 @@ bundle:          ## Rebuilds the actors' wasm (installs its toolchain when root)
 
 bundle-check:    ## Fails when the committed bundle is not what the sources give (BUNDLE_REBUILD=1: only a rebuild will do)
 	@scripts/check-bundle.sh
+
+test-actors:     ## Rebuilds the wasm of the actors that only tests and benchmarks use
+	@scripts/install-wasm-toolchain.sh
+	@scripts/build-test-actors.sh

@@ -9,13 +9,10 @@ trap 'rm -rf "$work"' EXIT INT TERM
 
 "$root/scripts/build-wasm.sh" "$work/wasm"
 
-# The packages in the code, one `name version` a line; paths mark our own, which count as sources.
-cd "$root"
-# shellcheck disable=SC2046 # One word for each flag.
-RUSTC="$WASM_RUSTC" "$WASM_CARGO" tree --locked --target wasm32-unknown-unknown --edges normal,build --prefix none \
-    --no-dedupe $(wasm_package_flags) |
-    sed -n -e '/(\//d' -e 's/^\([^ ]*\) v\([^ ]*\).*$/\1 \2/p' | sort -u >"$work/packages"
+# shellcheck disable=SC2086 # One word for each package.
+wasm_dependencies $wasm_actors >"$work/packages"
 
+cd "$root"
 # The packer's package includes the bundle it replaces.
 [ -f fvm-exec/actor-bundle/bundle.car ] || : >fvm-exec/actor-bundle/bundle.car
 [ -f fvm-exec/actor-bundle/bundle.toml ] || : >fvm-exec/actor-bundle/bundle.toml

@@ -1,12 +1,16 @@
 #!/bin/sh
-# Builds every actor to wasm and copies the modules into the folder given as $1.
+# Builds actors to wasm and copies the modules into the folder given as $1: the packages that follow, or every actor of
+# the bundle.
 #
 # The same sources and toolchain give the same bytes in every folder and for every user: paths are remapped, one
 # codegen unit, no debug information, versions locked.
 set -eu
 . "$(dirname -- "$0")/wasm-env.sh"
 
-out=${1:?usage: build-wasm.sh OUTPUT_FOLDER}
+out=${1:?usage: build-wasm.sh OUTPUT_FOLDER [PACKAGE...]}
+shift
+# shellcheck disable=SC2086 # One word for each package.
+[ $# -gt 0 ] || set -- $wasm_actors
 mkdir -p "$out"
 out=$(CDPATH='' cd -- "$out" && pwd -P)
 
@@ -40,9 +44,9 @@ unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
 cd "$root"
 # shellcheck disable=SC2046,SC2086 # One word for each flag.
 "$WASM_CARGO" build $speed --locked --release --lib --target wasm32-unknown-unknown \
-    -Zbuild-std=core,alloc,std,panic_abort -Zbuild-std-features=optimize_for_size $(wasm_package_flags)
+    -Zbuild-std=core,alloc,std,panic_abort -Zbuild-std-features=optimize_for_size $(wasm_package_flags "$@")
 
-for actor in $wasm_actors; do
+for actor in "$@"; do
     name=$(printf '%s' "$actor" | tr - _)
     cp "$WASM_TARGET_DIR/wasm32-unknown-unknown/release/$name.wasm" "$out/$actor.wasm"
 done

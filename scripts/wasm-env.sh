@@ -15,9 +15,18 @@ wasm_toolchain() {
     printf '%s; %s\n' "$("$WASM_RUSTC" --version)" "$("$WASM_LD" --version)"
 }
 
-# The packages that become modules.
+# The packages that become modules of the bundle.
 wasm_actors="system init account ethaccount placeholder absent eam reward gateway-actor checkpoint-actor"
 
 wasm_package_flags() {
-    for actor in $wasm_actors; do printf ' -p %s' "$actor"; done
+    for package in "$@"; do printf ' -p %s' "$package"; done
+}
+
+# What is in the code of these packages from elsewhere, one `name version` a line. Paths mark our own, which count as
+# sources.
+wasm_dependencies() {
+    # shellcheck disable=SC2046 # One word for each flag.
+    (cd "$root" && RUSTC="$WASM_RUSTC" "$WASM_CARGO" tree --locked --target wasm32-unknown-unknown \
+        --edges normal,build --prefix none --no-dedupe $(wasm_package_flags "$@")) |
+        sed -n -e '/(\//d' -e 's/^\([^ ]*\) v\([^ ]*\).*$/\1 \2/p' | sort -u
 }

@@ -146,7 +146,8 @@ fn missing(what: &str, cid: Cid) -> ArchiveError {
     ArchiveError::Missing { what: what.to_owned(), cid }
 }
 
-fn code_cid(wasm: &[u8]) -> Cid {
+/// The CID by which a chain knows this code.
+pub fn code_cid(wasm: &[u8]) -> Cid {
     let hash = Multihash::wrap(BLAKE2B_256, blake2b_256(wasm).as_bytes()).expect("32 bytes fit a multihash");
     Cid::new_v1(RAW, hash)
 }

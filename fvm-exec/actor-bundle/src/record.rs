@@ -1,12 +1,11 @@
 //! `bundle.toml`: what the bundle was built from.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
-use crate::sources::{SourcesError, locked_dependencies, sources_digest};
+use crate::sources::{BUNDLE_PACKAGES, SourcesError, locked_dependencies, sources_digest, used_dependencies};
 
 /// What the bundle holds and what it was built from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,16 +79,11 @@ impl Record {
     /// # Errors
     /// When sources or Cargo.lock cannot be read.
     pub fn new(archive: &Archive, root: &Path, toolchain: &str, packages: &[String]) -> Result<Self, SourcesError> {
-        let packages: BTreeSet<&str> = packages.iter().map(String::as_str).collect();
-        let is_used = |dependency: &String| {
-            let named = dependency.rsplit_once(' ').map_or(dependency.as_str(), |(named, _)| named);
-            packages.contains(named)
-        };
         Ok(Self {
             manifest: archive.manifest.to_string(),
-            sources: sources_digest(root)?.to_string(),
+            sources: sources_digest(root, &BUNDLE_PACKAGES)?.to_string(),
             toolchain: toolchain.to_owned(),
-            dependencies: locked_dependencies(root)?.into_iter().filter(is_used).collect(),
+            dependencies: used_dependencies(root, packages)?,
             actors: recorded_actors(archive),
         })
     }
@@ -112,7 +106,7 @@ impl Record {
                 found.push(Mismatch::Actor { name, recorded, actual });
             }
         }
-        let actual = sources_digest(root)?.to_string();
+        let actual = sources_digest(root, &BUNDLE_PACKAGES)?.to_string();
         if actual != self.sources {
             found.push(Mismatch::Sources { recorded: self.sources.clone(), actual });
         }

@@ -10,9 +10,10 @@ use subnet_types::Digest;
 use subnet_types::hash::blake2b_256;
 use toml::{Table, Value};
 
-/// Folders with packages that end up in the code; `*` stands for every folder there.
-const PACKAGES: [&str; 4] = ["checkpoint-actor", "fvm-exec/system-actors/*", "gateway-actor", "proto/subnet-types"];
-/// Other files that decide how the code comes out.
+/// Folders with packages that end up in the bundle's code; `*` stands for every folder there.
+pub const BUNDLE_PACKAGES: [&str; 4] =
+    ["checkpoint-actor", "fvm-exec/system-actors/*", "gateway-actor", "proto/subnet-types"];
+/// Other files that decide how code comes out, whichever packages it is of.
 const FILES: [&str; 2] = ["scripts/build-wasm.sh", "scripts/wasm-env.sh"];
 /// Names of files and folders that are never compiled to wasm.
 const NATIVE_ONLY: [&str; 4] = ["mock", "mock.rs", "tests", "tests.rs"];
@@ -38,15 +39,16 @@ pub enum SourcesError {
     },
 }
 
-/// Digest of everything in the workspace `root` that decides the actors' code, but for the versions of packages from
-/// the registry.
+/// Digest of everything in the workspace `root` that decides the code of `folders`, but for the versions of packages
+/// from the registry. `folders` are packages of the workspace, with all of its packages that they use; `*` at the end
+/// stands for every folder there.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn sources_digest(root: &Path) -> Result<Digest, SourcesError> {
+pub fn sources_digest(root: &Path, folders: &[&str]) -> Result<Digest, SourcesError> {
     let mut files: BTreeMap<String, Digest> = BTreeMap::new();
     let mut settings: BTreeSet<String> = BTreeSet::new();
-    for package in packages(root)? {
+    for package in packages(root, folders)? {
         let manifest = package.join("Cargo.toml");
         settings.extend(dependency_names(&read_toml(&manifest)?));
         add_file(root, &manifest, &mut files)?;
@@ -80,9 +82,22 @@ pub fn locked_dependencies(root: &Path) -> Result<BTreeSet<String>, SourcesError
     Ok(packages.iter().filter_map(line).collect())
 }
 
-fn packages(root: &Path) -> Result<Vec<PathBuf>, SourcesError> {
+/// Those of [`locked_dependencies`] that `packages` names, one `name version` each. The others it names are our own.
+///
+/// # Errors
+/// When Cargo.lock cannot be read.
+pub fn used_dependencies(root: &Path, packages: &[String]) -> Result<Vec<String>, SourcesError> {
+    let packages: BTreeSet<&str> = packages.iter().map(String::as_str).collect();
+    let is_used = |dependency: &String| {
+        let named = dependency.rsplit_once(' ').map_or(dependency.as_str(), |(named, _)| named);
+        packages.contains(named)
+    };
+    Ok(locked_dependencies(root)?.into_iter().filter(is_used).collect())
+}
+
+fn packages(root: &Path, folders: &[&str]) -> Result<Vec<PathBuf>, SourcesError> {
     let mut found = Vec::new();
-    for pattern in PACKAGES {
+    for pattern in folders {
         match pattern.strip_suffix("/*") {
             Some(parent) => found.extend(list(&root.join(parent))?.into_iter().filter(|path| path.is_dir())),
             None => found.push(root.join(pattern)),

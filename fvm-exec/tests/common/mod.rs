@@ -9,4 +9,5 @@ pub mod chain;
 pub mod fees;
 pub mod genesis;
 pub mod parent;
+pub mod placed;
 pub mod store;
