@@ -18,6 +18,7 @@ use fvm_shared::address::Address;
 use fvm_shared::state::StateRoot;
 use fvm_shared::version::NetworkVersion;
 use fvm_shared::{ActorID, EMPTY_ARR_CID};
+use hamt::Nodes;
 use multihash_codetable::Code;
 
 use crate::access::{Recorder, Written};
@@ -28,6 +29,9 @@ use crate::native::Natives;
 const SUPPORTED: RangeInclusive<NetworkVersion> = NetworkVersion::V21..=NetworkVersion::V29;
 
 const SYSTEM_ACTOR_ID: ActorID = 0;
+
+/// Bytes of the state tree's nodes that stay in memory.
+const NODES_BYTES_MAX: usize = 32 << 20;
 
 /// CBOR of an empty array, the state that actors are born with.
 const EMPTY_ARRAY: [u8; 1] = [0x80];
@@ -67,6 +71,8 @@ pub struct LaneMachine<S: Blockstore + Sync + 'static, E: Externs + 'static> {
     /// What the state was when it was last flushed.
     flushed: StateRoot,
     flush_threads: NonZeroUsize,
+    /// Of the state tree.
+    nodes: Arc<Nodes>,
 }
 
 impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
@@ -112,6 +118,7 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
             written: Written::default(),
             flushed,
             flush_threads: NonZeroUsize::MIN,
+            nodes: Arc::new(Nodes::new(NODES_BYTES_MAX)),
         })
     }
 
@@ -208,14 +215,14 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> Machine for LaneMachi
         if self.tree.in_transaction() {
             return Err(anyhow!("the state cannot be flushed in the middle of a message")).or_fatal();
         }
-        let mut changes = hamt_writer::Changes::new();
+        let mut changes = hamt::Changes::new();
         for id in self.written.take() {
             let actor = self.tree.get_actor(id)?;
             let actor = actor.map(|actor| to_vec(&actor)).transpose().context("encoding an actor").or_fatal()?;
             changes.insert(Address::new_id(id).to_bytes(), actor);
         }
         let store = self.tree.store();
-        let actors = hamt_writer::write(store, &self.flushed.actors, &changes, self.flush_threads).or_fatal()?;
+        let actors = hamt::write(store, &self.nodes, &self.flushed.actors, &changes, self.flush_threads).or_fatal()?;
         store.put_many_keyed(actors.blocks).or_fatal()?;
         self.flushed.actors = actors.root;
         store.put_cbor(&self.flushed, Code::Blake2b256).or_fatal()

@@ -9,7 +9,7 @@ use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_encoding::to_vec;
 use fvm_ipld_hamt::{BytesKey, Hamt};
-use hamt_writer::{Changes, WriteError, write};
+use hamt::{Changes, HamtError, Nodes, Written};
 use ipld_core::ipld::Ipld;
 use proptest::prelude::*;
 
@@ -32,6 +32,11 @@ impl Blockstore for Store {
 }
 
 const BIT_WIDTH: u32 = 5;
+
+/// Writes without any node known before.
+fn write(store: &Store, root: &Cid, changes: &Changes, threads: NonZeroUsize) -> Result<Written, HamtError> {
+    hamt::write(store, &Nodes::new(0), root, changes, threads)
+}
 
 fn empty(store: &Store) -> Cid {
     Oracle::new_with_bit_width(store, BIT_WIDTH).flush().unwrap()
@@ -123,7 +128,7 @@ proptest! {
         let damaged = Store::default();
         damaged.put_keyed(&root, &node).unwrap();
         // What it links to is missing, so that a damaged link ends there at the latest.
-        let _: Result<_, WriteError> = write(&damaged, &root, &encoded(&changes), threads(2));
+        let _: Result<_, HamtError> = write(&damaged, &root, &encoded(&changes), threads(2));
     }
 }
 
@@ -164,7 +169,7 @@ fn a_missing_node_is_named() {
     let only_root = Store::default();
     only_root.put_keyed(&root, &store.get(&root).unwrap().unwrap()).unwrap();
     let error = write(&only_root, &root, &encoded(&changes), threads(2)).unwrap_err();
-    assert!(matches!(&error, WriteError::Missing { node } if *node != root), "{error}");
+    assert!(matches!(&error, HamtError::Missing { node } if *node != root), "{error}");
     let nowhere = write(&Store::default(), &root, &encoded(&changes), threads(2)).unwrap_err();
     assert!(nowhere.to_string().contains(&root.to_string()), "{nowhere}");
 }

@@ -1,6 +1,6 @@
 //! Compares writing a block's changes into a state tree: `fvm_ipld_hamt` against this package, in alternation.
 //!
-//! `cargo run --release -p hamt-writer --example flush -- [actors in the tree] [changed actors] [rounds]`
+//! `cargo run --release -p hamt --example flush -- [actors in the tree] [changed actors] [rounds]`
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_encoding::{DAG_CBOR, to_vec};
 use fvm_ipld_hamt::{BytesKey, Hamt};
-use hamt_writer::{Changes, write};
+use hamt::{Changes, Nodes, write};
 use multihash_codetable::{Code, MultihashDigest};
 
 /// As much to decode as an actor: code, head, sequence, balance, and no delegated address.
@@ -84,13 +84,13 @@ fn main() {
                 picked.iter().map(|(key, actor)| (key.clone(), Some(to_vec(actor).unwrap()))).collect();
             let threads = NonZeroUsize::new(place + 1).unwrap();
             let begun = Instant::now();
-            let written = write(&store, &root, &changes, threads).unwrap();
+            let written = write(&store, &Nodes::new(0), &root, &changes, threads).unwrap();
             times[place + 2].push(begun.elapsed());
             assert_eq!(written.root, expected);
         }
     }
     println!("{actors} actors, {changed} changed, median of {rounds} rounds, us for each change:");
-    let names = ["fvm_ipld_hamt, cold", "fvm_ipld_hamt, warm", "hamt-writer, 1 thread", "hamt-writer, 2 threads"];
+    let names = ["fvm_ipld_hamt, cold", "fvm_ipld_hamt, warm", "hamt, 1 thread", "hamt, 2 threads"];
     for (name, times) in names.iter().zip(&mut times) {
         times.sort_unstable();
         println!("{name:<24} {:>8.2}", times[times.len() / 2].as_secs_f64() * 1e6 / changed as f64);

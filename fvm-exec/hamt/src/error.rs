@@ -1,10 +1,10 @@
-//! Why changes cannot be written.
+//! Why a HAMT cannot be read or changed.
 
 use cid::Cid;
 
-/// Why changes cannot be written into a HAMT. Nothing was written.
+/// Why a HAMT cannot be read or changed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub enum HamtError {
     /// A node that the tree links to is not in the store.
     #[error("node {node} of the HAMT is not in the store")]
     Missing {
@@ -17,7 +17,7 @@ pub enum WriteError {
         /// Which.
         node: Cid,
         /// Zero for the root.
-        depth: u32,
+        depth: usize,
         /// What is wrong with it.
         problem: String,
     },

@@ -1,0 +1,192 @@
+//! The nodes that are kept in memory, and reading through them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cid::Cid;
+use fvm_ipld_blockstore::Blockstore;
+use parking_lot::Mutex;
+
+use crate::error::HamtError;
+use crate::node::{DEPTH_MAX, Malformed, Node, Pointer, position};
+use crate::tree::hash;
+
+/// Nodes with different digests seldom wait for each other.
+const SHARDS: usize = 64;
+
+/// Bytes that a node takes besides its block: itself, its places in memory and in the map.
+const NODE_OVERHEAD: usize = 2 * size_of::<Cid>() + size_of::<Node>() + 64;
+
+/// Nodes that were read or written lately, shared by threads, bounded in bytes. They are named by their CIDs, so that
+/// nodes of any number of trees and roots may be among them and none is ever out of date.
+///
+/// Nodes are in two generations. When the younger has half of the bytes it becomes the older one, and what was that is
+/// dropped; a node of the older that is asked for becomes young again. So the nodes that are in use stay as long as they
+/// fit half of the bytes.
+#[derive(Debug)]
+pub struct Nodes {
+    shards: Box<[Mutex<Shard>]>,
+    /// Of one generation of one shard.
+    bytes_max: usize,
+}
+
+/// How often nodes were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodesStats {
+    /// The node was there.
+    pub hits: u64,
+    /// It had to be read from the store.
+    pub misses: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    young: HashMap<Cid, Arc<Node>>,
+    old: HashMap<Cid, Arc<Node>>,
+    young_bytes: usize,
+    stats: NodesStats,
+}
+
+impl Nodes {
+    /// Keeps nodes of up to `bytes_max` bytes in all. None are kept with zero, nor any that is larger than 1/128 of it.
+    pub fn new(bytes_max: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, bytes_max: bytes_max / SHARDS / 2 }
+    }
+
+    /// The value of `key` in DAG-CBOR, in the HAMT with this root. `None` when the key is not there.
+    ///
+    /// # Errors
+    /// When nodes are missing or malformed, or the store fails.
+    pub fn get<B: Blockstore>(&self, store: &B, root: &Cid, key: &[u8]) -> Result<Option<Vec<u8>>, HamtError> {
+        let hash = hash(key);
+        let mut at = *root;
+        for depth in 0..DEPTH_MAX {
+            let step =
+                self.look_into(store, &at, depth, |node| Step::from(node, position(&hash, depth), depth, key))?;
+            match step {
+                Step::Down(cid) => at = cid,
+                Step::Found(value) => return Ok(value),
+            }
+        }
+        Err(HamtError::Malformed { node: at, depth: DEPTH_MAX, problem: too_deep() })
+    }
+
+    /// How often nodes were asked for until now, by reads and writes.
+    pub fn stats(&self) -> NodesStats {
+        self.shards.iter().fold(NodesStats::default(), |sum, shard| {
+            let NodesStats { hits, misses } = shard.lock().stats;
+            NodesStats { hits: sum.hits + hits, misses: sum.misses + misses }
+        })
+    }
+
+    /// A node, from the store if it is not here.
+    pub(crate) fn load<B: Blockstore>(&self, store: &B, cid: &Cid, depth: usize) -> Result<Arc<Node>, HamtError> {
+        if let Some(node) = self.shard(cid).lock().find(cid, self.bytes_max) {
+            return Ok(Arc::clone(node));
+        }
+        self.fetch(store, cid, depth)
+    }
+
+    pub(crate) fn insert(&self, cid: &Cid, node: Arc<Node>) {
+        self.shard(cid).lock().insert(*cid, node, self.bytes_max);
+    }
+
+    /// Looks into a node while its shard is locked: what is wanted of it is little, and the count of the root's owners
+    /// would be a place that all threads write to.
+    fn look_into<B: Blockstore, T>(
+        &self,
+        store: &B,
+        cid: &Cid,
+        depth: usize,
+        look: impl Fn(&Node) -> Result<T, Malformed>,
+    ) -> Result<T, HamtError> {
+        let looked = match self.shard(cid).lock().find(cid, self.bytes_max) {
+            Some(node) => Some(look(node)),
+            None => None,
+        };
+        match looked {
+            Some(looked) => looked,
+            None => look(&*self.fetch(store, cid, depth)?),
+        }
+        .map_err(|problem| HamtError::Malformed { node: *cid, depth, problem })
+    }
+
+    fn fetch<B: Blockstore>(&self, store: &B, cid: &Cid, depth: usize) -> Result<Arc<Node>, HamtError> {
+        let block = match store.get(cid) {
+            Ok(Some(block)) => block,
+            Ok(None) => return Err(HamtError::Missing { node: *cid }),
+            Err(reason) => return Err(HamtError::Store { node: *cid, reason }),
+        };
+        let node = Node::parse(block.into())
+            .map_err(|problem| HamtError::Malformed { node: *cid, depth, problem })
+            .map(Arc::new)?;
+        self.insert(cid, Arc::clone(&node));
+        Ok(node)
+    }
+
+    fn shard(&self, cid: &Cid) -> &Mutex<Shard> {
+        let byte = cid.hash().digest().first().copied().unwrap_or_default();
+        &self.shards[usize::from(byte) % SHARDS]
+    }
+}
+
+impl Shard {
+    fn find(&mut self, cid: &Cid, bytes_max: usize) -> Option<&Arc<Node>> {
+        if !self.young.contains_key(cid) {
+            let Some(node) = self.old.remove(cid) else {
+                self.stats.misses += 1;
+                return None;
+            };
+            self.insert(*cid, node, bytes_max);
+        }
+        self.stats.hits += 1;
+        self.young.get(cid)
+    }
+
+    fn insert(&mut self, cid: Cid, node: Arc<Node>, bytes_max: usize) {
+        let bytes = node.block.len() + NODE_OVERHEAD;
+        if bytes > bytes_max {
+            return;
+        }
+        if self.young_bytes + bytes > bytes_max {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        if self.young.insert(cid, node).is_none() {
+            self.young_bytes += bytes;
+        }
+    }
+}
+
+/// Where a look-up goes from a node.
+enum Step {
+    Down(Cid),
+    Found(Option<Vec<u8>>),
+}
+
+impl Step {
+    fn from(node: &Node, position: usize, depth: usize, key: &[u8]) -> Result<Self, Malformed> {
+        check_depth(node, depth)?;
+        Ok(match node.span(position).map(Pointer::parse).transpose()? {
+            Some(Pointer::Link(cid)) => Self::Down(cid),
+            Some(Pointer::Bucket(bucket)) => {
+                let entry = bucket.entries().iter().find(|entry| entry.key == key);
+                Self::Found(entry.map(|entry| entry.value.to_vec()))
+            }
+            None => Self::Found(None),
+        })
+    }
+}
+
+/// Whether a node may stand at this depth.
+pub(crate) fn check_depth(node: &Node, depth: usize) -> Result<(), Malformed> {
+    if depth > 0 && node.is_empty() {
+        return Err("only a root may be empty".to_owned());
+    }
+    if depth >= DEPTH_MAX { Err(too_deep()) } else { Ok(()) }
+}
+
+fn too_deep() -> Malformed {
+    format!("a tree has at most {DEPTH_MAX} levels")
+}
