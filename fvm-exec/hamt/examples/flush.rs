@@ -1,4 +1,5 @@
-//! Compares writing a block's changes into a state tree: `fvm_ipld_hamt` against this package, in alternation.
+//! Compares writing a block's changes into a state tree: `fvm_ipld_hamt` against this package, in alternation, with the
+//! tree's nodes in memory (warm) and only in the store (cold).
 //!
 //! `cargo run --release -p hamt --example flush -- [actors in the tree] [changed actors] [rounds]`
 
@@ -7,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::RwLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
@@ -50,49 +51,83 @@ fn actor(id: u64, sequence: u64) -> Actor {
     (code, head, sequence, vec![1; 9], None)
 }
 
+/// What is measured, with the row it is compared with.
+const ROWS: [(&str, usize); 7] = [
+    ("fvm_ipld_hamt, cold", 0),
+    ("fvm_ipld_hamt, warm", 1),
+    ("hamt, cold, 1 thread", 0),
+    ("hamt, cold, 2 threads", 2),
+    ("hamt, warm, 1 thread", 1),
+    ("hamt, warm, 2 threads", 4),
+    ("a point read, warm", 0),
+];
+
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().expect("arguments are numbers"));
     let actors = arguments.next().unwrap_or(100_000);
-    let changed = arguments.next().unwrap_or(2_000);
-    let rounds = arguments.next().unwrap_or(9);
+    let changed = arguments.next().unwrap_or(4_000);
+    let rounds = arguments.next().unwrap_or(15);
     let store = Store::default();
     let mut hamt = Hamt::<&Store, Actor>::new_with_bit_width(&store, 5);
     for id in 100..100 + actors {
         hamt.set(BytesKey(key(id)), actor(id, 0)).unwrap();
     }
-    let root = hamt.flush().unwrap();
+    let mut root = hamt.flush().unwrap();
 
-    let mut times = [const { Vec::new() }; 4];
+    let mut times = [const { Vec::new() }; ROWS.len()];
+    let mut time = |row: usize, work: &mut dyn FnMut() -> Cid| {
+        let begun = Instant::now();
+        let root = work();
+        times[row].push(begun.elapsed());
+        root
+    };
+    // As between the blocks of a chain: each has its state in memory from the blocks before.
+    let warm = [1, 2].map(|threads| (NonZeroUsize::new(threads).unwrap(), Nodes::new(256 << 20)));
+    let mut kept = Hamt::<&Store, Actor>::load_with_bit_width(&root, &store, 5).unwrap();
+    kept.for_each(|_, _| Ok(())).unwrap();
+    for id in 100..100 + actors {
+        for (_, nodes) in &warm {
+            nodes.get(&&store, &root, &key(id)).unwrap();
+        }
+    }
     for round in 1..=rounds {
         let picked: BTreeMap<_, _> = (0..changed)
             .map(|index| 100 + (index * 7919 + round * 104_729) % actors)
             .map(|id| (key(id), actor(id, round)))
             .collect();
-        // The reference as a machine has it: cold once for each block, or kept from the block before.
-        for (place, cold) in [(0, true), (1, false)] {
-            let mut kept = Hamt::<&Store, Actor>::load_with_bit_width(&root, &store, 5).unwrap();
-            if !cold {
-                kept.for_each(|_, _| Ok(())).unwrap();
-            }
-            let begun = Instant::now();
+        let changes: Changes = picked.iter().map(|(key, actor)| (key.clone(), Some(to_vec(actor).unwrap()))).collect();
+        let reference = |hamt: &mut Hamt<&Store, Actor>| {
             for (key, actor) in &picked {
-                kept.set(BytesKey(key.clone()), actor.clone()).unwrap();
+                hamt.set(BytesKey(key.clone()), actor.clone()).unwrap();
             }
-            let expected = kept.flush().unwrap();
-            times[place].push(begun.elapsed());
-            let changes: Changes =
-                picked.iter().map(|(key, actor)| (key.clone(), Some(to_vec(actor).unwrap()))).collect();
-            let threads = NonZeroUsize::new(place + 1).unwrap();
-            let begun = Instant::now();
-            let written = write(&store, &Nodes::new(0), &root, &changes, threads).unwrap();
-            times[place + 2].push(begun.elapsed());
-            assert_eq!(written.root, expected);
+            hamt.flush().unwrap()
+        };
+        let expected = time(0, &mut || reference(&mut Hamt::load_with_bit_width(&root, &store, 5).unwrap()));
+        assert_eq!(time(1, &mut || reference(&mut kept)), expected);
+        for (index, (threads, nodes)) in warm.iter().enumerate() {
+            let write = |nodes: &Nodes| write(&store, nodes, &root, &changes, *threads).unwrap().root;
+            let cold = Nodes::new(256 << 20);
+            assert_eq!(time(2 + index, &mut || write(&cold)), expected);
+            assert_eq!(time(4 + index, &mut || write(nodes)), expected);
         }
+        root = time(6, &mut || {
+            for key in changes.keys() {
+                assert!(warm[0].1.get(&&store, &expected, key).unwrap().is_some());
+            }
+            expected
+        });
     }
-    println!("{actors} actors, {changed} changed, median of {rounds} rounds, us for each change:");
-    let names = ["fvm_ipld_hamt, cold", "fvm_ipld_hamt, warm", "hamt, 1 thread", "hamt, 2 threads"];
-    for (name, times) in names.iter().zip(&mut times) {
+    println!("{actors} actors, {changed} changed, median of {rounds} rounds, us for each change, and a ratio:");
+    let median = |times: &Vec<Duration>| {
+        let mut times = times.clone();
         times.sort_unstable();
-        println!("{name:<24} {:>8.2}", times[times.len() / 2].as_secs_f64() * 1e6 / changed as f64);
+        times[times.len() / 2].as_secs_f64() * 1e6 / changed as f64
+    };
+    for (row, (name, base)) in ROWS.iter().enumerate() {
+        // Rows of one round were measured one after another: their ratio is less disturbed than the times.
+        let mut ratios: Vec<_> =
+            times[row].iter().zip(&times[*base]).map(|(one, other)| other.as_secs_f64() / one.as_secs_f64()).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        println!("{name:<24} {:>8.2}   {:>6.2} x {}", median(&times[row]), ratios[ratios.len() / 2], ROWS[*base].0);
     }
 }

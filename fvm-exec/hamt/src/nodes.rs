@@ -190,3 +190,65 @@ pub(crate) fn check_depth(node: &Node, depth: usize) -> Result<(), Malformed> {
 fn too_deep() -> Malformed {
     format!("a tree has at most {DEPTH_MAX} levels")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::write_node;
+    use crate::tree::cids;
+
+    /// A node of `length` bytes or a few more.
+    fn node(content: u64, length: usize) -> (Cid, Arc<Node>) {
+        let pointer = [&content.to_be_bytes()[..], &vec![0; length]].concat();
+        let mut block = Vec::new();
+        let layout = write_node(&mut block, 1, |_| &pointer);
+        (cids([&*block].into_iter())[0], Arc::new(Node { block: block.into(), layout }))
+    }
+
+    impl Nodes {
+        fn bytes(&self) -> usize {
+            let of_shard = |shard: &Shard| -> usize {
+                shard.young.values().chain(shard.old.values()).map(|node| node.block.len() + NODE_OVERHEAD).sum()
+            };
+            self.shards.iter().map(|shard| of_shard(&shard.lock())).sum()
+        }
+
+        fn has(&self, cid: &Cid) -> bool {
+            self.shard(cid).lock().find(cid, self.bytes_max).is_some()
+        }
+    }
+
+    #[test]
+    fn nodes_are_bounded_and_those_in_use_stay() {
+        let bytes_max = 4 << 20;
+        let nodes = Nodes::new(bytes_max);
+        let used: Vec<_> = (0..100).map(|content| node(content, 100)).collect();
+        for (cid, node) in &used {
+            nodes.insert(cid, Arc::clone(node));
+        }
+        for content in 100..10_000 {
+            let (cid, node) = node(content, 700);
+            nodes.insert(&cid, node);
+            assert!(nodes.bytes() <= bytes_max);
+            // Twice as often as generations change.
+            if content % 200 == 0 {
+                assert!(used.iter().all(|(cid, _)| nodes.has(cid)), "after {content} nodes");
+            }
+        }
+        assert!(nodes.bytes() > bytes_max / 3, "there is room for more");
+        let (first, _) = node(100, 700);
+        assert!(!nodes.has(&first), "it was not asked for");
+    }
+
+    #[test]
+    fn a_node_larger_than_a_shard_is_not_kept() {
+        let nodes = Nodes::new(128 * 1000);
+        let ((large, large_node), (small, small_node)) = (node(1, 1000), node(2, 100));
+        nodes.insert(&large, large_node);
+        nodes.insert(&small, small_node);
+        assert_eq!((nodes.has(&large), nodes.has(&small)), (false, true));
+        let none = Nodes::new(0);
+        none.insert(&small, node(2, 100).1);
+        assert_eq!(none.bytes(), 0);
+    }
+}

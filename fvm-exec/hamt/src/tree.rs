@@ -274,7 +274,7 @@ fn merge<'e>(entries: &[Entry<'e>], changes: &'e [HashedChange<'_>]) -> Vec<Entr
 }
 
 /// The CIDs of blocks, hashed together.
-fn cids<'a>(blocks: impl Iterator<Item = &'a [u8]>) -> Vec<Cid> {
+pub(crate) fn cids<'a>(blocks: impl Iterator<Item = &'a [u8]>) -> Vec<Cid> {
     let mut params = Params::new();
     params.hash_length(32);
     let mut jobs: Vec<_> = blocks.map(|block| HashManyJob::new(&params, block)).collect();

@@ -1,66 +1,23 @@
 //! The same bytes as `fvm_ipld_hamt` writes, whatever changes and on however many threads.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 
 use cid::Cid;
+use common::{BIT_WIDTH, Oracle, Store, Value, change, empty, encoded, expected, keys, threads, to_key};
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_encoding::to_vec;
-use fvm_ipld_hamt::{BytesKey, Hamt};
+use fvm_ipld_hamt::BytesKey;
 use hamt::{Changes, HamtError, Nodes, Written};
 use ipld_core::ipld::Ipld;
 use proptest::prelude::*;
 
-type Value = (u64, String);
-type Oracle<'s> = Hamt<&'s Store, Value>;
-
-/// Blocks in memory, for any number of threads.
-#[derive(Default)]
-struct Store(Mutex<BTreeMap<Cid, Vec<u8>>>);
-
-impl Blockstore for Store {
-    fn get(&self, cid: &Cid) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(self.0.lock().unwrap().get(cid).cloned())
-    }
-
-    fn put_keyed(&self, cid: &Cid, block: &[u8]) -> anyhow::Result<()> {
-        self.0.lock().unwrap().insert(*cid, block.to_vec());
-        Ok(())
-    }
-}
-
-const BIT_WIDTH: u32 = 5;
-
 /// Writes without any node known before.
 fn write(store: &Store, root: &Cid, changes: &Changes, threads: NonZeroUsize) -> Result<Written, HamtError> {
     hamt::write(store, &Nodes::new(0), root, changes, threads)
-}
-
-fn empty(store: &Store) -> Cid {
-    Oracle::new_with_bit_width(store, BIT_WIDTH).flush().unwrap()
-}
-
-fn threads(count: usize) -> NonZeroUsize {
-    NonZeroUsize::new(count).unwrap()
-}
-
-/// Makes the changes with the reference.
-fn expected(store: &Store, root: &Cid, changes: &BTreeMap<Vec<u8>, Option<Value>>) -> Cid {
-    let mut hamt = Oracle::load_with_bit_width(root, store, BIT_WIDTH).unwrap();
-    for (key, value) in changes {
-        match value {
-            Some(value) => drop(hamt.set(BytesKey(key.clone()), value.clone()).unwrap()),
-            None => drop(hamt.delete(&BytesKey(key.clone())).unwrap()),
-        }
-    }
-    hamt.flush().unwrap()
-}
-
-fn encoded(changes: &BTreeMap<Vec<u8>, Option<Value>>) -> Changes {
-    let encode = |value: &Option<Value>| value.as_ref().map(|value| to_vec(value).unwrap());
-    changes.iter().map(|(key, value)| (key.clone(), encode(value))).collect()
 }
 
 /// Makes the changes with ours in a store of its own, and reads everything back with the reference.
@@ -80,19 +37,6 @@ fn check(store: &Store, root: &Cid, changes: &BTreeMap<Vec<u8>, Option<Value>>) 
     }
     assert_eq!(written.root, expected(store, root, changes));
     written.root
-}
-
-/// Few keys, so that many changes meet in one bucket, and small enough numbers of them, so that nodes collapse.
-fn keys() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![(0..40_u64).prop_map(to_key), (0..2000_u64).prop_map(to_key)]
-}
-
-fn to_key(id: u64) -> Vec<u8> {
-    id.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect()
-}
-
-fn change() -> impl Strategy<Value = Option<Value>> {
-    prop_oneof![2 => (any::<u64>(), ".{0,40}").prop_map(Some), 1 => Just(None)]
 }
 
 proptest! {
