@@ -1,9 +1,11 @@
 //! Runs blocks and trial calls.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use cid::Cid;
-use fvm::executor::{ApplyKind, ApplyRet};
+use fvm::executor::ApplyRet;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Protocol;
@@ -12,7 +14,9 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::event::StampedEvent;
 use fvm_shared::message::Message;
 use fvm_shared::receipt::Receipt;
+use lanes::BlockMessage;
 use num_traits::Zero;
+use parking_lot::Mutex;
 use subnet_types::SignedMessage;
 use subnet_types::hash::encode;
 
@@ -26,6 +30,7 @@ use crate::preflight::{self, MessageRules};
 use crate::receipts::{store_events, store_receipts};
 use crate::rules::ChainRules;
 use crate::session::{Session, Setting, on_vm_thread};
+use crate::totals::Totals;
 use crate::warm::Warm;
 
 /// Bytes that a signature adds to a message: the array around both and the byte string with its type.
@@ -39,14 +44,30 @@ pub struct Executor<B: Blockstore + Send + Sync + 'static> {
     store: B,
     rules: ChainRules,
     externs: ChainExterns,
+    lanes: NonZeroUsize,
     warm: Warm<B>,
+    totals: Mutex<Totals>,
 }
 
 impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     /// An executor for the chain with these `rules`, whose state is in `store`.
     pub fn new(engine: Arc<Engine>, store: B, rules: ChainRules) -> Self {
         let externs = ChainExterns { identity: rules.identity, block_ids: None };
-        Self { engine, store, rules, externs, warm: Warm::default() }
+        let lanes = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { engine, store, rules, externs, lanes, warm: Warm::default(), totals: Mutex::default() }
+    }
+
+    /// Lets blocks run in this many lanes, as many as there are cores until this is called. It changes how fast they
+    /// are, never what comes out.
+    #[must_use]
+    pub fn with_lanes(mut self, lanes: NonZeroUsize) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// What executing blocks has taken since the executor was made.
+    pub fn totals(&self) -> Totals {
+        self.totals.lock().clone()
     }
 
     /// Lets actors look up the ids of earlier blocks. Either all nodes of a chain have this or none.
@@ -76,7 +97,9 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
                 Some(session) => session.resume(&setting, state_root, &input.context)?,
                 None => Session::start(&setting, Overlay::new(self.store.clone()), state_root, &input.context)?,
             };
+            let known = session.cache_use();
             let output = run_block(&mut session, input, self.rules.block_gas_limit)?;
+            self.totals.lock().add(session.stats(), known, session.cache_use());
             self.warm.keep(output.state_root, session);
             Ok(output)
         })
@@ -106,7 +129,7 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
         let _place = self.engine.enter_call();
         let ret = on_vm_thread(|| {
             let overlay = Overlay::new(self.store.clone());
-            Session::start(&self.setting(), overlay, state_root, context)?.apply(message, ApplyKind::Implicit, 0)
+            Session::start(&self.setting(), overlay, state_root, context)?.apply(message)
         })?;
         let failure = ret.failure_info.is_some().then(|| implicit::failure(&ret));
         Ok(CallOutcome {
@@ -119,7 +142,7 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     }
 
     fn setting(&self) -> Setting<'_> {
-        Setting { engine: &self.engine, rules: &self.rules, externs: &self.externs }
+        Setting { engine: &self.engine, rules: &self.rules, externs: &self.externs, lanes: self.lanes }
     }
 }
 
@@ -146,8 +169,7 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     let rules = MessageRules { base_fee: input.context.base_fee.clone(), block_gas_limit };
     let mut gas_used = 0u64;
     let mut tips = TokenAmount::zero();
-    for message in &input.messages {
-        let ret = apply_signed(session, message, &rules)?;
+    for ret in apply_signed(session, &input.messages, &rules)? {
         gas_used = gas_used.saturating_add(ret.msg_receipt.gas_used);
         tips += &ret.miner_tip;
         log.push(ret.msg_receipt, ret.events);
@@ -182,17 +204,27 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     })
 }
 
+/// Executes the signed messages; one result for each.
 fn apply_signed<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
-    signed: &SignedMessage,
+    signed: &[SignedMessage],
     rules: &MessageRules,
-) -> Result<ApplyRet, ExecError> {
-    let length = signed.to_bytes().len();
-    // The VM takes these rules for granted: a negative fee, say, would pay the sender.
-    if let Err(rejection) = preflight::check(&signed.message, length, rules) {
-        return Ok(ApplyRet::prevalidation_fail(rejection.exit_code(), rejection.to_string(), TokenAmount::zero()));
+) -> Result<Vec<ApplyRet>, ExecError> {
+    let mut batch = Vec::with_capacity(signed.len());
+    let mut refused = BTreeMap::new();
+    for (index, signed) in signed.iter().enumerate() {
+        let length = signed.to_bytes().len();
+        // The VM takes these rules for granted: a negative fee, say, would pay the sender.
+        match preflight::check(&signed.message, length, rules) {
+            Ok(()) => batch.push(BlockMessage { message: signed.message.clone(), length }),
+            Err(rejection) => {
+                let (exit_code, reason) = (rejection.exit_code(), rejection.to_string());
+                refused.insert(index, ApplyRet::prevalidation_fail(exit_code, reason, TokenAmount::zero()));
+            }
+        }
     }
-    session.apply(signed.message.clone(), ApplyKind::Explicit, length)
+    let mut executed = session.execute(&batch)?.into_iter();
+    Ok((0..signed.len()).filter_map(|index| refused.remove(&index).or_else(|| executed.next())).collect())
 }
 
 /// Receipts and events in the order they came.

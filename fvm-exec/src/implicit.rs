@@ -9,7 +9,7 @@
 //! | tips | none; the reward actor holds them | the block cannot be executed |
 //! | cut | none | the block cannot be executed |
 
-use fvm::executor::{ApplyKind, ApplyRet};
+use fvm::executor::ApplyRet;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_encoding::{RawBytes, from_slice};
 use fvm_shared::address::Address;
@@ -111,7 +111,7 @@ fn apply_raw<B: Blockstore + Send + Sync + 'static>(
         gas_fee_cap: TokenAmount::zero(),
         gas_premium: TokenAmount::zero(),
     };
-    session.apply(message, ApplyKind::Implicit, 0)
+    session.apply(message)
 }
 
 fn must_succeed(action: &'static str, height: Height, ret: ApplyRet) -> Result<ApplyRet, ExecError> {

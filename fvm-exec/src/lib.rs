@@ -10,7 +10,7 @@
 //!              blockstore ◄────────────────────────┘
 //! ```
 //!
-//! Inside, our own VM (the `vm` package) runs message after message. The stock executor of the `fvm` crate is its oracle
+//! Inside, our own VM (the `vm` package) runs the messages in parallel lanes (the `lanes` package). The stock executor of the `fvm` crate is its oracle
 //! in tests and runs nothing here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -31,6 +31,7 @@ mod receipts;
 mod rules;
 mod session;
 mod state_view;
+mod totals;
 mod warm;
 
 pub use block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
@@ -45,3 +46,4 @@ pub use preflight::{MessageRejection, MessageRules};
 pub use receipts::{load_events, load_receipts};
 pub use rules::{ChainRules, NETWORK_VERSION};
 pub use state_view::{StateView, Supply};
+pub use totals::Totals;

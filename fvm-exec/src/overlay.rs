@@ -8,7 +8,7 @@
 //! disk; the executor asks [`Overlay::failure`] before it believes any receipt.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -52,22 +52,17 @@ impl<B: Blockstore> Overlay<B> {
     /// When a block is not what the VM lets through.
     pub fn take(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
         let mut written = std::mem::take(&mut *self.0.written.lock());
-        let (mut taken, mut open) = (Vec::new(), roots.to_vec());
-        while let Some(cid) = open.pop() {
-            let block = match links::inline(&cid) {
-                Some(block) => Some(Cow::Borrowed(block)),
-                // What was not written, and all below it, is in the store already.
-                None => written.remove(&cid).map(Cow::Owned),
-            };
-            let Some(block) = block else { continue };
-            links::for_each(&cid, &block, |link| open.push(link))
-                .map_err(|reason| ExecError::State { what: "a written block", reason: format!("{cid}: {reason}") })?;
-            if let Cow::Owned(block) = block {
-                taken.push((cid, block));
-            }
-        }
-        taken.sort_unstable_by_key(|(cid, _)| *cid);
-        Ok(taken)
+        reached(roots, |cid| written.remove(cid))
+    }
+
+    /// What was written and is reached from `roots`, in ascending order of CID. It stays written.
+    ///
+    /// # Errors
+    /// When a block is not what the VM lets through.
+    pub fn reached(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
+        let mut seen = BTreeSet::new();
+        let written = self.0.written.lock();
+        reached(roots, |cid| if seen.insert(*cid) { written.get(cid).cloned() } else { None })
     }
 
     fn note(&self, failure: ExecError) {
@@ -77,6 +72,26 @@ impl<B: Blockstore> Overlay<B> {
     fn note_error(&self, cid: &Cid, error: &anyhow::Error) {
         self.note(ExecError::Store { cid: Box::new(*cid), reason: format!("{error:#}") });
     }
+}
+
+/// The blocks that `find` has, once each, among what is reached from `roots`.
+fn reached(roots: &[Cid], mut find: impl FnMut(&Cid) -> Option<Vec<u8>>) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
+    let (mut found, mut open) = (Vec::new(), roots.to_vec());
+    while let Some(cid) = open.pop() {
+        let block = match links::inline(&cid) {
+            Some(block) => Some(Cow::Borrowed(block)),
+            // What was not written, and all below it, is in the store already.
+            None => find(&cid).map(Cow::Owned),
+        };
+        let Some(block) = block else { continue };
+        links::for_each(&cid, &block, |link| open.push(link))
+            .map_err(|reason| ExecError::State { what: "a written block", reason: format!("{cid}: {reason}") })?;
+        if let Cow::Owned(block) = block {
+            found.push((cid, block));
+        }
+    }
+    found.sort_unstable_by_key(|(cid, _)| *cid);
+    Ok(found)
 }
 
 impl<B: Blockstore> Blockstore for Overlay<B> {
@@ -152,7 +167,9 @@ mod tests {
         let inline = Cid::new_v1(DAG_CBOR, Multihash::wrap(0, &to_vec(&branch).unwrap()).unwrap());
         let mut expected = [leaf, raw, branch, other];
         expected.sort_unstable();
+        let reached = overlay.reached(&[inline, other, other]).unwrap();
         let taken = overlay.take(&[inline, other, other]).unwrap();
+        assert_eq!(reached, taken, "looking takes nothing");
         assert_eq!(taken.iter().map(|(cid, _)| *cid).collect::<Vec<_>>(), expected);
         assert!(taken.iter().all(|(cid, block)| *cid == Cid::new_v1(cid.codec(), Blake2b256.digest(block))));
         assert!(overlay.take(&[branch]).unwrap().is_empty(), "the rest is dropped");

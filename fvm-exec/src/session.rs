@@ -5,12 +5,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use cid::Cid;
-use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
+use fvm::executor::ApplyRet;
 use fvm::machine::MachineContext;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use vm::{LaneExecutor, LaneMachine};
+use lanes::{BlockExecutor, BlockMessage, BlockStats, Options};
+use vm::state::CacheUse;
 
 use crate::block::BlockContext;
 use crate::engine::Engine;
@@ -23,24 +24,20 @@ use crate::state_view::StateView;
 /// The VM asks for 64 MiB: 1024 nested calls take 36 KiB of native stack each.
 const VM_STACK_BYTES: usize = 64 << 20;
 
-type Machine<B> = LaneMachine<Overlay<B>, ChainExterns>;
-
 /// What a run needs besides the state and the block.
 pub(crate) struct Setting<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) rules: &'a ChainRules,
     pub(crate) externs: &'a ChainExterns,
+    pub(crate) lanes: NonZeroUsize,
 }
 
-/// Gas after which a session is given up: what it has read stays in memory, and gas bounds how much that is. Ten full
-/// blocks.
-const SESSION_GAS_MAX: u64 = 100_000_000_000;
-
 /// A run of the VM, over one block or over consecutive ones. Messages run on a thread made by [`on_vm_thread`].
+///
+/// What it has read stays in caches of bounded size, so a session may go on for as long as the chain does.
 pub(crate) struct Session<B: Blockstore + Send + Sync + 'static> {
-    executor: LaneExecutor<Machine<B>>,
+    executor: BlockExecutor<Overlay<B>, ChainExterns>,
     overlay: Overlay<B>,
-    gas_used: u64,
 }
 
 impl<B: Blockstore + Send + Sync + 'static> Session<B> {
@@ -62,12 +59,10 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
     ) -> Result<Self, ExecError> {
         let machine_context = machine_context(setting, overlay, state_root, context)?;
         let code = setting.engine.wasm().code().map_err(|error| ExecError::vm("binding the system calls", error))?;
-        let machine = LaneMachine::new(&machine_context, overlay.clone(), setting.externs.clone(), code)
-            .map_err(|error| ExecError::vm("opening the state", error))?
-            .with_flush_threads(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
-        let executor =
-            LaneExecutor::new(machine).map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
-        Ok(Self { executor, overlay: overlay.clone(), gas_used: 0 })
+        let options = Options::new(setting.lanes);
+        let executor = BlockExecutor::new(options, &machine_context, overlay.clone(), setting.externs.clone(), code)
+            .map_err(|error| ExecError::vm("opening the state", error))?;
+        Ok(Self { executor, overlay: overlay.clone() })
     }
 
     /// Goes on with the block after the one that gave `state_root`, whose new blocks are in the store by now.
@@ -85,7 +80,7 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
 
     /// Whether it may go on with another block.
     pub(crate) fn is_good(&self) -> bool {
-        self.gas_used < SESSION_GAS_MAX && self.overlay.failure().is_none()
+        self.overlay.failure().is_none()
     }
 
     /// Where it writes to.
@@ -93,25 +88,40 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
         &self.overlay
     }
 
-    /// Runs one message. `length` is that of its encoding in the payload; implicit messages have none.
-    pub(crate) fn apply(&mut self, message: Message, kind: ApplyKind, length: usize) -> Result<ApplyRet, ExecError> {
-        let result = self.executor.execute_message(message, kind, length);
-        // A receipt that a broken disk wrote is not one that the other nodes have.
-        if let Some(failure) = self.overlay.failure() {
-            return Err(failure);
-        }
-        let ret = result.map_err(|error| ExecError::vm("executing a message", error))?;
-        self.gas_used = self.gas_used.saturating_add(ret.msg_receipt.gas_used);
-        Ok(ret)
+    /// Runs a message that nobody has signed.
+    pub(crate) fn apply(&mut self, message: Message) -> Result<ApplyRet, ExecError> {
+        let result = self.executor.apply_implicit(message);
+        self.checked(result, "executing a message")
+    }
+
+    /// Runs the block's signed messages.
+    pub(crate) fn execute(&mut self, messages: &[BlockMessage]) -> Result<Vec<ApplyRet>, ExecError> {
+        let result = self.executor.execute(messages);
+        self.checked(result, "executing the block's messages")
     }
 
     /// Writes the state into the overlay and returns its root.
     pub(crate) fn flush(&mut self) -> Result<Cid, ExecError> {
         let result = self.executor.flush();
-        if let Some(failure) = self.overlay.failure() {
-            return Err(failure);
+        self.checked(result, "writing the state")
+    }
+
+    /// How the last block's signed messages were executed.
+    pub(crate) fn stats(&self) -> &BlockStats {
+        self.executor.stats()
+    }
+
+    /// How often the state was known already, since the session began.
+    pub(crate) fn cache_use(&self) -> CacheUse {
+        self.executor.snapshot().cache_use()
+    }
+
+    /// What a broken disk wrote into a receipt, or left out of the state, is not what the other nodes have.
+    fn checked<T>(&self, result: anyhow::Result<T>, doing: &'static str) -> Result<T, ExecError> {
+        match self.overlay.failure() {
+            Some(failure) => Err(failure),
+            None => result.map_err(|error| ExecError::vm(doing, error)),
         }
-        result.map_err(|error| ExecError::vm("writing the state", error))
     }
 }
 

@@ -27,6 +27,7 @@ mod kernel;
 mod machine;
 pub mod native;
 mod prices;
+pub mod state;
 mod syscalls;
 
 pub use call_manager::LaneCallManager;

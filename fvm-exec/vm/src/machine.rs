@@ -4,40 +4,36 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use cid::Cid;
 use fvm::externs::Externs;
-use fvm::kernel::{ClassifyResult as _, Result};
+use fvm::kernel::Result;
 use fvm::machine::limiter::DefaultMemoryLimiter;
 use fvm::machine::{Machine, MachineContext, Manifest};
 use fvm::state_tree::StateTree;
 use fvm_ipld_blockstore::Blockstore;
+use fvm_ipld_encoding::CborStore as _;
 use fvm_ipld_encoding::tuple::{Deserialize_tuple, Serialize_tuple};
-use fvm_ipld_encoding::{CborStore as _, to_vec};
-use fvm_shared::address::Address;
 use fvm_shared::state::StateRoot;
 use fvm_shared::version::NetworkVersion;
 use fvm_shared::{ActorID, EMPTY_ARR_CID};
 use hamt::Nodes;
-use multihash_codetable::Code;
 
-use crate::access::{Recorder, Written};
+use crate::access::Recorder;
 use crate::engine::Code as ActorCode;
 use crate::native::Natives;
+use crate::state::{LaneState, Snapshot};
 
 /// Network versions that `fvm` 4.8.4 runs.
 const SUPPORTED: RangeInclusive<NetworkVersion> = NetworkVersion::V21..=NetworkVersion::V29;
 
 const SYSTEM_ACTOR_ID: ActorID = 0;
 
-/// Bytes of the state tree's nodes that stay in memory.
-const NODES_BYTES_MAX: usize = 32 << 20;
-
 /// CBOR of an empty array, the state that actors are born with.
 const EMPTY_ARRAY: [u8; 1] = [0x80];
 
 /// A machine that can run on our engine.
-pub trait VmMachine: Machine<Limiter: Send> + Sized {
+pub trait VmMachine: Machine<Limiter: Send, Blockstore: Sync> + Sized {
     /// The actors' code.
     fn code(&self) -> &Arc<ActorCode<Self>>;
 
@@ -47,8 +43,11 @@ pub trait VmMachine: Machine<Limiter: Send> + Sized {
     /// The log of what messages touch.
     fn recorder(&self) -> &Recorder;
 
-    /// The actors that were written.
-    fn written(&self) -> &Written;
+    /// The state that messages see and change. What [`Machine::state_tree`] has is the state as the block begins.
+    fn state(&self) -> &LaneState<Self::Blockstore>;
+
+    /// The same, to change it.
+    fn state_mut(&mut self) -> &mut LaneState<Self::Blockstore>;
 }
 
 #[derive(Deserialize_tuple, Serialize_tuple)]
@@ -56,31 +55,46 @@ struct SystemState {
     builtin_actors: Cid,
 }
 
+/// Bytes of state tree nodes that a machine remembers when it is not given what others know.
+const NODES_BYTES_MAX: usize = 64 << 20;
+
 /// A machine over one store, which sees every block as it is written: what a message has written and then taken back
 /// is there too, but nothing reaches it from the state's root.
-pub struct LaneMachine<S: Blockstore + Sync + 'static, E: Externs + 'static> {
+pub struct LaneMachine<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> {
     context: MachineContext,
     externs: E,
+    state: LaneState<S>,
+    /// Nobody asks it; the reference's trait wants one.
     tree: StateTree<S>,
     manifest: Manifest,
     id: String,
     code: Arc<ActorCode<Self>>,
     natives: Natives<Self>,
     recorder: Recorder,
-    written: Written,
-    /// What the state was when it was last flushed.
-    flushed: StateRoot,
     flush_threads: NonZeroUsize,
-    /// Of the state tree.
-    nodes: Arc<Nodes>,
 }
 
-impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
+impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     /// A machine on the state that `context` names. `store` has that state and takes what is written.
     ///
     /// # Errors
     /// When the network version is unknown or not the engine's, or the state or its list of actors is not there.
     pub fn new(context: &MachineContext, store: S, externs: E, code: Arc<ActorCode<Self>>) -> anyhow::Result<Self> {
+        let root = &context.initial_state_root;
+        let snapshot = Snapshot::open(store, root, Arc::new(Nodes::new(NODES_BYTES_MAX)))?;
+        Self::on(context, LaneState::new(Arc::new(snapshot)), externs, code)
+    }
+
+    /// A machine on `state`, which is the one that `context` names, or what messages have made of it.
+    ///
+    /// # Errors
+    /// When the network version is unknown or not the engine's, or the state's list of actors is not there.
+    pub fn on(
+        context: &MachineContext,
+        state: LaneState<S>,
+        externs: E,
+        code: Arc<ActorCode<Self>>,
+    ) -> anyhow::Result<Self> {
         ensure!(
             SUPPORTED.contains(&context.network_version),
             "network version {} is not known",
@@ -88,37 +102,33 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
         );
         ensure!(code.engine().suits(&context.network), "the engine was made for another network's prices or limits");
         let root = &context.initial_state_root;
-        ensure!(store.has(root).context("looking for the state")?, "the store has no state {root}");
+        let snapshot = Arc::clone(state.base());
+        let store = snapshot.store();
         store.put_keyed(&EMPTY_ARR_CID, &EMPTY_ARRAY)?;
-
-        let tree = StateTree::new_from_root(store, root)?;
-        let flushed = tree.store().get_cbor(root)?.context("the store has lost the state")?;
+        let tree = StateTree::new_from_root(store.clone(), root)?;
         let manifest = match context.builtin_actors_override {
             Some(manifest) => {
                 let (version, list): (u32, Cid) =
-                    tree.store().get_cbor(&manifest)?.context("the store has no such manifest")?;
-                Manifest::load(tree.store(), &list, version)?
+                    store.get_cbor(&manifest)?.context("the store has no such manifest")?;
+                Manifest::load(store, &list, version)?
             }
             None => {
-                let Some(system) = tree.get_actor(SYSTEM_ACTOR_ID)? else { bail!("there is no system actor") };
-                let state: SystemState =
-                    tree.store().get_cbor(&system.state)?.context("the system actor has no state")?;
-                Manifest::load(tree.store(), &state.builtin_actors, 1)?
+                let Some(system) = snapshot.actor(SYSTEM_ACTOR_ID)? else { bail!("there is no system actor") };
+                let state: SystemState = store.get_cbor(&system.state)?.context("the system actor has no state")?;
+                Manifest::load(store, &state.builtin_actors, 1)?
             }
         };
         Ok(Self {
             context: context.clone(),
             externs,
+            state,
             tree,
             manifest,
             id: format!("{}-{root}", context.epoch),
             code,
             natives: Natives::default(),
             recorder: Recorder::default(),
-            written: Written::default(),
-            flushed,
             flush_threads: NonZeroUsize::MIN,
-            nodes: Arc::new(Nodes::new(NODES_BYTES_MAX)),
         })
     }
 
@@ -127,7 +137,7 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     /// # Errors
     /// When one is missing or not what the VM runs.
     pub fn preload(&self) -> anyhow::Result<()> {
-        self.code.preload(self.tree.store(), self.manifest.builtin_actor_codes())
+        self.code.preload(self.state.base().store(), self.manifest.builtin_actor_codes())
     }
 
     /// Goes on with the next block. Its state must be the one that was flushed last; everything read so far stays known.
@@ -135,13 +145,14 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     /// # Errors
     /// When messages were executed since, or `context` is of other rules or another state.
     pub fn resume(&mut self, context: &MachineContext) -> anyhow::Result<()> {
-        ensure!(!self.tree.in_transaction() && self.written.is_empty(), "the state was not flushed");
+        ensure!(self.state.is_unchanged(), "the state was not flushed");
         let (known, next) = (self.context.network_version, context.network_version);
         ensure!(next == known, "the block is of network version {next}, the machine of {known}");
         let root = &context.initial_state_root;
-        let state: StateRoot =
-            self.tree.store().get_cbor(root)?.context("the store does not have the block's state")?;
-        ensure!(state.actors == self.flushed.actors, "{root} is not the state that was flushed");
+        let snapshot = self.state.base();
+        let state: StateRoot = snapshot.store().get_cbor(root)?.context("the store does not have the block's state")?;
+        ensure!(state.actors == *snapshot.actors_root(), "{root} is not the state that was flushed");
+        self.tree = StateTree::new_from_root(snapshot.store().clone(), root)?;
         self.id = format!("{}-{root}", context.epoch);
         self.context = context.clone();
         Ok(())
@@ -162,7 +173,7 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> LaneMachine<S, E> {
     }
 }
 
-impl<S: Blockstore + Sync + 'static, E: Externs + 'static> VmMachine for LaneMachine<S, E> {
+impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> VmMachine for LaneMachine<S, E> {
     fn code(&self) -> &Arc<ActorCode<Self>> {
         &self.code
     }
@@ -175,18 +186,22 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> VmMachine for LaneMac
         &self.recorder
     }
 
-    fn written(&self) -> &Written {
-        &self.written
+    fn state(&self) -> &LaneState<S> {
+        &self.state
+    }
+
+    fn state_mut(&mut self) -> &mut LaneState<S> {
+        &mut self.state
     }
 }
 
-impl<S: Blockstore + Sync + 'static, E: Externs + 'static> Machine for LaneMachine<S, E> {
+impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> Machine for LaneMachine<S, E> {
     type Blockstore = S;
     type Externs = E;
     type Limiter = DefaultMemoryLimiter;
 
     fn blockstore(&self) -> &S {
-        self.tree.store()
+        self.state.base().store()
     }
 
     fn context(&self) -> &MachineContext {
@@ -209,23 +224,9 @@ impl<S: Blockstore + Sync + 'static, E: Externs + 'static> Machine for LaneMachi
         &mut self.tree
     }
 
-    /// Writes what has changed since the last time. The tree is never asked to: it would do so on one thread, an actor
-    /// at a time.
+    /// Writes what has changed since the last time.
     fn flush(&mut self) -> Result<Cid> {
-        if self.tree.in_transaction() {
-            return Err(anyhow!("the state cannot be flushed in the middle of a message")).or_fatal();
-        }
-        let mut changes = hamt::Changes::new();
-        for id in self.written.take() {
-            let actor = self.tree.get_actor(id)?;
-            let actor = actor.map(|actor| to_vec(&actor)).transpose().context("encoding an actor").or_fatal()?;
-            changes.insert(Address::new_id(id).to_bytes(), actor);
-        }
-        let store = self.tree.store();
-        let actors = hamt::write(store, &self.nodes, &self.flushed.actors, &changes, self.flush_threads).or_fatal()?;
-        store.put_many_keyed(actors.blocks).or_fatal()?;
-        self.flushed.actors = actors.root;
-        store.put_cbor(&self.flushed, Code::Blake2b256).or_fatal()
+        self.state.flush(self.flush_threads)
     }
 
     fn into_store(self) -> S {

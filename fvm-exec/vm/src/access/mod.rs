@@ -10,9 +10,7 @@
 mod fields;
 mod outcome;
 mod recorder;
-mod written;
 
 pub use fields::Fields;
 pub use outcome::{Access, ActorAccess};
 pub use recorder::Recorder;
-pub use written::Written;

@@ -17,15 +17,18 @@ pub struct Access {
     pub actors: BTreeMap<ActorID, ActorAccess>,
     /// What addresses stood for before the message, as far as it asked.
     pub resolved: BTreeMap<Address, Option<ActorID>>,
-    /// Addresses that it has given to new actors by sending to them, with their ids in ascending order. They are in
-    /// the init actor's map now, so its state is another one; to apply the message elsewhere, register them there
-    /// again instead of copying that state.
+    /// Addresses that it has given to new actors by sending to them, with their ids in ascending order. They change the
+    /// init actor's map, of which nothing else in the log tells unless that actor's code has run; to apply the message
+    /// elsewhere, register them there again.
     pub created: Vec<(Address, ActorID)>,
     /// The id that the init actor was to give out next, if the message depends on it.
     pub next_id: Option<ActorID>,
     /// Whether the init actor has changed its own map, be it in a call that was reverted: then its state counts like
     /// any other actor's, and says everything about addresses and ids.
     pub runs_init: bool,
+    /// Whether the init actor's code has run on a map with addresses that this message, or messages before it on the
+    /// same machine, had registered by sending to them. Then the log does not say all that it has read.
+    pub saw_registered: bool,
 }
 
 /// What a message has done with one actor.

@@ -19,8 +19,7 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::state::ActorState;
 
 use super::{Access, ActorAccess, Fields};
-
-const INIT_ACTOR_ID: ActorID = 1;
+use crate::state::INIT_ACTOR_ID;
 
 /// The log of a machine. Off until [`Recorder::start`] is called.
 #[derive(Default)]
@@ -33,6 +32,7 @@ struct Log {
     created: Vec<(Address, ActorID)>,
     next_id: Option<ActorID>,
     runs_init: bool,
+    saw_registered: bool,
     /// For each open transaction, how many actors had been created before it.
     layers: Vec<usize>,
 }
@@ -78,6 +78,7 @@ impl Recorder {
             created: log.created,
             next_id: log.next_id,
             runs_init: log.runs_init,
+            saw_registered: log.saw_registered,
         }))
     }
 
@@ -152,6 +153,11 @@ impl Recorder {
         if id == INIT_ACTOR_ID {
             self.note(|log| log.runs_init = true);
         }
+    }
+
+    /// The init actor's code is about to see addresses that were registered without it.
+    pub(crate) fn settle(&self) {
+        self.note(|log| log.saw_registered = true);
     }
 
     /// A transaction begins.

@@ -15,9 +15,9 @@ use super::LaneCallManager;
 use super::call::ResolvedCall;
 use crate::access::Fields;
 use crate::machine::VmMachine;
+use crate::state::INIT_ACTOR_ID;
 
 const SYSTEM_ACTOR_ID: ActorID = 0;
-const INIT_ACTOR_ID: ActorID = 1;
 const EAM_ACTOR_ID: ActorID = 10;
 
 impl<M: VmMachine> LaneCallManager<M> {
@@ -65,16 +65,23 @@ impl<M: VmMachine> LaneCallManager<M> {
         self.create_at(address, code, Some(*address))
     }
 
+    /// Lets the init actor's code see the addresses that were registered without it.
+    pub(super) fn settle_addresses(&mut self) -> Result<()> {
+        if self.machine.state_mut().settle_addresses()? {
+            self.machine.recorder().settle();
+        }
+        Ok(())
+    }
+
     /// Puts a new actor under the next id and registers its address.
     fn create_at(&mut self, address: &Address, code: Cid, delegated_address: Option<Address>) -> Result<ActorID> {
         self.charge_gas(self.price_list().on_create_actor(true))?;
-        if self.machine.recorder().wants(INIT_ACTOR_ID) {
-            let init = self.machine.state_tree().get_actor(INIT_ACTOR_ID)?;
-            self.machine.recorder().touch(INIT_ACTOR_ID, Fields::PRESENT, init.as_ref());
-        }
-        self.machine.written().note(INIT_ACTOR_ID);
-        let id = self.machine.state_tree_mut().register_new_address(address)?;
+        let id = self.machine.state_mut().register(address)?;
         self.machine.recorder().create(address, id);
+        // Its code goes on when this call is over, and may read its map then.
+        if self.call_stack.iter().any(|(id, _)| *id == INIT_ACTOR_ID) {
+            self.settle_addresses()?;
+        }
         self.charged.resolve(address);
         self.store(id, ActorState::new_empty(code, delegated_address), Fields::PRESENT)?;
         Ok(id)

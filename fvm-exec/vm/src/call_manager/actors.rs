@@ -28,7 +28,7 @@ impl<M: VmMachine> LaneCallManager<M> {
         if !self.charged.is_resolved(address) {
             self.charge_gas(self.price_list().on_resolve_address())?;
         }
-        let found = self.machine.state_tree().lookup_id(address)?;
+        let found = self.machine.state().resolve(address)?;
         self.machine.recorder().resolve(address, found);
         if found.is_some() {
             self.charged.resolve(address);
@@ -41,7 +41,7 @@ impl<M: VmMachine> LaneCallManager<M> {
         if self.charged.actor(id).is_none() {
             self.charge_gas(self.price_list().on_actor_lookup())?;
         }
-        let actor = self.machine.state_tree().get_actor(id)?;
+        let actor = self.machine.state().actor(id)?;
         self.machine.recorder().touch(id, fields, actor.as_ref());
         self.charged.read(id);
         Ok(actor)
@@ -61,7 +61,7 @@ impl<M: VmMachine> LaneCallManager<M> {
     /// Notes a write to an actor that depends on `fields` of what it was.
     fn note_write(&self, id: ActorID, fields: Fields) -> Result<()> {
         let recorder = self.machine.recorder();
-        let actor = if recorder.wants(id) { self.machine.state_tree().get_actor(id)? } else { None };
+        let actor = if recorder.wants(id) { self.machine.state().actor(id)? } else { None };
         recorder.touch(id, fields, actor.as_ref());
         Ok(())
     }
@@ -70,8 +70,7 @@ impl<M: VmMachine> LaneCallManager<M> {
     pub(super) fn store(&mut self, id: ActorID, state: ActorState, fields: Fields) -> Result<()> {
         self.charge_write(id)?;
         self.note_write(id, fields)?;
-        self.machine.written().note(id);
-        self.machine.state_tree_mut().set_actor(id, state);
+        self.machine.state_mut().set_actor(id, Some(state));
         self.charged.write(id);
         Ok(())
     }
@@ -80,8 +79,7 @@ impl<M: VmMachine> LaneCallManager<M> {
     pub(super) fn delete(&mut self, id: ActorID, fields: Fields) -> Result<()> {
         self.charge_write(id)?;
         self.note_write(id, fields)?;
-        self.machine.written().note(id);
-        self.machine.state_tree_mut().delete_actor(id);
+        self.machine.state_mut().set_actor(id, None);
         self.charged.write(id);
         Ok(())
     }

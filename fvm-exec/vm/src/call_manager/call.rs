@@ -24,6 +24,7 @@ use super::actors::NO_BLOCK;
 use super::run::{Entry, Run};
 use crate::access::Fields;
 use crate::machine::VmMachine;
+use crate::state::INIT_ACTOR_ID;
 
 /// The method number that an actor sees while it is upgraded.
 const METHOD_UPGRADE: MethodNum = 932_083;
@@ -153,6 +154,9 @@ impl<M: VmMachine> LaneCallManager<M> {
         let params = params.map_or(Ok(NO_BLOCK), |params| blocks.put_reachable(params))?;
         let upgrade = self.upgrade_params(&entrypoint, &mut blocks)?;
         self.invocations += 1;
+        if to == INIT_ACTOR_ID {
+            self.settle_addresses()?;
+        }
 
         let entry = Entry { entrypoint, params, upgrade };
         let run = Run { from, to, code, method: method_number(&entrypoint), value: value.clone(), read_only, entry };

@@ -185,7 +185,7 @@ impl<M: VmMachine> CallManager for LaneCallManager<M> {
     }
 
     fn with_transaction(&mut self, f: impl FnOnce(&mut Self) -> Result<InvocationResult>) -> Result<InvocationResult> {
-        self.machine.state_tree_mut().begin_transaction();
+        self.machine.state_mut().begin();
         self.machine.recorder().begin();
         self.events.begin();
         self.charged.begin();
@@ -193,7 +193,7 @@ impl<M: VmMachine> CallManager for LaneCallManager<M> {
         let result = f(self);
         let reverts = !matches!(&result, Ok(done) if done.exit_code.is_success());
 
-        self.machine.state_tree_mut().end_transaction(reverts)?;
+        self.machine.state_mut().end(reverts)?;
         self.machine.recorder().end(reverts);
         self.events.end(reverts)?;
         self.charged.end(reverts)?;

@@ -74,12 +74,12 @@ impl<M: VmMachine> LaneExecutor<M> {
         self.recorder().start();
         let result = self.execute_message(message, kind, raw_length);
         let machine = self.machine.as_ref().context("the machine was lost in a panic")?;
-        let access = machine.recorder().finish(|id| machine.state_tree().get_actor(id))?;
+        let access = machine.recorder().finish(|id| machine.state().actor(id))?;
         Ok((result?, access.context("the recorder was stopped in the middle of a message")?))
     }
 
     fn run(&mut self, message: &Message, cleared: &Cleared) -> anyhow::Result<Ran> {
-        let receiver = self.state_tree().lookup_id(&message.to).context("looking up the receiver")?;
+        let receiver = self.state().resolve(&message.to).context("looking up the receiver")?;
         self.recorder().resolve(&message.to, receiver);
         let origin = Origin {
             gas_limit: message.gas_limit,

@@ -61,7 +61,7 @@ pub(super) fn clear<M: VmMachine>(
         }
     };
 
-    let found = machine.state_tree().lookup_id(&message.from).context("looking up the sender")?;
+    let found = machine.state().resolve(&message.from).context("looking up the sender")?;
     machine.recorder().resolve(&message.from, found);
     let Some(sender) = found else {
         return refuse(ExitCode::SYS_SENDER_INVALID, format!("{} does not exist", message.from), penalty);
@@ -70,7 +70,7 @@ pub(super) fn clear<M: VmMachine>(
         return Ok(Ok(Cleared { sender, gas_cost: TokenAmount::zero(), inclusion }));
     }
 
-    let state = machine.state_tree().get_actor(sender).context("loading the sender")?;
+    let state = machine.state().actor(sender).context("loading the sender")?;
     machine.recorder().touch(sender, Fields::CODE | Fields::SEQUENCE, state.as_ref());
     let Some(mut state) = state else {
         return refuse(ExitCode::SYS_SENDER_INVALID, format!("{} does not exist", message.from), penalty);
@@ -91,8 +91,7 @@ pub(super) fn clear<M: VmMachine>(
         return refuse(ExitCode::SYS_SENDER_STATE_INVALID, reason, penalty);
     }
     pay(&mut state, &gas_cost)?;
-    machine.written().note(sender);
-    machine.state_tree_mut().set_actor(sender, state);
+    machine.state_mut().set_actor(sender, Some(state));
     Ok(Ok(Cleared { sender, gas_cost, inclusion }))
 }
 

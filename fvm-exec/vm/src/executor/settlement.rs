@@ -59,11 +59,10 @@ fn deposit<M: VmMachine>(machine: &mut M, id: ActorID, amount: &TokenAmount) -> 
     if amount.is_zero() {
         return Ok(());
     }
-    let actor = machine.state_tree().get_actor(id)?;
+    let actor = machine.state().actor(id)?;
     machine.recorder().touch(id, Fields::PRESENT, actor.as_ref());
     let mut actor = actor.with_context(|| format!("{id} is to be paid and does not exist"))?;
     actor.deposit_funds(amount).or_fatal()?;
-    machine.written().note(id);
-    machine.state_tree_mut().set_actor(id, actor);
+    machine.state_mut().set_actor(id, Some(actor));
     Ok(())
 }

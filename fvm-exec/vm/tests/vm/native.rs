@@ -5,7 +5,6 @@ use std::sync::Arc;
 use fvm::Kernel as _;
 use fvm::executor::{ApplyKind, ApplyRet, Executor};
 use fvm::gas::Gas;
-use fvm::machine::Machine as _;
 use fvm::syscalls::Abort;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
@@ -13,6 +12,7 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::message::Message;
 use fvm_shared::sys::SendFlags;
 use vm::LaneKernel;
+use vm::VmMachine as _;
 use vm::native::{Entrypoint, NativeActor, Natives};
 
 use crate::common::accounts::secp;
@@ -67,7 +67,7 @@ fn tiny() -> Address {
 fn executor() -> Ours {
     let world = World::get();
     let probe = ours_with(world.root, false, Natives::default());
-    let code = probe.state_tree().get_actor(tiny().id().unwrap()).unwrap().unwrap().code;
+    let code = probe.state().actor(tiny().id().unwrap()).unwrap().unwrap().code;
     let mut natives = Natives::default();
     natives.insert(code, Arc::new(Tiny));
     ours_with(world.root, false, natives)
@@ -90,8 +90,8 @@ fn native_actor_answers_charges_and_reverts() {
         let echoed = apply(&mut executor, call(0, ECHO));
         assert_eq!(echoed.msg_receipt.return_data, Script::new().encode());
         let bobs = |executor: &Ours| {
-            let id = executor.state_tree().lookup_id(&bob()).unwrap().unwrap();
-            executor.state_tree().get_actor(id).unwrap().unwrap().balance
+            let id = executor.state().resolve(&bob()).unwrap().unwrap();
+            executor.state().actor(id).unwrap().unwrap().balance
         };
         let before = bobs(&executor);
         let failed = apply(&mut executor, call(1, PAY_AND_FAIL));

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use cid::Cid;
 use fvm::executor::{ApplyKind, ApplyRet, Executor};
-use fvm::machine::Machine as _;
 use fvm::state_tree::{ActorState, StateTree};
 use fvm_exec::Overlay;
 use fvm_shared::address::Address;
@@ -16,7 +15,7 @@ use fvm_shared::message::Message;
 use fvm_shared::{ActorID, EMPTY_ARR_CID};
 use proptest::test_runner::TestRunner;
 use vm::access::{Access, ActorAccess, Fields};
-use vm::{LaneExecutor, LaneMachine};
+use vm::{LaneExecutor, LaneMachine, VmMachine as _};
 
 use crate::common::accounts::{ethereum, secp};
 use crate::mix::config;
@@ -65,6 +64,8 @@ fn check_writes(before: &BTreeMap<ActorID, ActorState>, recorded: &Recorded) {
     let Recorded { access, after, .. } = recorded;
     for id in before.keys().chain(after.keys()) {
         match access.actors.get(id) {
+            // The log has what was registered, instead of what the map became.
+            _ if *id == INIT && !access.created.is_empty() => {}
             None => assert_eq!(before.get(id), after.get(id), "{id} was written and is not in the log"),
             Some(actor) => {
                 assert_eq!(actor.before.as_ref(), before.get(id), "{id} before");
@@ -240,7 +241,7 @@ fn balance_bounds_are_the_least_that_is_enough() {
             let mut executor = executor(store.clone(), tree.flush().unwrap());
             let ret = executor.execute_message(message.clone(), ApplyKind::Explicit, RAW_LENGTH).unwrap();
             assert_eq!(ret.msg_receipt.exit_code.is_success(), is_enough);
-            let left = executor.state_tree().get_actor(*id).unwrap().unwrap().balance;
+            let left = executor.state().actor(*id).unwrap().unwrap().balance;
             assert!(is_enough || !left.is_zero());
         }
     });

@@ -1,0 +1,66 @@
+//! Blocks of transfers.
+
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use fvm_shared::message::Message;
+use lanes::{BlockStats, Decision};
+
+use crate::support::deep;
+use crate::support::world::fil;
+use crate::town::{CITIZENS, Expected, ROOT, citizen, numbered, ours, send};
+
+const LANES: usize = 2;
+const SENDS: u64 = 900;
+
+fn execute(messages: &[Message]) -> BlockStats {
+    let expected = Expected::of_all(*ROOT, messages);
+    deep(|| {
+        let mut executor = ours(*ROOT, LANES);
+        let rets = executor.execute(&expected.block()).unwrap();
+        let stats = executor.stats().clone();
+        expected.check(&rets, &mut executor);
+        stats
+    })
+}
+
+#[test]
+fn disjoint_transfers_are_merged() {
+    let messages: Vec<_> = (0..SENDS).map(|from| send(from, 0, citizen(CITIZENS - 1 - from), fil(1))).collect();
+    let stats = execute(&messages);
+    assert_eq!((stats.decision, stats.committed, stats.conflicts), (Decision::Bulk, 900, 0));
+}
+
+#[test]
+fn everybody_may_pay_the_same_one_who_pays_too() {
+    let mut messages: Vec<_> = (0..SENDS).map(|from| send(from, 0, citizen(7), fil(1))).collect();
+    messages.extend((1..5).map(|sequence| send(7, sequence, citizen(8), fil(1))));
+    let stats = execute(&messages);
+    assert_eq!((stats.decision, stats.committed, stats.stopped), (Decision::Bulk, 904, false));
+}
+
+#[test]
+fn who_lives_from_hand_to_mouth_is_found_out() {
+    // Citizen 1 can only pay after having been paid by somebody whose messages another lane has.
+    let mut messages: Vec<_> = (0..SENDS).map(|from| send(from, 0, citizen(1), TokenAmount::from_atto(1))).collect();
+    messages.push(send(2, 1, citizen(1), fil(50)));
+    messages.push(send(1, 1, citizen(3), fil(120)));
+    let stats = execute(&messages);
+    assert_eq!((stats.decision, stats.committed, stats.stopped), (Decision::Bulk, 0, true));
+    assert_eq!(stats.reexecutions, messages.len());
+}
+
+#[test]
+fn transfers_that_fail_are_transfers() {
+    let mut messages: Vec<_> = (0..SENDS).map(|from| send(from, 0, citizen(CITIZENS - 1 - from), fil(101))).collect();
+    messages.push(send(SENDS, 0, Address::new_id(7_777), fil(1)));
+    messages.push(send(SENDS + 1, 5, citizen(0), fil(1)));
+    let stats = execute(&messages);
+    assert_eq!((stats.decision, stats.stopped), (Decision::Bulk, false));
+}
+
+/// Many placeholders come into being: one after another, for they take ids.
+#[test]
+fn new_receivers_are_not_for_bulk() {
+    let messages: Vec<_> = (0..SENDS).map(|from| send(from, 0, numbered(CITIZENS + 1 + 2 * from), fil(1))).collect();
+    assert_eq!(execute(&messages).decision, Decision::Small);
+}

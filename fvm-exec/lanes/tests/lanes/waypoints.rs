@@ -1,0 +1,149 @@
+//! Segments between waypoints give the sequential result, and wrong waypoints do not matter.
+
+use fvm_exec::Overlay;
+use fvm_shared::econ::TokenAmount;
+use lanes::{BlockMessage, Decision, Waypoints};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use crate::random::{any_message, config, expected};
+use crate::support::compare::RAW_LENGTH;
+use crate::support::deep;
+use crate::support::world::World;
+use crate::town::{Expected, ROOT, ours, ours_on, run, writes};
+
+const CASES: u32 = 120;
+
+/// The waypoints that a proposer leaves, whose result must be right too.
+fn marked(expected: &Expected, segments: usize) -> Waypoints {
+    let store = Overlay::new(World::get().store.clone());
+    let mut executor = ours_on(store.clone(), *ROOT, 1);
+    let reached = |roots: &[cid::Cid]| Ok(store.reached(roots)?);
+    let (rets, waypoints) = executor.execute_marking(&expected.block(), segments, reached).unwrap();
+    expected.check(&rets, &mut executor);
+    waypoints
+}
+
+#[test]
+fn segments_between_waypoints_give_the_sequential_result() {
+    let blocks = (vec(any_message(), 2..24), 2usize..6, 2usize..5);
+    TestRunner::new(config(CASES))
+        .run(&blocks, |(messages, segments, lanes)| {
+            deep(|| {
+                let expected = expected(&messages);
+                let waypoints = marked(&expected, segments);
+                let mut executor = ours(*ROOT, lanes);
+                let rets = executor.execute_between(&expected.block(), &waypoints).unwrap();
+                if !waypoints.is_empty() {
+                    assert_eq!(executor.stats().decision, Decision::Waypoints);
+                    assert_eq!(executor.stats().committed, expected.messages.len());
+                }
+                expected.check(&rets, &mut executor);
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// What may be wrong with a waypoint.
+#[derive(Clone, Debug)]
+enum Lie {
+    Balance(prop::sample::Index, u64),
+    Forgets(prop::sample::Index),
+    Deletes(prop::sample::Index),
+    At(u32),
+    Block(prop::sample::Index),
+    Invents(u64),
+    Again,
+}
+
+fn lie() -> impl Strategy<Value = Lie> {
+    prop_oneof![
+        (any::<prop::sample::Index>(), 1u64..1_000).prop_map(|(index, more)| Lie::Balance(index, more)),
+        any::<prop::sample::Index>().prop_map(Lie::Forgets),
+        any::<prop::sample::Index>().prop_map(Lie::Deletes),
+        (0u32..30).prop_map(Lie::At),
+        any::<prop::sample::Index>().prop_map(Lie::Block),
+        (1u64..9_000).prop_map(Lie::Invents),
+        Just(Lie::Again),
+    ]
+}
+
+fn tell(waypoints: &mut Waypoints, which: prop::sample::Index, lie: &Lie) {
+    let which = which.index(waypoints.len());
+    let waypoint = &mut waypoints[which];
+    let ids: Vec<_> = waypoint.actors.keys().copied().collect();
+    let id = |index: &prop::sample::Index| if ids.is_empty() { 99 } else { ids[index.index(ids.len())] };
+    match lie {
+        Lie::Balance(index, more) => {
+            if let Some(Some(actor)) = waypoint.actors.get_mut(&id(index)) {
+                actor.balance += TokenAmount::from_atto(*more);
+            }
+        }
+        Lie::Forgets(index) => {
+            waypoint.actors.remove(&id(index));
+        }
+        Lie::Deletes(index) => {
+            waypoint.actors.insert(id(index), None);
+        }
+        Lie::At(at) => waypoint.at = *at,
+        Lie::Block(index) => {
+            if !waypoint.blocks.is_empty() {
+                let at = index.index(waypoint.blocks.len());
+                waypoint.blocks[at].1.push(0);
+            }
+        }
+        Lie::Invents(id) => {
+            let some = waypoint.actors.values().flatten().next().cloned();
+            waypoint.actors.insert(*id, some);
+        }
+        Lie::Again => {
+            let again = waypoint.clone();
+            waypoints.push(again);
+        }
+    }
+}
+
+#[test]
+fn wrong_waypoints_change_nothing() {
+    let blocks = (vec(any_message(), 2..20), 2usize..5, any::<prop::sample::Index>(), lie());
+    TestRunner::new(config(CASES))
+        .run(&blocks, |(messages, segments, which, lie)| {
+            deep(|| {
+                let expected = expected(&messages);
+                let mut waypoints = marked(&expected, segments);
+                if waypoints.is_empty() {
+                    return;
+                }
+                tell(&mut waypoints, which, &lie);
+                let mut executor = ours(*ROOT, 3);
+                let rets = executor.execute_between(&expected.block(), &waypoints).unwrap();
+                expected.check(&rets, &mut executor);
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Everybody writes the same contract: no partition helps, waypoints do.
+#[test]
+fn block_of_one_contract_runs_in_segments() {
+    let messages: Vec<_> = (0..40).map(|from| run(from, 0, 0, &writes(from))).collect();
+    let expected = Expected::of_all(*ROOT, &messages);
+    deep(|| {
+        let waypoints = marked(&expected, 4);
+        assert_eq!(waypoints.iter().map(|waypoint| waypoint.at).collect::<Vec<_>>(), [10, 20, 30]);
+        let mut executor = ours(*ROOT, 4);
+        let rets = executor.execute_between(&expected.block(), &waypoints).unwrap();
+        assert_eq!(executor.stats().lanes_busy.len(), 4);
+        expected.check(&rets, &mut executor);
+
+        // Without them it is a chain.
+        let mut executor = ours(*ROOT, 4);
+        let block: Vec<_> = messages.iter().map(|m| BlockMessage { message: m.clone(), length: RAW_LENGTH }).collect();
+        let rets = executor.execute(&block).unwrap();
+        assert_eq!(executor.stats().decision, Decision::Chained);
+        expected.check(&rets, &mut executor);
+    });
+}
