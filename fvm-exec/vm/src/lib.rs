@@ -30,7 +30,7 @@ mod prices;
 mod syscalls;
 
 pub use call_manager::LaneCallManager;
-pub use engine::{Code, WasmEngine, stock_engine};
+pub use engine::{Code, ModuleCounts, WasmEngine, stock_engine};
 pub use executor::LaneExecutor;
 pub use kernel::LaneKernel;
 pub use machine::{LaneMachine, VmMachine};

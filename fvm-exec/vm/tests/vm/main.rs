@@ -7,6 +7,7 @@
 mod common;
 
 mod access;
+mod cache;
 mod differential;
 mod lanes;
 mod mix;
