@@ -9,6 +9,7 @@ mod common;
 mod access;
 mod cache;
 mod differential;
+mod failures;
 mod lanes;
 mod mix;
 mod native;
