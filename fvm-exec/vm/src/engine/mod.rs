@@ -1,7 +1,8 @@
 //! The wasm engine that all lanes share.
 //!
 //! ```text
-//! WasmEngine          one per process: wasmtime, its pool of memories, compiled modules, places for instances
+//! WasmEngine          one per process: wasmtime, its pool of memories, compiled modules, places for instances,
+//!   │                 known answers of expensive system calls
 //!   ├─ cache/          compiled modules on disk, for the next process
 //!   └─ Code<M>        one per kind of machine: syscalls bound to it, modules linked with them
 //! ```
@@ -47,6 +48,7 @@ pub(crate) use slots::Slot;
 pub use stock::stock_engine;
 
 use crate::machine::VmMachine;
+use crate::memo::{Memo, MemoCounts};
 use crate::prices::WasmPrices;
 use modules::Once;
 use slots::Slots;
@@ -60,6 +62,7 @@ pub struct WasmEngine {
     compiler: Compiler,
     modules: Once<Arc<Prepared>>,
     slots: Slots,
+    memo: Memo,
     messages: AtomicU64,
     codes: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
     scans_pages: bool,
@@ -100,6 +103,7 @@ impl WasmEngine {
             compiler,
             modules: Once::default(),
             slots: Slots::new(config::slots(&config), config.max_call_depth),
+            memo: Memo::default(),
             messages: AtomicU64::new(0),
             codes: Mutex::default(),
             scans_pages,
@@ -171,6 +175,15 @@ impl WasmEngine {
     /// The wasmtime engine underneath, whose pool and modules belong to this one.
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
+    }
+
+    /// How often the answer of an expensive system call was known.
+    pub fn memo_counts(&self) -> MemoCounts {
+        self.memo.counts()
+    }
+
+    pub(crate) fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     pub(crate) fn prices(&self) -> WasmPrices {

@@ -11,6 +11,7 @@ mod cache;
 mod differential;
 mod failures;
 mod lanes;
+mod memo;
 mod mix;
 mod native;
 mod support;
