@@ -4,6 +4,7 @@
 //! only what runs is ever backed by memory. A few of them exhaust the 47 bits a process has, so a process shares one
 //! among all its chains; compiled actors are shared with it.
 
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use cid::Cid;
@@ -59,12 +60,30 @@ impl Engine {
     /// # Errors
     /// When the address space cannot be reserved.
     pub fn new(concurrency: u32) -> Result<Arc<Self>, ExecError> {
+        Self::start(concurrency, None)
+    }
+
+    /// The same, with compiled actors kept in `directory` for the next process, which has them in a fraction of the
+    /// time. The directory is made for this user alone. One that cannot be used costs a warning; an engine that
+    /// exists already stays as it is.
+    ///
+    /// # Errors
+    /// When the address space cannot be reserved.
+    pub fn with_cache(concurrency: u32, directory: &Path) -> Result<Arc<Self>, ExecError> {
+        Self::start(concurrency, Some(directory))
+    }
+
+    fn start(concurrency: u32, cache: Option<&Path>) -> Result<Arc<Self>, ExecError> {
         let mut shared = SHARED.lock();
         if let Some(engine) = shared.upgrade() {
             return Ok(engine);
         }
-        let wasm = WasmEngine::new(&NetworkConfig::new(NETWORK_VERSION), concurrency)
-            .map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
+        let network = NetworkConfig::new(NETWORK_VERSION);
+        let wasm = match cache {
+            Some(directory) => WasmEngine::with_cache(&network, concurrency, directory),
+            None => WasmEngine::new(&network, concurrency),
+        };
+        let wasm = wasm.map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
         let calls = Gate { free: Mutex::new(concurrency.saturating_sub(1).max(1)), freed: Condvar::new() };
         let engine = Arc::new(Self { wasm, calls });
         *shared = Arc::downgrade(&engine);

@@ -72,6 +72,11 @@ impl Home {
         self.root.join("db")
     }
 
+    /// Folder of the compiled actors. May be removed at any time; it is made anew.
+    pub fn compiled_actors(&self) -> PathBuf {
+        self.root.join("cache").join("actors")
+    }
+
     /// Folder of the consensus engine's write-ahead log.
     pub fn wal(&self) -> PathBuf {
         self.root.join("wal")

@@ -25,13 +25,15 @@ mod executor;
 mod invocation;
 mod kernel;
 mod machine;
+mod memo;
 pub mod native;
 mod prices;
 pub mod state;
 mod syscalls;
 
 pub use call_manager::LaneCallManager;
-pub use engine::{Code, WasmEngine, stock_engine};
+pub use engine::{Code, ModuleCounts, WasmEngine, stock_engine};
 pub use executor::LaneExecutor;
 pub use kernel::LaneKernel;
 pub use machine::{LaneMachine, VmMachine};
+pub use memo::MemoCounts;

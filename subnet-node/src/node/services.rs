@@ -167,8 +167,9 @@ async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<
         write_buffer_bytes: config.limits.write_buffer_mib << 20,
     };
     let (database, concurrency, content) = (home.database(), config.limits.vm_concurrency, content.clone());
+    let compiled_actors = home.compiled_actors();
     let opened = tokio::task::spawn_blocking(move || {
-        let engine = Engine::new(concurrency)?;
+        let engine = Engine::with_cache(concurrency, &compiled_actors)?;
         let chain = open_chain(&content, &OpenOptions { database, memory, engine: engine.clone() })?;
         Ok((chain, engine))
     });

@@ -105,7 +105,7 @@ impl<M: VmMachine> LaneCallManager<M> {
             return Err(syscall_error!(LimitExceeded, "calls are nested too deeply").into());
         }
         self.depth += 1;
-        let result = <M as Machine>::Limiter::with_stack_frame(self, |this| &mut this.limiter, f);
+        let result = <M as Machine>::Limiter::with_stack_frame(self, |this| this.limiter.limits(), f);
         self.depth -= 1;
         result
     }

@@ -30,7 +30,7 @@ use fvm::Kernel;
 use fvm::call_manager::{Backtrace, CallManager, Entrypoint, FinishRet, InvocationResult};
 use fvm::engine::Engine;
 use fvm::gas::{Gas, GasTracker};
-use fvm::kernel::{Block, Result};
+use fvm::kernel::{Block, ExecutionError, Result};
 use fvm::state_tree::ActorState;
 use fvm::trace::{ExecutionEvent, ExecutionTrace, IpldOperation};
 use fvm_ipld_encoding::to_vec;
@@ -41,6 +41,7 @@ use fvm_shared::event::StampedEvent;
 use num_traits::Zero as _;
 
 use crate::access::Fields;
+use crate::engine::Limiter;
 use crate::machine::VmMachine;
 use charged::Charged;
 use events::Events;
@@ -58,7 +59,7 @@ pub struct Inner<M: VmMachine> {
     gas: GasTracker,
     charged: Charged,
     events: Events,
-    limiter: M::Limiter,
+    limiter: Limiter<M::Limiter>,
     /// Who sent the message, as id and as the message says it.
     origin: ActorID,
     origin_address: Address,
@@ -101,7 +102,7 @@ impl<M: VmMachine> LaneCallManager<M> {
 
         Self(Some(Box::new(Inner {
             gas: GasTracker::new(Gas::new(origin.gas_limit), Gas::zero(), machine.context().tracing),
-            limiter: machine.new_limiter(),
+            limiter: Limiter::new(machine.new_limiter()),
             message: machine.code().engine().next_message(),
             machine,
             stock,
@@ -125,6 +126,16 @@ impl<M: VmMachine> LaneCallManager<M> {
     /// anything is said, it is all of them.
     pub(crate) fn expect_reads(&self, fields: Fields) -> Fields {
         self.reads.replace(fields)
+    }
+
+    /// Notes that this node alone has failed. The message ends with an error, whatever becomes of the call.
+    pub(crate) fn fail(&mut self, failure: anyhow::Error) {
+        self.limiter.fail(failure);
+    }
+
+    /// The limiter of memory, as wasmtime asks it.
+    pub(crate) fn limiter(&mut self) -> &mut Limiter<M::Limiter> {
+        &mut self.limiter
     }
 
     fn is_tracing(&self) -> bool {
@@ -202,7 +213,11 @@ impl<M: VmMachine> CallManager for LaneCallManager<M> {
 
     fn finish(mut self) -> (Result<FinishRet>, M) {
         let inner = *self.0.take().expect("the call manager comes back before the call that took it returns");
-        let Inner { machine, gas, events, backtrace, trace: mut exec_trace, .. } = inner;
+        let Inner { machine, gas, events, backtrace, trace: mut exec_trace, limiter, .. } = inner;
+        // Whatever the message has come to, on other nodes it has come to something else.
+        if let Some(failure) = limiter.into_failure() {
+            return (Err(ExecutionError::Fatal(failure.context("this node has failed"))), machine);
+        }
         let gas_used = gas.gas_used().round_up();
         exec_trace.extend(gas.drain_trace().map(ExecutionEvent::GasCharge));
         let result = events.finish().map(|(events, events_root)| FinishRet {
@@ -291,7 +306,7 @@ impl<M: VmMachine> CallManager for LaneCallManager<M> {
     }
 
     fn limiter_mut(&mut self) -> &mut M::Limiter {
-        &mut self.limiter
+        self.limiter.limits()
     }
 
     fn append_event(&mut self, event: StampedEvent) {

@@ -13,11 +13,11 @@ use fvm::syscalls::Abort;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, MethodNum};
-use wasmtime::{Extern, Instance, Store};
+use wasmtime::{Extern, Instance, Store, Trap};
 
 use super::LaneCallManager;
 use super::actors::NO_BLOCK;
-use crate::engine::{Code, Limiter, Ready};
+use crate::engine::{Code, NodeFailure, Ready};
 use crate::invocation::{Invocation, adopt, charge, refill};
 use crate::kernel::LaneKernel;
 use crate::machine::VmMachine;
@@ -89,12 +89,12 @@ fn run_wasm<M: VmMachine>(
     // Held until the store is gone, and the instance with it.
     let _slot = engine.slot(message);
     let mut store = Store::new(engine.wasmtime(), Invocation::new(kernel, engine.prices()));
-    store.limiter(|invocation| Limiter::wrap(invocation.kernel.limiter_mut()));
+    store.limiter(|invocation| invocation.kernel.call_manager.limiter());
     let result = instantiate(&mut store, actors, code).and_then(|(instance, actor)| {
         let result = enter(&mut store, instance, &actor, entry)?;
         // Running out of gas goes before whatever else has ended the actor: it is why the code trapped.
         charge(&mut store)?;
-        result.map_err(abort_of)
+        result.map_err(|error| ended(&mut store, error))
     });
     let Invocation { kernel, last_error, .. } = store.into_data();
     (result, last_error, kernel)
@@ -108,12 +108,17 @@ fn instantiate<M: VmMachine>(
 ) -> Result<(Instance, Arc<Ready<M>>), Abort> {
     let actor = actors
         .get(code, store.data().kernel.machine().blockstore())
-        .and_then(|actor| actor.with_context(|| format!("there is no code {code}")))
-        .map_err(Abort::Fatal)?;
+        .and_then(|actor| actor.with_context(|| format!("there is no code {code}")));
+    let actor = match actor {
+        Ok(actor) => actor,
+        Err(error) if error.is::<NodeFailure>() => return Err(fail(store, error)),
+        Err(error) => return Err(Abort::Fatal(error)),
+    };
     store.data_mut().charge_start(&actor.prepared)?;
     let linked = actor.linked.as_ref().map_err(|error| Abort::Fatal(anyhow!("linking the actor: {error}")))?;
 
     refill(store)?;
+    store.data_mut().kernel.call_manager.limiter().take_refusal();
     let result = match linked.instantiate(&mut *store) {
         Ok(instance) => {
             let counter = actor.prepared.gas.as_ref().and_then(|gas| instance.get_module_export(&mut *store, gas));
@@ -123,8 +128,12 @@ fn instantiate<M: VmMachine>(
         }
         Err(error) => Err(error),
     };
+    if let Err(error) = &result
+        && !is_of_the_actor(store, error)
+    {
+        fail(store, anyhow!("instantiating an actor: {error:#}"));
+    }
     charge(store)?;
-    // Whatever it was, memory that is not there or a trap, it is the actor's doing: it has linked.
     let instance = result.map_err(|error| {
         Abort::Exit(ExitCode::SYS_ILLEGAL_INSTRUCTION, format!("instantiating the actor: {error:#}"), NO_BLOCK)
     })?;
@@ -133,6 +142,25 @@ fn instantiate<M: VmMachine>(
     let memory = memory.and_then(Extern::into_memory).context("the actor exports no memory").map_err(Abort::Fatal)?;
     store.data_mut().memory = Some(memory);
     Ok((instance, actor))
+}
+
+/// Whether an actor is not instantiated by its own doing: segments or its start function trap, or it wants more memory
+/// than the machine's limit. It has linked, so nothing else is to be said against it.
+fn is_of_the_actor<M: VmMachine>(store: &mut Store<Invocation<M>>, error: &wasmtime::Error) -> bool {
+    let has_refused = store.data_mut().kernel.call_manager.limiter().take_refusal();
+    has_refused || error.is::<Trap>() || error.is::<Abort>()
+}
+
+/// Why an actor has ended that was running.
+fn ended<M: VmMachine>(store: &mut Store<Invocation<M>>, error: wasmtime::Error) -> Abort {
+    abort_of(error).unwrap_or_else(|error| fail(store, anyhow!("running an actor: {error:#}")))
+}
+
+/// Ends the call and the message, because this node alone has failed.
+fn fail<M: VmMachine>(store: &mut Store<Invocation<M>>, failure: anyhow::Error) -> Abort {
+    let abort = Abort::Fatal(anyhow!("{failure:#}"));
+    store.data_mut().kernel.call_manager.fail(failure);
+    abort
 }
 
 fn run_start<M: VmMachine>(
@@ -164,8 +192,12 @@ fn enter<M: VmMachine>(
         return Err(Abort::Exit(ExitCode::SYS_INVALID_RECEIVER, message, NO_BLOCK));
     };
     refill(store)?;
+    // Of the actor's making, unlike other errors that are no trap.
+    let mistyped = |error: wasmtime::Error| Abort::Fatal(anyhow!("the actor's entry: {error:#}"));
     catch(|| match entry.upgrade {
-        Some(upgrade) => function.typed::<(u32, u32), u32>(&*store)?.call(store, (entry.params, upgrade)),
-        None => function.typed::<u32, u32>(&*store)?.call(store, entry.params),
+        Some(upgrade) => {
+            function.typed::<(u32, u32), u32>(&*store).map_err(mistyped)?.call(store, (entry.params, upgrade))
+        }
+        None => function.typed::<u32, u32>(&*store).map_err(mistyped)?.call(store, entry.params),
     })
 }

@@ -7,6 +7,7 @@ use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
 use wasmtime::{InstancePre, Linker};
 
+use super::failure::{NodeFailure, is_of_the_machine};
 use super::modules::Once;
 use super::{Prepared, WasmEngine};
 use crate::invocation::Invocation;
@@ -58,7 +59,10 @@ impl<M: VmMachine> Code<M> {
     pub(crate) fn get<S: Blockstore>(&self, code: &Cid, store: &S) -> anyhow::Result<Option<Arc<Ready<M>>>> {
         self.ready.get_or_make(code, || {
             let Some(prepared) = self.engine.prepare(code, store)? else { return Ok(None) };
-            let linked = self.linker.instantiate_pre(&prepared.module).map_err(|error| format!("{error:#}"));
+            let linked = match self.linker.instantiate_pre(&prepared.module) {
+                Err(error) if is_of_the_machine(&error) => return Err(NodeFailure(anyhow!("{error:#}")).into()),
+                linked => linked.map_err(|error| format!("{error:#}")),
+            };
             Ok(Some(Arc::new(Ready { prepared, linked })))
         })
     }

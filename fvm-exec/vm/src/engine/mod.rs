@@ -1,7 +1,9 @@
 //! The wasm engine that all lanes share.
 //!
 //! ```text
-//! WasmEngine          one per process: wasmtime, its pool of memories, compiled modules, places for instances
+//! WasmEngine          one per process: wasmtime, its pool of memories, compiled modules, places for instances,
+//!   │                 known answers of expensive system calls
+//!   ├─ cache/          compiled modules on disk, for the next process
 //!   └─ Code<M>        one per kind of machine: syscalls bound to it, modules linked with them
 //! ```
 //!
@@ -9,8 +11,11 @@
 //! costs the same gas on both. What it does differently is memory: the pages of an instance stay in place for the next
 //! one instead of being unmapped and mapped again, which stops every core of the process.
 
+mod cache;
 mod code;
+mod compile;
 mod config;
+mod failure;
 mod limiter;
 mod modules;
 mod prepare;
@@ -20,6 +25,7 @@ mod stock;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -33,12 +39,16 @@ use wasmtime::Enabled;
 
 pub use code::Code;
 pub(crate) use code::Ready;
+use compile::Compiler;
+pub use compile::ModuleCounts;
+pub(crate) use failure::NodeFailure;
 pub(crate) use limiter::Limiter;
 pub(crate) use prepare::Prepared;
 pub(crate) use slots::Slot;
 pub use stock::stock_engine;
 
 use crate::machine::VmMachine;
+use crate::memo::{Memo, MemoCounts};
 use crate::prices::WasmPrices;
 use modules::Once;
 use slots::Slots;
@@ -49,8 +59,10 @@ pub struct WasmEngine {
     config: EngineConfig,
     redirects: HashMap<Cid, Cid>,
     prices: WasmPrices,
+    compiler: Compiler,
     modules: Once<Arc<Prepared>>,
     slots: Slots,
+    memo: Memo,
     messages: AtomicU64,
     codes: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
     scans_pages: bool,
@@ -63,6 +75,20 @@ impl WasmEngine {
     /// # Errors
     /// When the address space cannot be reserved.
     pub fn new(network: &NetworkConfig, lanes: u32) -> anyhow::Result<Arc<Self>> {
+        Self::with_compiler(network, lanes, Compiler::default())
+    }
+
+    /// The same, with actors that are compiled once for all processes: the code is kept in `directory`, which is made
+    /// for this user alone. It must not be one that others can write to; then, and when the disk fails or is full,
+    /// there is a warning and actors are compiled as without.
+    ///
+    /// # Errors
+    /// When the address space cannot be reserved.
+    pub fn with_cache(network: &NetworkConfig, lanes: u32, directory: &Path) -> anyhow::Result<Arc<Self>> {
+        Self::with_compiler(network, lanes, Compiler::with_cache(directory))
+    }
+
+    fn with_compiler(network: &NetworkConfig, lanes: u32, compiler: Compiler) -> anyhow::Result<Arc<Self>> {
         let mut config = EngineConfig::from(network);
         config.concurrency = lanes.max(1);
         let prices = WasmPrices::of(config.wasm_prices)?;
@@ -74,8 +100,10 @@ impl WasmEngine {
             wasmtime,
             redirects: config.actor_redirect.iter().copied().collect(),
             prices,
+            compiler,
             modules: Once::default(),
             slots: Slots::new(config::slots(&config), config.max_call_depth),
+            memo: Memo::default(),
             messages: AtomicU64::new(0),
             codes: Mutex::default(),
             scans_pages,
@@ -93,6 +121,11 @@ impl WasmEngine {
     /// instance takes longer; results are the same.
     pub fn scans_pages(&self) -> bool {
         self.scans_pages
+    }
+
+    /// Where the actors that were compiled up to now came from.
+    pub fn module_counts(&self) -> ModuleCounts {
+        self.compiler.counts()
     }
 
     /// Whether actors run here as the rules of `network` say: prices and limits are compiled into them.
@@ -131,15 +164,26 @@ impl WasmEngine {
     pub(crate) fn prepare<S: Blockstore>(&self, code: &Cid, store: &S) -> anyhow::Result<Option<Arc<Prepared>>> {
         let code = self.redirects.get(code).unwrap_or(code);
         self.modules.get_or_make(code, || {
-            let Some(wasm) = store.get(code).context("looking up an actor's code")? else { return Ok(None) };
-            let prepared = prepare::prepare(&self.wasmtime, &self.config, &wasm)
+            let wasm = store.get(code).context("looking up an actor's code").map_err(NodeFailure)?;
+            let Some(wasm) = wasm else { return Ok(None) };
+            let prepared = prepare::prepare(&self.wasmtime, &self.compiler, &self.config, &wasm)
                 .with_context(|| format!("preparing the actor with code {code}"))?;
             Ok(Some(Arc::new(prepared)))
         })
     }
 
-    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+    /// The wasmtime engine underneath, whose pool and modules belong to this one.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
+    }
+
+    /// How often the answer of an expensive system call was known.
+    pub fn memo_counts(&self) -> MemoCounts {
+        self.memo.counts()
+    }
+
+    pub(crate) fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     pub(crate) fn prices(&self) -> WasmPrices {

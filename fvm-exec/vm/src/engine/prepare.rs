@@ -6,6 +6,7 @@ use fvm::engine::EngineConfig;
 use fvm_wasm_instrument::{gas_metering, stack_limiter};
 use wasmtime::{Engine, ExternType, Module, ModuleExport};
 
+use super::compile::Compiler;
 use super::rewrite::{GAS_MODULE, own_the_counter};
 
 const PAGE_BYTES: u64 = 64 << 10;
@@ -31,19 +32,24 @@ pub(crate) struct Prepared {
 }
 
 /// Checks, instruments and compiles an actor. Everything but the last step is the reference's, and in its order: the
-/// gas that code uses is written into it here.
+/// gas that code uses is written into it here, also when the compiled code is known already.
 ///
 /// # Errors
 /// When `wasm` is not valid under the VM's rules, or uses an instruction that has no price.
-pub(crate) fn prepare(engine: &Engine, config: &EngineConfig, wasm: &[u8]) -> anyhow::Result<Prepared> {
+pub(crate) fn prepare(
+    engine: &Engine,
+    compiler: &Compiler,
+    config: &EngineConfig,
+    wasm: &[u8],
+) -> anyhow::Result<Prepared> {
     Module::validate(engine, wasm).map_err(|error| anyhow!("{error:#}")).context("validating the actor's wasm")?;
     // Stack counting first: it adds code to calls, and that code must be paid for as in the reference.
     let wasm = stack_limiter::inject(wasm, config.max_wasm_stack).map_err(anyhow::Error::msg)?;
     let wasm = gas_metering::inject(&wasm, config.wasm_prices, GAS_MODULE).context("injecting the gas counter")?;
 
     let rewritten = own_the_counter(&wasm).context("moving the gas counter")?;
-    let module = Module::from_binary(engine, rewritten.as_ref().map_or(&wasm, |rewritten| &rewritten.wasm))
-        .map_err(|error| anyhow!("{error:#}"))
+    let module = compiler
+        .compile(engine, rewritten.as_ref().map_or(&wasm, |rewritten| &rewritten.wasm))
         .context("compiling the actor's wasm")?;
 
     let memory_bytes = match module.get_export("memory") {

@@ -43,14 +43,14 @@ pub(super) fn compute_unsealed_sector_cid<M: VmMachine>(
     }
     let pieces: Vec<PieceInfo> = read_cbor(ctx.memory, pieces, pieces_len)?;
     ctx.memory.check_bounds(out, out_len)?;
-    let cid = ctx.kernel.filecoin().compute_unsealed_sector_cid(proof, &pieces)?;
+    let cid = ctx.kernel.compute_unsealed_sector_cid(proof, &pieces)?;
     ctx.memory.write_cid(&cid, out, out_len)
 }
 
 /// Verifies a window proof of spacetime.
 pub(super) fn verify_post<M: VmMachine>(ctx: Ctx<'_, M>, info: u32, info_len: u32) -> Result<i32> {
     let info: WindowPoStVerifyInfo = read_cbor(ctx.memory, info, info_len)?;
-    ctx.kernel.filecoin().verify_post(&info).map(verdict)
+    ctx.kernel.verify_post(&info).map(verdict)
 }
 
 /// Verifies that headers prove a fault of consensus. All zero when they do not.
@@ -76,13 +76,13 @@ pub(super) fn verify_consensus_fault<M: VmMachine>(
 /// Verifies an aggregate of seals.
 pub(super) fn verify_aggregate_seals<M: VmMachine>(ctx: Ctx<'_, M>, info: u32, info_len: u32) -> Result<i32> {
     let info: AggregateSealVerifyProofAndInfos = read_cbor(ctx.memory, info, info_len)?;
-    ctx.kernel.filecoin().verify_aggregate_seals(&info).map(verdict)
+    ctx.kernel.verify_aggregate_seals(&info).map(verdict)
 }
 
 /// Verifies a replica update.
 pub(super) fn verify_replica_update<M: VmMachine>(ctx: Ctx<'_, M>, info: u32, info_len: u32) -> Result<i32> {
     let info: ReplicaUpdateInfo = read_cbor(ctx.memory, info, info_len)?;
-    ctx.kernel.filecoin().verify_replica_update(&info).map(verdict)
+    ctx.kernel.verify_replica_update(&info).map(verdict)
 }
 
 /// Verifies seals and writes a byte for each: 1 for valid, 0 for not.

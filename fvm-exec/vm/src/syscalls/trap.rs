@@ -5,10 +5,13 @@ use fvm::syscalls::Abort;
 use fvm_shared::error::ExitCode;
 use wasmtime::Trap;
 
-/// The abort behind an error of wasmtime: one that a syscall has raised, a trap of the actor, or a fault of the engine.
-pub(crate) fn abort_of(error: wasmtime::Error) -> Abort {
+/// The abort behind an error of wasmtime: one that a syscall has raised, or a trap of the actor.
+///
+/// # Errors
+/// The same error when it is neither, so that nothing the actor does is behind it.
+pub(crate) fn abort_of(error: wasmtime::Error) -> wasmtime::Result<Abort> {
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return match trap {
+        return Ok(match trap {
             Trap::MemoryOutOfBounds
             | Trap::TableOutOfBounds
             | Trap::IndirectCallToNull
@@ -21,9 +24,9 @@ pub(crate) fn abort_of(error: wasmtime::Error) -> Abort {
             | Trap::AtomicWaitNonSharedMemory
             | Trap::StackOverflow => Abort::Exit(ExitCode::SYS_ILLEGAL_INSTRUCTION, trap.to_string(), 0),
             _ => Abort::Fatal(anyhow!("wasmtime trapped in a way that actors cannot cause: {trap}")),
-        };
+        });
     }
-    error.downcast::<Abort>().unwrap_or_else(|error| Abort::Fatal(anyhow!("{error:#}")))
+    error.downcast::<Abort>()
 }
 
 #[cfg(test)]
@@ -33,11 +36,11 @@ mod tests {
     #[test]
     fn aborts_come_through_and_traps_are_the_actors_fault() {
         let exit = Abort::Exit(ExitCode::new(33), "why".to_owned(), 4);
-        assert!(matches!(abort_of(exit.into()), Abort::Exit(code, _, 4) if code.value() == 33));
-        assert!(matches!(abort_of(Abort::OutOfGas.into()), Abort::OutOfGas));
+        assert!(matches!(abort_of(exit.into()), Ok(Abort::Exit(code, _, 4)) if code.value() == 33));
+        assert!(matches!(abort_of(Abort::OutOfGas.into()), Ok(Abort::OutOfGas)));
         let trap = abort_of(Trap::IntegerDivisionByZero.into());
-        assert!(matches!(trap, Abort::Exit(ExitCode::SYS_ILLEGAL_INSTRUCTION, _, 0)));
-        assert!(matches!(abort_of(Trap::OutOfFuel.into()), Abort::Fatal(_)));
-        assert!(matches!(abort_of(wasmtime::Error::msg("odd")), Abort::Fatal(_)));
+        assert!(matches!(trap, Ok(Abort::Exit(ExitCode::SYS_ILLEGAL_INSTRUCTION, _, 0))));
+        assert!(matches!(abort_of(Trap::OutOfFuel.into()), Ok(Abort::Fatal(_))));
+        assert!(abort_of(wasmtime::Error::msg("odd")).is_err());
     }
 }

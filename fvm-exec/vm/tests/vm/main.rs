@@ -7,8 +7,11 @@
 mod common;
 
 mod access;
+mod cache;
 mod differential;
+mod failures;
 mod lanes;
+mod memo;
 mod mix;
 mod native;
 mod support;

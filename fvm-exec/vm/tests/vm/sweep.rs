@@ -9,6 +9,7 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::message::Message;
 
 use crate::common::accounts::{bls, ethereum, secp};
+use crate::memo::verifications;
 use crate::support::compare::Pair;
 use crate::support::deep;
 use crate::support::script::{NO_LIMIT, Script};
@@ -67,6 +68,12 @@ fn transfer_that_creates_a_placeholder() {
 #[test]
 fn exec_of_an_actor() {
     sweep(&exec(0));
+}
+
+/// The first of the many runs finds the answers, the others know them.
+#[test]
+fn verifications_whose_answers_are_known() {
+    sweep(&script_message(0, &verifications()));
 }
 
 #[test]

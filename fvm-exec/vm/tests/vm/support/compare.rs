@@ -107,6 +107,12 @@ pub fn ours_with(root: Cid, traces: bool, natives: Natives<OurMachine>) -> Ours 
     LaneExecutor::new(machine.with_natives(natives)).unwrap()
 }
 
+/// Our executor on a state, on an engine of its own.
+pub fn ours_on(engine: &Arc<WasmEngine>, context: &MachineContext) -> Ours {
+    let store = Overlay::new(World::get().store.clone());
+    LaneExecutor::new(LaneMachine::new(context, store, TestExterns, engine.code().unwrap()).unwrap()).unwrap()
+}
+
 /// Both, message by message.
 pub struct Pair {
     pub stock: Stock,
