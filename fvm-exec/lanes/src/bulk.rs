@@ -139,7 +139,8 @@ fn commute(shares: &[Share]) -> bool {
     meetings.values().all(|accesses| match accesses.as_slice() {
         [_] => true,
         several => {
-            let (payers, others): (Vec<_>, Vec<_>) = several.iter().partition(|access| pays_at_most(access));
+            let (payers, others): (Vec<&ActorAccess>, Vec<&ActorAccess>) =
+                several.iter().copied().partition(|access| pays_at_most(access));
             match others.as_slice() {
                 [] => true,
                 // Whoever only pays an actor does not see what else becomes of it, as long as it is there.
