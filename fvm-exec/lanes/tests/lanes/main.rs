@@ -10,6 +10,7 @@ mod common;
 mod support;
 
 mod bulk;
+mod bytes;
 mod creation;
 mod delays;
 mod learning;

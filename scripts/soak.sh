@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Random blocks in parallel lanes against the stock executor, for as long as it takes: any partition, any number of lanes,
+# predictions over consecutive blocks, waypoints true and false. CASES blocks in all, from SEED, which is printed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh
+
+cases="${CASES:-100000}"
+seed="${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"
+if ! [[ "$cases" =~ ^[1-9][0-9]*$ && "$seed" =~ ^[0-9]+$ ]]; then
+    echo "soak: CASES and SEED are numbers, got CASES=$cases SEED=$seed" >&2
+    exit 1
+fi
+echo "soak: $cases blocks; replay: make soak CASES=$cases SEED=$seed"
+
+# Four kinds of test share the cases.
+export LANES_CASES=$(((cases + 3) / 4)) SEED="$seed"
+result="failed"
+trap 'echo "soak: $result, $cases blocks in ${SECONDS} s; replay: make soak CASES=$cases SEED=$seed"' EXIT
+cargo test --release --locked -p lanes --test lanes -- --nocapture --test-threads "${THREADS:-2}" random:: waypoints:: bytes::
+result="ok"
