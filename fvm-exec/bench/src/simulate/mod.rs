@@ -1,0 +1,4 @@
+//! What more lanes would give.
+
+mod conflicts;
+mod schedule;
