@@ -16,7 +16,7 @@ pub mod contender;
 pub mod measure;
 pub mod process;
 pub mod report;
-mod simulate;
+pub mod simulate;
 pub mod statistics;
 pub mod summary;
 pub mod workload;

@@ -1,5 +1,6 @@
 //! The command line of the benchmark.
 
+use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use clap::Parser;
 use exec_bench::contender::{Engines, Entrant};
 use exec_bench::measure::{Effort, Warmth, measure};
 use exec_bench::report::{Record, heading, write_json};
+use exec_bench::simulate::Model;
 use exec_bench::summary::Subject;
 use exec_bench::workload::{Name, Shape, Size, Workload, World};
 use exec_bench::{deep, process};
@@ -20,6 +22,9 @@ use exec_bench::{deep, process};
 /// machine for each block on the same state, "warm" one machine that goes on from block to block. Both executors must
 /// give the same receipts, events and state root for every block; otherwise the benchmark ends with the message that
 /// differs.
+///
+/// Figures of 4, 8 and 16 lanes are simulated and marked with a star: messages are timed on one thread, then put on
+/// lanes by what they touch. They are given with and without the slowdown (c) that two threads were measured to have.
 #[derive(Parser, Debug)]
 #[command(
     name = "exec-bench",
@@ -44,7 +49,7 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 31)]
     pairs: usize,
     /// Begin no further pair of a figure after so many seconds, once there are five
-    #[arg(long, value_name = "SECONDS", default_value_t = 8)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 6)]
     time: u64,
     /// Accounts in the base state
     #[arg(long, value_name = "N", default_value_t = 100_000)]
@@ -55,6 +60,9 @@ struct Arguments {
     /// Where blocks come from: the same number gives the same blocks
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+    /// Leave out the figures of 4, 8 and 16 lanes that are computed from the times of one
+    #[arg(long)]
+    no_simulation: bool,
     /// Where the figures go
     #[arg(long, value_name = "PATH", default_value = "target/bench/parallel.json")]
     json: PathBuf,
@@ -130,10 +138,23 @@ fn run_shape(
             continue;
         }
         let mut workload = Workload::new(shape.clone(), world, size)?;
-        let progress = |rounds| eprint!("\r{} {}: {rounds} pairs ", shape.name(), warmth.as_str());
+        let shows = std::io::stderr().is_terminal();
+        let progress = |rounds| {
+            if shows {
+                eprint!("\r{} {}: {rounds} pairs ", shape.name(), warmth.as_str());
+            }
+        };
         let rounds = measure(engines, entrants, &mut workload, warmth, effort, progress)?;
-        eprint!("\r{:60}\r", "");
-        let measured = Subject::new(&workload, warmth).records(entrants, &rounds);
+        if shows {
+            eprint!("\r{:60}\r", "");
+        }
+        let subject = Subject::new(&workload, warmth);
+        let mut measured = subject.records(entrants, &rounds);
+        if warmth == Warmth::Warm && !arguments.no_simulation {
+            let mut again = Workload::new(shape.clone(), world, size)?;
+            let model = Model::measure(engines, &mut again, effort.time_max / 2)?;
+            measured.extend(subject.simulated(entrants, &rounds, &model));
+        }
         measured.iter().for_each(|record| println!("{}", record.line()));
         records.extend(measured);
     }

@@ -3,7 +3,6 @@
 //! Each round executes one block with every entrant, in one order and the next time in the opposite one (stock, ours,
 //! ours, stock…), so that whatever else the machine does meets all of them. What they make of the block must be the same.
 
-use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -86,6 +85,7 @@ pub fn measure(
     let begun = Instant::now();
     let mut kept: Vec<Option<(Box<dyn Contender>, Cid)>> = entrants.iter().map(|_| None).collect();
     let first_block = workload.next_block();
+    let predictions = workload.predictions();
     let mut rounds = Vec::new();
     for round in 0.. {
         let counted = rounds.len();
@@ -103,7 +103,7 @@ pub fn measure(
         let mut results: Vec<Option<(Outcome, Cost)>> = entrants.iter().map(|_| None).collect();
         for index in order {
             let start = || engines.start(entrants[index], &workload.world);
-            let ran = run(start, kept[index].take(), block.clone());
+            let ran = run(start, kept[index].take(), block.clone(), predictions.as_deref());
             let (contender, outcome, cost) = ran
                 .with_context(|| format!("{:?} on {} {}", entrants[index], workload.shape().name(), warmth.as_str()))?;
             if warmth == Warmth::Warm {
@@ -126,6 +126,7 @@ fn run(
     start: impl FnOnce() -> anyhow::Result<Box<dyn Contender>>,
     kept: Option<(Box<dyn Contender>, Cid)>,
     block: Vec<BlockMessage>,
+    predictions: Option<&[u32]>,
 ) -> anyhow::Result<(Box<dyn Contender>, Outcome, Cost)> {
     process::reset_peak_rss();
     let cpu_before = process::cpu_time();
@@ -137,7 +138,7 @@ fn run(
             contender
         }
     };
-    let results = contender.execute(block)?;
+    let results = contender.execute(block, predictions)?;
     let exec = begun.elapsed();
     let root = contender.flush()?;
     let flush = begun.elapsed() - exec;
@@ -166,9 +167,4 @@ fn compare(
         }
     }
     Ok(())
-}
-
-/// One entrant of ours.
-pub fn ours(lanes: usize) -> Option<Entrant> {
-    Some(Entrant::Ours { lanes: NonZeroUsize::new(lanes)? })
 }

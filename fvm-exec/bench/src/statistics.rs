@@ -71,7 +71,6 @@ mod tests {
             assert!(estimate.low <= estimate.median && estimate.median <= estimate.high, "{estimate:?}");
         }
         assert!(many.high - many.low < (few.high - few.low) / 2.0, "{few:?} {many:?}");
-        assert!(many.low < 1.5 && 1.5 < many.high, "{many:?}");
     }
 
     // Of many samples of a known distribution, nearly all intervals hold its median.

@@ -1,12 +1,15 @@
 //! From what blocks have cost to what is reported.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::contender::Entrant;
 use crate::measure::{Cost, Round, Warmth};
 use crate::report::Record;
+use crate::simulate::{LANES, Model};
 use crate::statistics::{Estimate, median};
 use crate::workload::Workload;
 
@@ -40,7 +43,7 @@ impl Subject {
             let exec = Estimate::of(&pairs(&|stock, ours| ratio(stock.exec.as_secs_f64(), ours.exec.as_secs_f64())))?;
             let total = median(&pairs(&|stock, ours| ratio(stock.total().as_secs_f64(), ours.total().as_secs_f64())))?;
             let cpu = median(&pairs(&|stock, ours| ratio(ours.cpu.as_secs_f64(), stock.cpu.as_secs_f64())))?;
-            let micros = |value: &dyn Fn(&Cost) -> std::time::Duration, index: usize| {
+            let micros = |value: &dyn Fn(&Cost) -> Duration, index: usize| {
                 let times: Vec<_> = rounds.iter().map(|round| value(&round[index]).as_secs_f64()).collect();
                 median(&times).map(|seconds| seconds * 1e6 / self.messages)
             };
@@ -79,6 +82,52 @@ impl Subject {
         };
         entrants.iter().enumerate().skip(1).filter_map(record).collect()
     }
+
+    /// Records of lanes that `model` simulates, beside what the stock executor and one lane of ours really took.
+    pub fn simulated(&self, entrants: &[Entrant], rounds: &[Round], model: &Model) -> Vec<Record> {
+        let seconds = |entrant: Entrant, value: fn(&Cost) -> Duration| -> Vec<f64> {
+            let index = entrants.iter().position(|known| *known == entrant);
+            let costs = rounds.iter().filter_map(|round| round.get(index?));
+            costs.map(|cost| value(cost).as_secs_f64()).collect()
+        };
+        let one_lane = median(&seconds(Entrant::Ours { lanes: NonZeroUsize::MIN }, |cost| cost.exec));
+        let record = |lanes: usize, contention: Option<f64>| {
+            let parallel = model.exec_seconds(lanes, contention.unwrap_or(1.0));
+            // The gate: what lanes would not make faster runs on one, unrecorded.
+            let exec = one_lane.map_or(parallel, |one_lane| parallel.min(one_lane));
+            let total = exec + model.flush_seconds(lanes);
+            let against = |value: fn(&Cost) -> Duration, ours: f64| {
+                Estimate::of(
+                    &seconds(Entrant::Stock, value).iter().map(|stock| ratio(*stock, ours)).collect::<Vec<_>>(),
+                )
+            };
+            let ratio_exec = against(|cost| cost.exec, exec)?;
+            let mut params = self.params.clone();
+            params.insert("pairs".to_owned(), json!(rounds.len()));
+            params.insert("contention".to_owned(), json!(rounded(contention.unwrap_or(1.0), 2)));
+            params.insert("commit_us_per_message".to_owned(), json!(rounded(model.commit_us(), 2)));
+            params.insert("groups".to_owned(), json!(model.groups()));
+            params.insert("predictions".to_owned(), json!("right"));
+            Some(Record {
+                workload: self.workload,
+                params,
+                lanes,
+                ratio_exec: rounded(ratio_exec.median, 3),
+                ratio_with_flush: rounded(against(Cost::total, total)?.median, 3),
+                ci95_low: rounded(ratio_exec.low, 3),
+                ci95_high: rounded(ratio_exec.high, 3),
+                efficiency: one_lane.map(|one_lane| rounded(one_lane / exec / lanes as f64, 3)),
+                us_per_message: rounded(exec * 1e6 / self.messages, 2),
+                conflicts: 0.0,
+                reexecutions: 0.0,
+                cpu_seconds_ratio: None,
+                peak_rss_mb: None,
+                simulated: true,
+            })
+        };
+        let cases = LANES.iter().flat_map(|lanes| [(*lanes, None), (*lanes, Some(model.contention))]);
+        cases.filter_map(|(lanes, contention)| record(lanes, contention)).collect()
+    }
 }
 
 fn lanes(entrant: Entrant) -> Option<usize> {
@@ -101,9 +150,11 @@ pub fn rounded(value: f64, digits: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::ours;
     use crate::workload::{Shape, Size, World};
-    use std::time::Duration;
+
+    fn ours(lanes: usize) -> Entrant {
+        Entrant::Ours { lanes: NonZeroUsize::new(lanes).unwrap() }
+    }
 
     fn cost(exec_ms: u64, flush_ms: u64) -> Cost {
         let [exec, flush] = [exec_ms, flush_ms].map(Duration::from_millis);
@@ -114,7 +165,7 @@ mod tests {
     fn ratios_are_of_pairs_and_efficiency_is_of_lanes() {
         let size = Size { messages: 10, seed: 1 };
         let workload = Workload::new(Shape::HotSender, &World::new(20).unwrap(), size).unwrap();
-        let entrants = [Entrant::Stock, ours(1).unwrap(), ours(2).unwrap()];
+        let entrants = [Entrant::Stock, ours(1), ours(2)];
         // The middle pair decides, although another round was slow for everybody.
         let rounds = [
             vec![cost(100, 20), cost(50, 10), cost(25, 5)],

@@ -6,6 +6,7 @@ use std::time::Duration;
 use exec_bench::contender::{Engines, Entrant};
 use exec_bench::deep;
 use exec_bench::measure::{Effort, Warmth, measure};
+use exec_bench::simulate::Model;
 use exec_bench::workload::{Name, Shape, Size, Workload, World};
 
 const SIZE: Size = Size { messages: 40, seed: 7 };
@@ -43,8 +44,8 @@ fn adversarial_messages_fail_in_all_their_ways() {
         let world = World::new(2 * size.messages).unwrap();
         let mut workload = Workload::new(Shape::Adversarial, &world, size).unwrap();
         let block = workload.next_block();
-        let mut contender = engines.start(Entrant::Stock, &workload.world).unwrap();
-        let results = contender.execute(block).unwrap();
+        let mut contender = engines.start(Entrant::Ours { lanes: NonZeroUsize::MIN }, &workload.world).unwrap();
+        let results = contender.execute(block, None).unwrap();
         let mut codes: Vec<_> = results.iter().map(|result| result.msg_receipt.exit_code.value()).collect();
         codes.sort_unstable();
         codes.dedup();
@@ -72,4 +73,35 @@ fn same_seed_gives_the_same_blocks_and_another_seed_others() {
     }
     let drawn = Shape::ZipfSends { exponent: 0.9 };
     assert_ne!(blocks(&drawn, 1), blocks(&drawn, 2));
+}
+
+// What a workload is named for is what its messages really touch.
+#[test]
+fn messages_depend_on_each_other_as_their_names_say() {
+    let all = SIZE.messages as usize;
+    let cases = [
+        (Shape::DisjointSends, all),
+        (Shape::HotReceiver, all),
+        (Shape::HotSender, 1),
+        (Shape::TokenDisjoint, all),
+        (Shape::TokenShared { tokens: 1 }, 1),
+        (Shape::TokenShared { tokens: 8 }, 8),
+        (Shape::SwapShared, 1),
+        (Shape::SwapPairs, 2),
+        (Shape::CreationStorm, 1),
+        (Shape::DeployStorm, 1),
+        (Shape::StorageMix, all - all * 2 / 10 + 1),
+        (Shape::WrongHints, all / 2 + 1),
+    ];
+    deep(|| {
+        let engines = Engines::new(NonZeroUsize::MIN).unwrap();
+        let world = World::new(2 * SIZE.messages).unwrap();
+        for (shape, groups) in cases {
+            let mut workload = Workload::new(shape.clone(), &world, SIZE).unwrap();
+            let model = Model::measure(&engines, &mut workload, Duration::ZERO).unwrap();
+            assert_eq!(model.groups(), groups, "{shape:?}");
+            assert!(model.exec_seconds(16, 1.0) <= model.exec_seconds(1, 1.0));
+        }
+    })
+    .unwrap();
 }

@@ -47,11 +47,12 @@ pub struct Counters {
 
 /// Executes blocks that follow each other. It is used on a thread with the stack of [`crate::deep`].
 pub trait Contender {
-    /// Executes a block.
+    /// Executes a block. `predictions` has a number for each message, equal for those that are said to depend on each
+    /// other; it need not be true.
     ///
     /// # Errors
     /// When a message cannot be executed at all; one that fails has a receipt.
-    fn execute(&mut self, block: Vec<BlockMessage>) -> anyhow::Result<Vec<ApplyRet>>;
+    fn execute(&mut self, block: Vec<BlockMessage>, predictions: Option<&[u32]>) -> anyhow::Result<Vec<ApplyRet>>;
 
     /// Writes the state and returns its root.
     ///
@@ -93,8 +94,8 @@ impl Engines {
     pub fn start(&self, entrant: Entrant, world: &World) -> anyhow::Result<Box<dyn Contender>> {
         Ok(match entrant {
             Entrant::Stock => Box::new(stock::Stock::new(&self.stock, world)?),
-            // TODO lanes
-            Entrant::Ours { .. } => Box::new(self.one_lane(world)?),
+            Entrant::Ours { lanes: NonZeroUsize::MIN } => Box::new(self.one_lane(world)?),
+            Entrant::Ours { lanes } => anyhow::bail!("blocks run on one lane so far, not on {lanes}"),
         })
     }
 
@@ -103,7 +104,15 @@ impl Engines {
     /// # Errors
     /// As [`Engines::start`].
     pub(crate) fn one_lane(&self, world: &World) -> anyhow::Result<OneLane> {
-        OneLane::new(&self.ours, world)
+        self.one_lane_over(world, Layer::new(world.base.clone()))
+    }
+
+    /// The same, which reads and writes `store`: a layer above the world's blocks.
+    ///
+    /// # Errors
+    /// As [`Engines::start`].
+    pub(crate) fn one_lane_over(&self, world: &World, store: Layer) -> anyhow::Result<OneLane> {
+        OneLane::new(&self.ours, world, store)
     }
 }
 

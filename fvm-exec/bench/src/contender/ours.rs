@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use cid::Cid;
 use fvm::executor::{ApplyKind, ApplyRet, Executor};
-use fvm::machine::Machine as _;
 use vm::access::Access;
 use vm::{Code, LaneExecutor, LaneMachine};
 
@@ -17,8 +16,7 @@ use crate::workload::{BlockMessage, Layer, World};
 pub(crate) struct OneLane(LaneExecutor<Machine>);
 
 impl OneLane {
-    pub fn new(code: &Arc<Code<Machine>>, world: &World) -> anyhow::Result<Self> {
-        let store = Layer::new(world.base.clone());
+    pub fn new(code: &Arc<Code<Machine>>, world: &World, store: Layer) -> anyhow::Result<Self> {
         let machine = LaneMachine::new(&context(world.root), store, NoExterns, code.clone())?;
         Ok(Self(LaneExecutor::new(machine)?))
     }
@@ -33,15 +31,10 @@ impl OneLane {
     pub fn execute_recorded(&mut self, message: BlockMessage) -> anyhow::Result<(ApplyRet, Access)> {
         self.0.execute_recorded(message.message, ApplyKind::Explicit, message.length)
     }
-
-    /// The state that messages work on.
-    pub fn machine(&mut self) -> &mut Machine {
-        &mut self.0
-    }
 }
 
 impl Contender for OneLane {
-    fn execute(&mut self, block: Vec<BlockMessage>) -> anyhow::Result<Vec<ApplyRet>> {
+    fn execute(&mut self, block: Vec<BlockMessage>, _: Option<&[u32]>) -> anyhow::Result<Vec<ApplyRet>> {
         let results = block
             .into_iter()
             .map(|BlockMessage { message, length }| self.0.execute_message(message, ApplyKind::Explicit, length));

@@ -28,7 +28,7 @@ impl Stock {
 }
 
 impl Contender for Stock {
-    fn execute(&mut self, block: Vec<BlockMessage>) -> anyhow::Result<Vec<ApplyRet>> {
+    fn execute(&mut self, block: Vec<BlockMessage>, _: Option<&[u32]>) -> anyhow::Result<Vec<ApplyRet>> {
         let results = block
             .into_iter()
             .map(|BlockMessage { message, length }| self.0.execute_message(message, ApplyKind::Explicit, length));
