@@ -1,0 +1,121 @@
+//! Our executor.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use cid::Cid;
+use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
+use fvm_exec::Overlay;
+use lanes::{BlockExecutor, Options, Waypoints};
+use vm::access::Access;
+use vm::{Code, LaneExecutor, LaneMachine};
+
+use super::{Contender, Counters, Machine, NoExterns};
+use crate::workload::world::context;
+use crate::workload::{Base, BlockMessage, Layer, World};
+
+/// Messages one by one on one lane, which logs nothing unless it is asked to.
+pub(crate) struct OneLane(LaneExecutor<Machine>);
+
+impl OneLane {
+    pub fn new(code: &Arc<Code<Machine>>, world: &World, store: Layer) -> anyhow::Result<Self> {
+        let machine = LaneMachine::new(&context(world.root), store, NoExterns, code.clone())?;
+        Ok(Self(LaneExecutor::new(machine)?))
+    }
+
+    /// The same, whose state is written on so many threads.
+    pub fn with_flush_threads(self, threads: NonZeroUsize) -> anyhow::Result<Self> {
+        let machine = self.0.into_machine().ok_or_else(|| anyhow::anyhow!("the machine was lost in a panic"))?;
+        Ok(Self(LaneExecutor::new(machine.with_flush_threads(threads))?))
+    }
+
+    /// Executes one message.
+    pub fn execute(&mut self, message: BlockMessage) -> anyhow::Result<ApplyRet> {
+        self.0.execute_message(message.message, ApplyKind::Explicit, message.length)
+    }
+
+    /// Writes the state and returns its root.
+    pub fn flush(&mut self) -> anyhow::Result<Cid> {
+        self.0.flush()
+    }
+
+    /// Executes one message and tells what it has touched.
+    pub fn execute_recorded(&mut self, message: BlockMessage) -> anyhow::Result<(ApplyRet, Access)> {
+        self.0.execute_recorded(message.message, ApplyKind::Explicit, message.length)
+    }
+}
+
+/// Blocks in lanes, as a node runs them.
+pub(super) struct Lanes {
+    executor: BlockExecutor<Layer, NoExterns>,
+    proposer: Option<Proposer>,
+}
+
+/// Another node, which has executed each block before and hands out waypoints. Its time does not count.
+struct Proposer {
+    executor: BlockExecutor<Overlay<Base>, NoExterns>,
+    store: Overlay<Base>,
+    root: Cid,
+    waypoints: Waypoints,
+}
+
+impl Lanes {
+    pub fn new(code: &Arc<Code<Machine>>, world: &World, lanes: NonZeroUsize) -> anyhow::Result<Self> {
+        let store = Layer::new(world.base.clone());
+        let executor = BlockExecutor::new(Options::new(lanes), &context(world.root), store, NoExterns, code.clone())?;
+        Ok(Self { executor, proposer: None })
+    }
+
+    /// With waypoints from a proposer that runs on an engine of the same process.
+    pub fn with_proposer(
+        self,
+        code: Arc<Code<LaneMachine<Overlay<Base>, NoExterns>>>,
+        world: &World,
+    ) -> anyhow::Result<Self> {
+        let store = Overlay::new(world.base.clone());
+        let options = Options::new(NonZeroUsize::MIN);
+        let executor = BlockExecutor::new(options, &context(world.root), store.clone(), NoExterns, code)?;
+        let proposer = Proposer { executor, store, root: world.root, waypoints: Vec::new() };
+        Ok(Self { proposer: Some(proposer), ..self })
+    }
+}
+
+impl Proposer {
+    /// Executes a block and goes on to the next one.
+    fn propose(&mut self, block: &[BlockMessage], segments: usize) -> anyhow::Result<()> {
+        self.executor.resume(&context(self.root))?;
+        let store = &self.store;
+        let reached = |roots: &[Cid]| Ok(store.reached(roots)?);
+        self.waypoints = self.executor.execute_marking(block, segments, reached)?.1;
+        self.root = self.executor.flush()?;
+        Ok(())
+    }
+}
+
+impl Contender for Lanes {
+    fn prepare(&mut self, block: &[BlockMessage]) -> anyhow::Result<()> {
+        let segments = self.executor.lanes().get();
+        self.proposer.as_mut().map_or(Ok(()), |proposer| proposer.propose(block, segments))
+    }
+
+    fn execute(&mut self, block: Vec<BlockMessage>, predictions: Option<&[u32]>) -> anyhow::Result<Vec<ApplyRet>> {
+        match (&self.proposer, predictions) {
+            (Some(proposer), _) => self.executor.execute_between(&block, &proposer.waypoints),
+            (None, Some(predictions)) => self.executor.execute_hinted(&block, predictions),
+            (None, None) => self.executor.execute(&block),
+        }
+    }
+
+    fn flush(&mut self) -> anyhow::Result<Cid> {
+        self.executor.flush()
+    }
+
+    fn resume(&mut self, root: Cid) -> anyhow::Result<()> {
+        self.executor.resume(&context(root))
+    }
+
+    fn counters(&self) -> Counters {
+        let stats = self.executor.stats();
+        Counters { conflicts: stats.conflicts as u64, reexecutions: stats.reexecutions as u64 }
+    }
+}

@@ -1,0 +1,121 @@
+//! Times of our executor of single messages.
+
+use std::num::NonZeroUsize;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use vm::access::Access;
+
+use crate::contender::{Contender as _, Engines};
+use crate::statistics::median;
+use crate::workload::{BlockMessage, World};
+use crate::{STACK_BYTES, process};
+
+/// Repetitions that a message's time is the median of, if there is time.
+const REPETITIONS: usize = 5;
+/// Repetitions of writing the state.
+const FLUSHES: usize = 3;
+
+/// The messages of a block, one by one.
+pub(super) struct Samples {
+    /// Time of each.
+    pub seconds: Vec<f64>,
+    /// What each has touched.
+    pub accesses: Vec<Access>,
+}
+
+/// Runs `block` after `before`, each time on a new machine, with accesses logged.
+pub(super) fn record(
+    engines: &Engines,
+    world: &World,
+    before: &[BlockMessage],
+    block: &[BlockMessage],
+    time_max: Duration,
+) -> anyhow::Result<Samples> {
+    let begun = Instant::now();
+    let mut times: Vec<Vec<f64>> = block.iter().map(|_| Vec::new()).collect();
+    let mut accesses = Vec::new();
+    for repetition in 0..REPETITIONS {
+        if repetition > 0 && begun.elapsed() >= time_max {
+            break;
+        }
+        let mut lane = engines.one_lane(world)?;
+        lane.execute(before.to_vec(), None)?;
+        accesses.clear();
+        for (message, times) in block.iter().cloned().zip(&mut times) {
+            let begun = Instant::now();
+            let (_, access) = lane.execute_recorded(message)?;
+            times.push(begun.elapsed().as_secs_f64());
+            accesses.push(access);
+        }
+    }
+    let seconds = times.iter().map(|times| median(times).context("a message was not measured"));
+    Ok(Samples { seconds: seconds.collect::<anyhow::Result<_>>()?, accesses })
+}
+
+/// How long so many threads take to write what `block` has changed.
+pub(super) fn flush_seconds(
+    engines: &Engines,
+    world: &World,
+    before: &[BlockMessage],
+    block: &[BlockMessage],
+    threads: usize,
+) -> anyhow::Result<f64> {
+    let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+    let mut times = Vec::new();
+    for _ in 0..FLUSHES {
+        let mut lane = engines.one_lane(world)?.with_flush_threads(threads)?;
+        lane.execute(before.to_vec(), None)?;
+        lane.flush()?;
+        lane.execute(block.to_vec(), None)?;
+        let begun = Instant::now();
+        lane.flush()?;
+        times.push(begun.elapsed().as_secs_f64());
+    }
+    median(&times).context("no flush was measured")
+}
+
+/// How much longer a block takes on a thread while another one executes blocks of the same kind on a machine of its own:
+/// alone, both, both, alone. The first of `blocks` only warms up.
+pub(super) fn contention(engines: &Engines, world: &World, blocks: [&Vec<BlockMessage>; 5]) -> anyhow::Result<f64> {
+    let barrier = Barrier::new(2);
+    let times = std::thread::scope(|scope| {
+        let lane = |is_first: bool| {
+            let barrier = &barrier;
+            let work = move || -> anyhow::Result<[f64; 2]> {
+                process::sleep_precisely();
+                let lane = engines.one_lane(world);
+                // Whatever fails, the other thread must not wait for this one.
+                let mut failed = lane.as_ref().err().map(|error| anyhow::anyhow!("{error:#}"));
+                let mut lane = lane.ok();
+                let mut spent = [0.0; 2];
+                for (index, block) in blocks.into_iter().enumerate() {
+                    let is_alone = index == 1 || index == 4;
+                    let block = block.clone();
+                    barrier.wait();
+                    if is_alone && !is_first {
+                        continue;
+                    }
+                    let begun = Instant::now();
+                    if let Some(lane) = &mut lane
+                        && let Err(error) = lane.execute(block, None)
+                    {
+                        failed.get_or_insert(error);
+                    }
+                    if index > 0 {
+                        spent[usize::from(is_alone)] += begun.elapsed().as_secs_f64();
+                    }
+                }
+                failed.map_or(Ok(spent), Err)
+            };
+            std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
+        };
+        let threads = [lane(true)?, lane(false)?];
+        let times = threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        anyhow::Ok(times)
+    })?;
+    let [first, second] = times;
+    let ([both, alone], [both_other, _]) = (first?, second?);
+    Ok(((both + both_other) / 2.0 / alone).max(1.0))
+}
