@@ -29,9 +29,12 @@ impl OneLane {
         Ok(Self(LaneExecutor::new(machine.with_flush_threads(threads))?))
     }
 
-    /// Executes one message.
-    pub fn execute(&mut self, message: BlockMessage) -> anyhow::Result<ApplyRet> {
-        self.0.execute_message(message.message, ApplyKind::Explicit, message.length)
+    /// Executes messages one by one.
+    pub fn execute_all(&mut self, messages: Vec<BlockMessage>) -> anyhow::Result<()> {
+        for BlockMessage { message, length } in messages {
+            self.0.execute_message(message, ApplyKind::Explicit, length)?;
+        }
+        Ok(())
     }
 
     /// Writes the state and returns its root.

@@ -9,7 +9,7 @@ use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::ActorID;
 use vm::access::{Access, ActorAccess, Fields};
 
-use crate::contender::{Contender as _, Engines};
+use crate::contender::Engines;
 use crate::statistics::median;
 use crate::workload::{BlockMessage, Layer, World};
 
@@ -26,7 +26,7 @@ pub(super) fn seconds_per_message(
 ) -> anyhow::Result<f64> {
     let store = Layer::new(world.base.clone());
     let mut lane = engines.one_lane_over(world, store.clone())?;
-    lane.execute(before.to_vec(), None)?;
+    lane.execute_all(before.to_vec())?;
     let root = lane.flush()?;
     let mut times = Vec::new();
     for _ in 0..REPETITIONS {

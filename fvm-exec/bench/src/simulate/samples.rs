@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use vm::access::Access;
 
-use crate::contender::{Contender as _, Engines};
+use crate::contender::Engines;
 use crate::statistics::median;
 use crate::workload::{BlockMessage, World};
 use crate::{STACK_BYTES, process};
@@ -41,7 +41,7 @@ pub(super) fn record(
             break;
         }
         let mut lane = engines.one_lane(world)?;
-        lane.execute(before.to_vec(), None)?;
+        lane.execute_all(before.to_vec())?;
         accesses.clear();
         for (message, times) in block.iter().cloned().zip(&mut times) {
             let begun = Instant::now();
@@ -66,9 +66,9 @@ pub(super) fn flush_seconds(
     let mut times = Vec::new();
     for _ in 0..FLUSHES {
         let mut lane = engines.one_lane(world)?.with_flush_threads(threads)?;
-        lane.execute(before.to_vec(), None)?;
+        lane.execute_all(before.to_vec())?;
         lane.flush()?;
-        lane.execute(block.to_vec(), None)?;
+        lane.execute_all(block.to_vec())?;
         let begun = Instant::now();
         lane.flush()?;
         times.push(begun.elapsed().as_secs_f64());
@@ -99,7 +99,7 @@ pub(super) fn contention(engines: &Engines, world: &World, blocks: [&Vec<BlockMe
                     }
                     let begun = Instant::now();
                     if let Some(lane) = &mut lane
-                        && let Err(error) = lane.execute(block, None)
+                        && let Err(error) = lane.execute_all(block)
                     {
                         failed.get_or_insert(error);
                     }

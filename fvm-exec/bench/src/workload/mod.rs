@@ -39,7 +39,7 @@ const SIGNATURE_BYTES: usize = 70;
 /// A message as it is in a block, with a signature's length added to its own.
 fn signed(message: Message) -> BlockMessage {
     let length = to_vec(&message).map_or(0, |bytes| bytes.len()) + SIGNATURE_BYTES;
-        BlockMessage { message, length }
+    BlockMessage { message, length }
 }
 
 /// How many messages, from which seed.

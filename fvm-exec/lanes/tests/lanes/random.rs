@@ -44,13 +44,20 @@ pub enum Any {
         actor: usize,
         does: u8,
     },
+    /// Makes a contract do something.
+    Run {
+        from: u64,
+        actor: usize,
+        script: Script,
+    },
     /// With a nonce that is not the next one.
     Early {
         from: u64,
     },
 }
 
-const SENDERS: u64 = 12;
+/// Citizens who send.
+pub const SENDERS: u64 = 12;
 
 pub fn any_message() -> impl Strategy<Value = Any> {
     let value = prop_oneof![6 => 0u64..4, 2 => 90u64..101, 1 => 150u64..400];
@@ -88,7 +95,9 @@ pub fn expected(all: &[Any]) -> Expected {
         if ret.is_some_and(|ret| ret.msg_receipt.gas_used > 0) {
             match last {
                 Some(Any::Wild(draft)) => drafts[draft.from] += 1,
-                Some(Any::Send { from, .. } | Any::Call { from, .. }) => citizens[*from as usize] += 1,
+                Some(Any::Send { from, .. } | Any::Call { from, .. } | Any::Run { from, .. }) => {
+                    citizens[*from as usize] += 1
+                }
                 Some(Any::Early { .. }) | None => {}
             }
         }
@@ -97,6 +106,10 @@ pub fn expected(all: &[Any]) -> Expected {
             Any::Wild(draft) => draft.with_sequence(drafts[draft.from]),
             Any::Send { from, to, value } => send(*from, citizens[*from as usize], numbered(*to), fil(*value)),
             Any::Call { from, actor, does } => call(*from, citizens[*from as usize], *actor, *does),
+            Any::Run { from, actor, script } => {
+                let message = run(*from, citizens[*from as usize], *actor, script);
+                Message { gas_limit: 300_000_000, ..message }
+            }
             Any::Early { from } => send(*from, citizens[*from as usize] + 7, citizen(0), fil(1)),
         })
     })
