@@ -17,7 +17,7 @@ use wasmtime::{Extern, Instance, Store, Trap};
 
 use super::LaneCallManager;
 use super::actors::NO_BLOCK;
-use crate::engine::{Code, NodeFailure, Ready};
+use crate::engine::{Code, NodeFailure, Ready, shed};
 use crate::invocation::{Invocation, adopt, charge, refill};
 use crate::kernel::LaneKernel;
 use crate::machine::VmMachine;
@@ -96,6 +96,9 @@ fn run_wasm<M: VmMachine>(
         charge(&mut store)?;
         result.map_err(|error| ended(&mut store, error))
     });
+    if let Some(memory) = store.data().memory {
+        shed(&store, memory);
+    }
     let Invocation { kernel, last_error, .. } = store.into_data();
     (result, last_error, kernel)
 }

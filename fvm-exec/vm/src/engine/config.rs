@@ -73,7 +73,12 @@ pub(super) fn wasmtime_config(config: &EngineConfig, scan_pages: Enabled) -> Con
     // Instances share the pages of their module's data until they write to them.
     c.memory_init_cow(true);
     c.memory_may_move(false);
-    c.guard_before_linear_memory(true);
+
+    // Bounds are compared and not guarded by pages that fault. Guards would have to follow the size of the memory: nearly
+    // every actor grows its own, and taking the pages back for the next one interrupts all other cores. The reservation
+    // stays at 4 GiB, which no address of 32 bits leaves.
+    c.signals_based_traps(false);
+    c.memory_guard_size(0);
 
     // Instrumentation loses debug information, and traps are told by their kind alone.
     c.debug_info(false);

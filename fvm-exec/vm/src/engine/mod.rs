@@ -16,6 +16,8 @@ mod code;
 mod compile;
 mod config;
 mod failure;
+mod instrument;
+mod large;
 mod limiter;
 mod modules;
 mod prepare;
@@ -42,6 +44,7 @@ pub(crate) use code::Ready;
 use compile::Compiler;
 pub use compile::ModuleCounts;
 pub(crate) use failure::NodeFailure;
+pub(crate) use large::shed;
 pub(crate) use limiter::Limiter;
 pub(crate) use prepare::Prepared;
 pub(crate) use slots::Slot;
@@ -53,6 +56,10 @@ use crate::prices::WasmPrices;
 use modules::Once;
 use slots::Slots;
 
+/// What all lanes write to, on cache lines of its own: those beside it are read all the time.
+#[repr(align(128))]
+struct Apart<T>(T);
+
 /// The wasm engine of a process. Reserves about 4 TiB of address space, so a process should have one.
 pub struct WasmEngine {
     wasmtime: wasmtime::Engine,
@@ -61,9 +68,9 @@ pub struct WasmEngine {
     prices: WasmPrices,
     compiler: Compiler,
     modules: Once<Arc<Prepared>>,
-    slots: Slots,
+    slots: Apart<Slots>,
     memo: Memo,
-    messages: AtomicU64,
+    messages: Apart<AtomicU64>,
     codes: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
     scans_pages: bool,
 }
@@ -75,7 +82,7 @@ impl WasmEngine {
     /// # Errors
     /// When the address space cannot be reserved.
     pub fn new(network: &NetworkConfig, lanes: u32) -> anyhow::Result<Arc<Self>> {
-        Self::with_compiler(network, lanes, Compiler::default())
+        Self::start(network, lanes, None)
     }
 
     /// The same, with actors that are compiled once for all processes: the code is kept in `directory`, which is made
@@ -85,33 +92,34 @@ impl WasmEngine {
     /// # Errors
     /// When the address space cannot be reserved.
     pub fn with_cache(network: &NetworkConfig, lanes: u32, directory: &Path) -> anyhow::Result<Arc<Self>> {
-        Self::with_compiler(network, lanes, Compiler::with_cache(directory))
+        Self::start(network, lanes, Some(directory))
     }
 
-    fn with_compiler(network: &NetworkConfig, lanes: u32, compiler: Compiler) -> anyhow::Result<Arc<Self>> {
+    fn start(network: &NetworkConfig, lanes: u32, cache: Option<&Path>) -> anyhow::Result<Arc<Self>> {
         let mut config = EngineConfig::from(network);
         config.concurrency = lanes.max(1);
         let prices = WasmPrices::of(config.wasm_prices)?;
         // A kernel may have the page scan and forbid it to this process; the engine works without.
-        let (wasmtime, scans_pages) = Self::start(&config, Enabled::Yes)
+        let (wasmtime, scans_pages) = Self::wasmtime_for(&config, Enabled::Yes)
             .map(|engine| (engine, true))
-            .or_else(|_| Self::start(&config, Enabled::No).map(|engine| (engine, false)))?;
+            .or_else(|_| Self::wasmtime_for(&config, Enabled::No).map(|engine| (engine, false)))?;
+        let compiler = Compiler::new(wasmtime.clone(), config.clone(), cache);
         Ok(Arc::new(Self {
             wasmtime,
             redirects: config.actor_redirect.iter().copied().collect(),
             prices,
             compiler,
             modules: Once::default(),
-            slots: Slots::new(config::slots(&config), config.max_call_depth),
+            slots: Apart(Slots::new(config::slots(&config), config.max_call_depth)),
             memo: Memo::default(),
-            messages: AtomicU64::new(0),
+            messages: Apart(AtomicU64::new(0)),
             codes: Mutex::default(),
             scans_pages,
             config,
         }))
     }
 
-    fn start(config: &EngineConfig, scan_pages: Enabled) -> anyhow::Result<wasmtime::Engine> {
+    fn wasmtime_for(config: &EngineConfig, scan_pages: Enabled) -> anyhow::Result<wasmtime::Engine> {
         wasmtime::Engine::new(&config::wasmtime_config(config, scan_pages))
             .map_err(|error| anyhow!("{error:#}"))
             .context("starting wasmtime")
@@ -166,8 +174,8 @@ impl WasmEngine {
         self.modules.get_or_make(code, || {
             let wasm = store.get(code).context("looking up an actor's code").map_err(NodeFailure)?;
             let Some(wasm) = wasm else { return Ok(None) };
-            let prepared = prepare::prepare(&self.wasmtime, &self.compiler, &self.config, &wasm)
-                .with_context(|| format!("preparing the actor with code {code}"))?;
+            let prepared =
+                self.compiler.compile(&wasm).with_context(|| format!("preparing the actor with code {code}"))?;
             Ok(Some(Arc::new(prepared)))
         })
     }
@@ -192,11 +200,11 @@ impl WasmEngine {
 
     /// A number that no other running message has, for [`WasmEngine::slot`].
     pub(crate) fn next_message(&self) -> u64 {
-        self.messages.fetch_add(1, Ordering::Relaxed)
+        self.messages.0.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A place for one more instance of `message`.
     pub(crate) fn slot(&self, message: u64) -> Slot<'_> {
-        self.slots.take(message)
+        self.slots.0.take(message)
     }
 }

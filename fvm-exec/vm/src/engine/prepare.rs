@@ -1,13 +1,9 @@
-//! From an actor's wasm, as it lies in the store, to the module that runs.
+//! A compiled actor, and what there is to know of it before it runs.
 
-use anyhow::{Context as _, anyhow};
 use fvm::call_manager::{INVOKE_FUNC_NAME, UPGRADE_FUNC_NAME};
-use fvm::engine::EngineConfig;
-use fvm_wasm_instrument::{gas_metering, stack_limiter};
-use wasmtime::{Engine, ExternType, Module, ModuleExport};
+use wasmtime::{ExternType, Module, ModuleExport};
 
-use super::compile::Compiler;
-use super::rewrite::{GAS_MODULE, own_the_counter};
+use super::instrument::AddedExports;
 
 const PAGE_BYTES: u64 = 64 << 10;
 
@@ -31,43 +27,30 @@ pub(crate) struct Prepared {
     pub(crate) upgrade: Option<ModuleExport>,
 }
 
-/// Checks, instruments and compiles an actor. Everything but the last step is the reference's, and in its order: the
-/// gas that code uses is written into it here, also when the compiled code is known already.
-///
-/// # Errors
-/// When `wasm` is not valid under the VM's rules, or uses an instruction that has no price.
-pub(crate) fn prepare(
-    engine: &Engine,
-    compiler: &Compiler,
-    config: &EngineConfig,
-    wasm: &[u8],
-) -> anyhow::Result<Prepared> {
-    Module::validate(engine, wasm).map_err(|error| anyhow!("{error:#}")).context("validating the actor's wasm")?;
-    // Stack counting first: it adds code to calls, and that code must be paid for as in the reference.
-    let wasm = stack_limiter::inject(wasm, config.max_wasm_stack).map_err(anyhow::Error::msg)?;
-    let wasm = gas_metering::inject(&wasm, config.wasm_prices, GAS_MODULE).context("injecting the gas counter")?;
-
-    let rewritten = own_the_counter(&wasm).context("moving the gas counter")?;
-    let module = compiler
-        .compile(engine, rewritten.as_ref().map_or(&wasm, |rewritten| &rewritten.wasm))
-        .context("compiling the actor's wasm")?;
-
-    let memory_bytes = match module.get_export("memory") {
-        Some(ExternType::Memory(memory)) => Some(usize::try_from(memory.minimum() * PAGE_BYTES)?),
-        _ => None,
-    };
-    let table_elements = match module.get_export("table") {
-        Some(ExternType::Table(table)) => Some(table.minimum()),
-        _ => None,
-    };
-    Ok(Prepared {
-        memory_bytes,
-        table_elements,
-        gas: rewritten.as_ref().and_then(|rewritten| module.get_export_index(&rewritten.gas_export)),
-        start: rewritten.and_then(|rewritten| module.get_export_index(rewritten.start_export.as_deref()?)),
-        memory: module.get_export_index("memory"),
-        invoke: module.get_export_index(INVOKE_FUNC_NAME),
-        upgrade: module.get_export_index(UPGRADE_FUNC_NAME),
-        module,
-    })
+impl Prepared {
+    /// What there is to know of `module`, to which instrumentation has added these exports.
+    ///
+    /// # Errors
+    /// When its memory is larger than this machine can address.
+    pub(super) fn of(module: Module, added: &AddedExports) -> anyhow::Result<Self> {
+        let memory_bytes = match module.get_export("memory") {
+            Some(ExternType::Memory(memory)) => Some(usize::try_from(memory.minimum() * PAGE_BYTES)?),
+            _ => None,
+        };
+        let table_elements = match module.get_export("table") {
+            Some(ExternType::Table(table)) => Some(table.minimum()),
+            _ => None,
+        };
+        let export = |name: &Option<String>| module.get_export_index(name.as_deref()?);
+        Ok(Self {
+            memory_bytes,
+            table_elements,
+            gas: export(&added.gas),
+            start: export(&added.start),
+            memory: module.get_export_index("memory"),
+            invoke: module.get_export_index(INVOKE_FUNC_NAME),
+            upgrade: module.get_export_index(UPGRADE_FUNC_NAME),
+            module,
+        })
+    }
 }

@@ -7,10 +7,8 @@
 //!   turn                 locked by the process that compiles
 //! ```
 //!
-//! The key is a hash of everything that the compiled code is a function of: wasmtime's version, its configuration and
-//! the features of this processor; and the wasm *after* instrumentation, so the prices, the limit of the stack and the
-//! code that counts both are in it without being named. Whatever changes makes another key, and the old file is never
-//! asked for again.
+//! The key is a hash of everything that the compiled code is a function of (key.rs). Whatever changes makes another key,
+//! and the old file is never asked for again.
 //!
 //! Loading trusts the code to be what wasmtime wrote. Files are therefore read only when they belong to the user of
 //! this process, nobody else can write to them or to their directory, and their digest is right. The digest is there
@@ -19,9 +17,9 @@
 //! Nothing here can fail a caller: without a cache actors are compiled, as they are without a file.
 
 mod file;
+mod key;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::hash::{Hash, Hasher};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -29,7 +27,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
-use blake2b_simd::{Params, State};
+
+pub(super) use file::Compiled;
+pub(super) use key::{Key, Keys};
 
 /// Bytes that a cache may hold. A chain's actors compile to about 10 MB.
 const BYTES_MAX: u64 = 256 << 20;
@@ -50,39 +50,6 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 const ENDING: &str = "actor";
 const ENDING_NEW: &str = "new";
 const TURN: &str = "turn";
-
-/// What compiled code is a function of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key([u8; 32]);
-
-impl Key {
-    /// The key of the code that `engine` makes of `wasm`, which is instrumented.
-    pub(super) fn of(engine: &wasmtime::Engine, wasm: &[u8]) -> Self {
-        let mut hasher = Blake(Params::new().hash_length(32).personal(b"compiled actor 1").to_state());
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        hasher.write_u64(wasm.len() as u64);
-        hasher.write(wasm);
-        Self(file::digest_of(&hasher.0))
-    }
-
-    fn name(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// A hasher of the standard library's kind that keeps all it is told.
-struct Blake(State);
-
-impl Hasher for Blake {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Sixty-four bits of it; nobody asks.
-    fn finish(&self) -> u64 {
-        self.0.finalize().as_bytes().iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte))
-    }
-}
 
 /// A directory of compiled actors. Several processes may have the same one.
 pub(super) struct Cache {
@@ -123,10 +90,9 @@ impl Cache {
     }
 
     /// The code under `key`. One that is not as it was written is removed.
-    pub(super) fn load(&self, key: Key) -> Option<Vec<u8>> {
-        let path = self.path(key);
-        match self.read(&path, key) {
-            Ok(code) => code,
+    pub(super) fn load(&self, key: Key) -> Option<Compiled> {
+        match self.read(&self.path(key), key) {
+            Ok(compiled) => compiled,
             Err(error) => {
                 self.discard(key, &error);
                 None
@@ -134,7 +100,7 @@ impl Cache {
         }
     }
 
-    fn read(&self, path: &Path, key: Key) -> anyhow::Result<Option<Vec<u8>>> {
+    fn read(&self, path: &Path, key: Key) -> anyhow::Result<Option<Compiled>> {
         let mut file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.context("opening it")?,
@@ -146,17 +112,17 @@ impl Cache {
         ensure!(metadata.len() <= self.bytes_max, "it has {} bytes", metadata.len());
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len())?);
         file.read_to_end(&mut bytes).context("reading it")?;
-        let code = file::decode(&key.0, bytes)?;
+        let compiled = file::decode(key, bytes)?;
         // What is used stays longest. It does not matter when this fails.
         let _ = file.set_modified(SystemTime::now());
-        Ok(Some(code))
+        Ok(Some(compiled))
     }
 
-    /// Keeps `code` under `key`, and removes the oldest of what is too much then.
-    pub(super) fn store(&self, key: Key, code: &[u8]) {
+    /// Keeps `compiled` under `key`, and removes the oldest of what is too much then.
+    pub(super) fn store(&self, key: Key, compiled: &Compiled) {
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let temporary = self.directory.join(format!("{}.{}-{number}.{ENDING_NEW}", key.name(), std::process::id()));
-        let result = self.write(&temporary, key, code).and_then(|()| self.trim());
+        let result = self.write(&temporary, key, compiled).and_then(|()| self.trim());
         if let Err(error) = result {
             // It may not exist.
             let _ = fs::remove_file(&temporary);
@@ -164,13 +130,12 @@ impl Cache {
         }
     }
 
-    fn write(&self, temporary: &Path, key: Key, code: &[u8]) -> anyhow::Result<()> {
-        let header = file::header(&key.0, code);
-        let bytes = (header.len() + code.len()) as u64;
-        ensure!(bytes <= self.bytes_max, "it has {bytes} bytes, more than the cache may hold");
+    fn write(&self, temporary: &Path, key: Key, compiled: &Compiled) -> anyhow::Result<()> {
+        let bytes = file::encode(key, compiled)?;
+        let length = bytes.len() as u64;
+        ensure!(length <= self.bytes_max, "it has {length} bytes, more than the cache may hold");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-        file.write_all(&header)?;
-        file.write_all(code)?;
+        file.write_all(&bytes)?;
         // Whole before it has its name, and its name before anyone relies on it.
         file.sync_all()?;
         fs::rename(temporary, self.path(key))?;

@@ -5,6 +5,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use tempfile::TempDir;
 
+use crate::engine::instrument::AddedExports;
+
 const KEY: Key = Key([7; 32]);
 const OTHER: Key = Key([8; 32]);
 
@@ -12,6 +14,10 @@ fn cache() -> (TempDir, Cache) {
     let home = TempDir::new().unwrap();
     let cache = Cache::open(&home.path().join("cache/actors")).unwrap();
     (home, cache)
+}
+
+fn some(code: &[u8]) -> Compiled {
+    Compiled { code: code.to_vec(), added: AddedExports { gas: Some("vm.gas".to_owned()), start: None } }
 }
 
 fn age(cache: &Cache, name: &str, seconds: u64) {
@@ -32,12 +38,12 @@ fn names(cache: &Cache) -> Vec<String> {
 fn stored_code_comes_back_to_everyone() {
     let (home, cache) = cache();
     assert_eq!(cache.load(KEY), None);
-    cache.store(KEY, b"code");
-    cache.store(KEY, b"code");
-    cache.store(OTHER, b"");
+    cache.store(KEY, &some(b"code"));
+    cache.store(KEY, &some(b"code"));
+    cache.store(OTHER, &some(b""));
     let again = Cache::open(&home.path().join("cache/actors")).unwrap();
-    assert_eq!(again.load(KEY), Some(b"code".to_vec()));
-    assert_eq!(again.load(OTHER), Some(Vec::new()));
+    assert_eq!(again.load(KEY), Some(some(b"code")));
+    assert_eq!(again.load(OTHER), Some(some(b"")));
     assert_eq!(names(&cache).len(), 2, "what is temporary is gone");
     let modes = [&cache.directory, &cache.path(KEY)].map(|path| fs::metadata(path).unwrap().mode() & 0o777);
     assert_eq!(modes, [0o700, 0o600]);
@@ -47,7 +53,7 @@ fn stored_code_comes_back_to_everyone() {
 fn file_that_is_not_as_written_is_removed() {
     let (_home, cache) = cache();
     let path = cache.path(KEY);
-    cache.store(KEY, b"some code");
+    cache.store(KEY, &some(b"some code"));
     let good = fs::read(&path).unwrap();
     let mut cases: Vec<Vec<u8>> = (0..good.len()).map(|end| good[..end].to_vec()).collect();
     for at in 0..good.len() {
@@ -56,22 +62,22 @@ fn file_that_is_not_as_written_is_removed() {
         cases.push(bad);
     }
     cases.push([&good[..], b"more"].concat());
-    cache.store(OTHER, b"some code");
+    cache.store(OTHER, &some(b"some code"));
     cases.push(fs::read(cache.path(OTHER)).unwrap());
     for case in cases {
         fs::write(&path, &case).unwrap();
         assert_eq!(cache.load(KEY), None);
         assert!(!path.exists());
     }
-    cache.store(KEY, b"some code");
-    assert_eq!(cache.load(KEY), Some(b"some code".to_vec()));
+    cache.store(KEY, &some(b"some code"));
+    assert_eq!(cache.load(KEY), Some(some(b"some code")));
 }
 
 #[test]
 fn file_that_others_can_write_to_is_removed() {
     let (_home, cache) = cache();
     for mode in [0o620, 0o602, 0o666] {
-        cache.store(KEY, b"code");
+        cache.store(KEY, &some(b"code"));
         fs::set_permissions(cache.path(KEY), Permissions::from_mode(mode)).unwrap();
         assert_eq!(cache.load(KEY), None);
         assert!(!cache.path(KEY).exists());
@@ -81,7 +87,7 @@ fn file_that_others_can_write_to_is_removed() {
 #[test]
 fn files_of_another_user_are_not_read() {
     let (_home, mut cache) = cache();
-    cache.store(KEY, b"code");
+    cache.store(KEY, &some(b"code"));
     cache.owner += 1;
     assert_eq!(cache.load(KEY), None);
 }
@@ -118,15 +124,15 @@ fn what_was_used_last_stays() {
     let cache = Cache::open_with(home.path(), 1_000).unwrap();
     let keys = [1, 2, 3, 4].map(|number| Key([number; 32]));
     for (key, seconds) in keys.iter().zip([300, 200, 100]) {
-        cache.store(*key, &[0; 200]);
+        cache.store(*key, &some(&[0; 200]));
         age(&cache, &format!("{}.{ENDING}", key.name()), seconds);
     }
     // Using the oldest makes the second the oldest.
     assert!(cache.load(keys[0]).is_some());
-    cache.store(keys[3], &[0; 200]);
+    cache.store(keys[3], &some(&[0; 200]));
     assert_eq!(keys.map(|key| cache.path(key).exists()), [true, false, true, true]);
     // More than may be there at all goes nowhere, and costs nothing else.
-    cache.store(KEY, &[0; 1_000]);
+    cache.store(KEY, &some(&[0; 1_000]));
     assert_eq!(names(&cache).len(), 3);
 }
 
@@ -138,7 +144,7 @@ fn leftovers_of_dead_processes_are_removed() {
     }
     age(&cache, "old.1-0.new", 7_200);
     age(&cache, "foreign", 7_200);
-    cache.store(KEY, b"code");
+    cache.store(KEY, &some(b"code"));
     assert_eq!(names(&cache), [&format!("{}.{ENDING}", KEY.name()), "foreign", "young.1-0.new"]);
 }
 
@@ -147,11 +153,11 @@ fn disk_that_refuses_costs_only_the_cache() {
     let (_home, cache) = cache();
     // In place of the directory there is nothing, and then something that is none: this fails for root, too.
     fs::remove_dir_all(&cache.directory).unwrap();
-    cache.store(KEY, b"code");
+    cache.store(KEY, &some(b"code"));
     assert_eq!(cache.load(KEY), None);
     drop(cache.turn(KEY));
     fs::write(&cache.directory, b"").unwrap();
-    cache.store(KEY, b"code");
+    cache.store(KEY, &some(b"code"));
     assert_eq!(cache.load(KEY), None);
     drop(cache.turn(KEY));
 }
@@ -165,32 +171,10 @@ fn one_compiles_and_the_others_wait_for_what_they_want() {
         let longer = scope.spawn(|| drop(cache.turn(OTHER)));
         std::thread::sleep(Duration::from_millis(50));
         assert!(!waiting.is_finished());
-        cache.store(KEY, b"code");
+        cache.store(KEY, &some(b"code"));
         waiting.join().unwrap();
         assert!(!longer.is_finished());
         drop(turn);
         longer.join().unwrap();
     });
-}
-
-#[test]
-fn key_depends_on_engine_and_wasm() {
-    let engine = |change: fn(&mut wasmtime::Config)| {
-        let mut config = wasmtime::Config::new();
-        change(&mut config);
-        wasmtime::Engine::new(&config).unwrap()
-    };
-    let plain = engine(|_| {});
-    let key = Key::of(&plain, b"wasm");
-    assert_eq!(key, Key::of(&engine(|_| {}), b"wasm"));
-    assert_ne!(key, Key::of(&plain, b"wasn"));
-    let nan = engine(|config| {
-        config.cranelift_nan_canonicalization(true);
-    });
-    assert_ne!(key, Key::of(&nan, b"wasm"));
-    // Another processor: one of the same kind with nothing but what all of them have.
-    let plainest = engine(|config| {
-        config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).unwrap();
-    });
-    assert_ne!(key, Key::of(&plainest, b"wasm"));
 }

@@ -6,7 +6,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 
-use super::{other, run, run_script, script_checked};
+use super::{codes, errors, other, run, run_script, script_checked};
 use crate::common::accounts::{bls, ethereum, secp};
 use crate::support::compare::Pair;
 use crate::support::deep;
@@ -60,6 +60,33 @@ fn memory_that_grows() {
     message.gas_limit = 1_000_000_000_000;
     message.gas_fee_cap = TokenAmount::from_atto(200);
     assert!(run(&[message]).remove(0).msg_receipt.exit_code.is_success());
+}
+
+/// A place in the pool that had a large memory is as good as new for the next one.
+#[test]
+fn memory_after_a_large_one_is_empty() {
+    let load = |script: Script, at: u64| script.step("load", &[at]);
+    let large = Script::new()
+        .step("fill", &[0x2_8000, 7, 0x8000])
+        .step("grow", &[1_000])
+        .step("fill", &[0x3_0000, 7, 1_000 << 16]);
+    let mut small = Script::new().step("grow", &[400]).step("size", &[]);
+    for at in [0x2_8000, 0x2_fffc, 0x3_0000, 0x7f_fffc, 0x80_0000, 0x80_1000, 0x192_fffc] {
+        small = load(small, at);
+    }
+    let beyond = load(Script::new().step("grow", &[400]), 0x193_0000);
+    let inside = load(Script::new(), 0x3_0000);
+    let messages: Vec<_> = [&large, &small, &beyond, &large, &inside, &small]
+        .into_iter()
+        .zip(0..)
+        .map(|(script, nonce)| script_message(nonce, script))
+        .collect();
+    let results = run(&messages);
+    let illegal = ExitCode::SYS_ILLEGAL_INSTRUCTION;
+    assert_eq!(codes(&results), [ExitCode::OK, ExitCode::OK, illegal, ExitCode::OK, illegal, ExitCode::OK]);
+    for small in [&results[1], &results[5]] {
+        assert_eq!(errors(small, 9), [3, 403, 0, 0, 0, 0, 0, 0, 0]);
+    }
 }
 
 #[test]
