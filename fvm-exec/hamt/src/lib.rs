@@ -36,8 +36,8 @@ use tree::{HashedChange, Part, Writer, change_root, hash};
 /// Fewer changes for each thread than this are not worth starting one.
 const CHANGES_PER_THREAD_MIN: usize = 64;
 
-/// Parts that the changes are cut into for each thread, so that one that is late does not hold up the others.
-const PARTS_PER_THREAD: usize = 4;
+/// Changes of a part: few enough that its nodes stay near the processor, enough that many are hashed together.
+const CHANGES_PER_PART: usize = 128;
 
 /// Changes of a HAMT by key: the new value in DAG-CBOR, or `None` to delete. Deleting what is not there changes nothing.
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -75,8 +75,11 @@ pub fn write<B: Blockstore + Sync>(
     hashed.sort_unstable_by_key(|change| change.hash);
 
     let threads = threads.get().min(hashed.len() / CHANGES_PER_THREAD_MIN).max(1);
-    let parts = cut(&hashed, if threads == 1 { 1 } else { threads * PARTS_PER_THREAD });
-    let parts = on_threads(threads, &parts, |part| Writer::new(store, nodes, part).change(root, Arc::clone(&node)))?;
+    let parts = on_threads(threads, &cut(&hashed), || {
+        let mut writer = Writer::new(store, nodes);
+        let node = &node;
+        move |part: &&[HashedChange<'_>]| writer.change(root, node.clone(), part)
+    })?;
 
     let mut levels: Vec<Vec<_>> = Vec::new();
     let mut pointers = BTreeMap::new();
@@ -91,16 +94,15 @@ pub fn write<B: Blockstore + Sync>(
     let (new_root, node) = change_root(&node, &pointers);
     if new_root != *root {
         blocks.push((new_root, Arc::clone(&node.block)));
-        nodes.insert(&new_root, Arc::new(node));
+        nodes.insert(&new_root, node);
     }
     Ok(Written { root: new_root, blocks })
 }
 
-/// Cuts changes into about as many parts, none of which leads to a position of the root that another leads to.
-fn cut<'a, 'c>(changes: &'a [HashedChange<'c>], parts: usize) -> Vec<&'a [HashedChange<'c>]> {
-    let length_min = changes.len().div_ceil(parts).max(1);
+/// Cuts changes into parts, none of which leads to a position of the root that another leads to.
+fn cut<'a, 'c>(changes: &'a [HashedChange<'c>]) -> Vec<&'a [HashedChange<'c>]> {
     let (mut cut, mut rest) = (Vec::new(), changes);
-    while let Some(last) = rest.get(length_min - 1) {
+    while let Some(last) = rest.get(CHANGES_PER_PART - 1) {
         let last = position(&last.hash, 0);
         let (part, after) = rest.split_at(rest.partition_point(|change| position(&change.hash, 0) <= last));
         cut.push(part);
@@ -112,15 +114,16 @@ fn cut<'a, 'c>(changes: &'a [HashedChange<'c>], parts: usize) -> Vec<&'a [Hashed
     cut
 }
 
-/// Does the work for all parts on `threads` threads, the caller's being one. Results are in the order of the parts.
-fn on_threads<T: Sync>(
+/// Does the work for all parts on `threads` threads, the caller's being one. Each makes itself a worker. Results are in
+/// the order of the parts.
+fn on_threads<T: Sync, W: FnMut(&T) -> Result<Part, HamtError>>(
     threads: usize,
     parts: &[T],
-    work: impl Fn(&T) -> Result<Part, HamtError> + Sync,
+    worker: impl Fn() -> W + Sync,
 ) -> Result<Vec<Part>, HamtError> {
     let next = AtomicUsize::new(0);
     let turn = || {
-        let mut done = Vec::new();
+        let (mut work, mut done) = (worker(), Vec::new());
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = parts.get(index) else { return done };

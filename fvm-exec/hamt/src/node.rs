@@ -7,6 +7,7 @@
 //! What a pointer is gets looked at when something leads to it and not before, so that a look-up touches one pointer of
 //! each node on its way and a changed node is copied but for what changed.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use cid::Cid;
@@ -36,7 +37,7 @@ const LINK_TAG: u64 = 42;
 pub(crate) type Malformed = String;
 
 /// A node as it is stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub block: Arc<[u8]>,
     pub layout: Layout,
@@ -112,9 +113,9 @@ impl Node {
 
     /// A node without pointers, as only an empty tree has it.
     pub(crate) fn empty() -> Self {
-        let mut block = Vec::new();
-        let layout = write_node(&mut block, 0, |_| &[]);
-        Self { block: block.into(), layout }
+        // No bitfield and no pointers: they begin where it ends.
+        let block = [ARRAY << 5 | 2, BYTES << 5, ARRAY << 5];
+        Self { block: block.into(), layout: Layout { bits: 0, starts: [block.len() as u32; WIDTH + 1] } }
     }
 
     /// Has it no pointers?
@@ -124,35 +125,73 @@ impl Node {
 
     /// The encoded pointer at a position.
     pub(crate) fn span(&self, position: usize) -> Option<&[u8]> {
-        let Layout { bits, starts } = &self.layout;
-        let below = (bits & ((1 << position) - 1)).count_ones() as usize;
-        (bits >> position & 1 == 1).then(|| &self.block[starts[below] as usize..starts[below + 1] as usize])
+        let range = self.range(position);
+        (!range.is_empty()).then(|| &self.block[range])
     }
 
-    pub(crate) fn bits(&self) -> u32 {
-        self.layout.bits
+    /// Where the pointer at a position is in the block, or would be; empty when there is none.
+    fn range(&self, position: usize) -> Range<usize> {
+        let Layout { bits, starts } = &self.layout;
+        let below = (bits & ((1 << position) - 1)).count_ones() as usize;
+        let present = (bits >> position & 1) as usize;
+        starts[below] as usize..starts[below + present] as usize
+    }
+
+    /// The positions that have a pointer when these encoded ones, the empty ones being none, are replaced.
+    pub(crate) fn bits_with(&self, replaced: &[(usize, &[u8])]) -> u32 {
+        replaced.iter().fold(self.layout.bits, |bits, (position, pointer)| {
+            let bit = 1 << position;
+            if pointer.is_empty() { bits & !bit } else { bits | bit }
+        })
+    }
+
+    /// The pointers when these, which are ordered by position, are replaced.
+    pub(crate) fn pointers_with<'a>(&'a self, replaced: &'a [(usize, &'a [u8])]) -> impl Iterator<Item = &'a [u8]> {
+        let mut replaced_left = replaced.iter().peekable();
+        positions(self.bits_with(replaced) | self.layout.bits).filter_map(move |position| {
+            while replaced_left.next_if(|(at, _)| *at < position).is_some() {}
+            match replaced_left.next_if(|(at, _)| *at == position) {
+                Some((_, pointer)) => Some(*pointer).filter(|pointer| !pointer.is_empty()),
+                None => self.span(position),
+            }
+        })
+    }
+
+    /// Appends the node that this becomes when these pointers, which are ordered by position, are replaced. What stays is
+    /// copied in as few pieces as it is in. The layout counts from where the node begins.
+    pub(crate) fn write_with(&self, out: &mut Vec<u8>, replaced: &[(usize, &[u8])]) -> Layout {
+        let begin = out.len();
+        let bits = self.bits_with(replaced);
+        write_head(out, ARRAY, 2);
+        let bitfield = bits.to_be_bytes();
+        write_bytes(out, &bitfield[bits.leading_zeros() as usize / 8..]);
+        write_head(out, ARRAY, u64::from(bits.count_ones()));
+
+        let mut layout = Layout { bits, starts: [(out.len() - begin) as u32; WIDTH + 1] };
+        let mut end = layout.starts[0];
+        for (start, pointer) in layout.starts.iter_mut().skip(1).zip(self.pointers_with(replaced)) {
+            end += pointer.len() as u32;
+            *start = end;
+        }
+        let mut kept = self.layout.starts[0] as usize;
+        for (position, pointer) in replaced {
+            let range = self.range(*position);
+            out.extend_from_slice(&self.block[kept..range.start]);
+            out.extend_from_slice(pointer);
+            kept = range.end;
+        }
+        out.extend_from_slice(&self.block[kept..]);
+        layout
     }
 }
 
 /// The positions of the bits that are set, in ascending order.
-pub(crate) fn positions(bits: u32) -> impl Iterator<Item = usize> {
-    (0..WIDTH).filter(move |position| bits >> position & 1 == 1)
-}
-
-/// Appends the node that has the pointer `span(position)` for each of the bits. The layout counts from where the node
-/// begins.
-pub(crate) fn write_node<'a>(out: &mut Vec<u8>, bits: u32, span: impl Fn(usize) -> &'a [u8]) -> Layout {
-    let begin = out.len();
-    write_head(out, ARRAY, 2);
-    let bitfield = bits.to_be_bytes();
-    write_bytes(out, &bitfield[bits.leading_zeros() as usize / 8..]);
-    write_head(out, ARRAY, u64::from(bits.count_ones()));
-    let mut layout = Layout { bits, starts: [(out.len() - begin) as u32; WIDTH + 1] };
-    for (end, position) in layout.starts.iter_mut().skip(1).zip(positions(bits)) {
-        out.extend_from_slice(span(position));
-        *end = (out.len() - begin) as u32;
-    }
-    layout
+fn positions(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = bits.trailing_zeros() as usize;
+        bits &= bits.checked_sub(1)?;
+        Some(lowest)
+    })
 }
 
 /// Appends the encoding of a link.

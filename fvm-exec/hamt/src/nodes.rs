@@ -1,9 +1,9 @@
 //! The nodes that are kept in memory, and reading through them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use cid::Cid;
+use foldhash::fast::RandomState;
 use fvm_ipld_blockstore::Blockstore;
 use parking_lot::Mutex;
 
@@ -14,8 +14,8 @@ use crate::tree::hash;
 /// Nodes with different digests seldom wait for each other.
 const SHARDS: usize = 64;
 
-/// Bytes that a node takes besides its block: itself, its places in memory and in the map.
-const NODE_OVERHEAD: usize = 2 * size_of::<Cid>() + size_of::<Node>() + 64;
+/// Bytes that a node takes besides its block: its place in the map, which has up to twice as many, and in memory.
+const NODE_OVERHEAD: usize = 2 * (size_of::<Cid>() + size_of::<Node>()) + 32;
 
 /// Nodes that were read or written lately, shared by threads, bounded in bytes. They are named by their CIDs, so that
 /// nodes of any number of trees and roots may be among them and none is ever out of date.
@@ -41,11 +41,14 @@ pub struct NodesStats {
 
 #[derive(Debug, Default)]
 struct Shard {
-    young: HashMap<Cid, Arc<Node>>,
-    old: HashMap<Cid, Arc<Node>>,
+    young: Generation,
+    old: Generation,
     young_bytes: usize,
     stats: NodesStats,
 }
+
+/// Hashed with a secret of this process: an actor may not choose which nodes get in each other's way.
+type Generation = HashMap<Cid, Node, RandomState>;
 
 impl Nodes {
     /// Keeps nodes of up to `bytes_max` bytes in all. None are kept with zero, nor any that is larger than 1/128 of it.
@@ -81,14 +84,11 @@ impl Nodes {
     }
 
     /// A node, from the store if it is not here.
-    pub(crate) fn load<B: Blockstore>(&self, store: &B, cid: &Cid, depth: usize) -> Result<Arc<Node>, HamtError> {
-        if let Some(node) = self.shard(cid).lock().find(cid, self.bytes_max) {
-            return Ok(Arc::clone(node));
-        }
-        self.fetch(store, cid, depth)
+    pub(crate) fn load<B: Blockstore>(&self, store: &B, cid: &Cid, depth: usize) -> Result<Node, HamtError> {
+        self.look_into(store, cid, depth, |node| Ok(node.clone()))
     }
 
-    pub(crate) fn insert(&self, cid: &Cid, node: Arc<Node>) {
+    pub(crate) fn insert(&self, cid: &Cid, node: Node) {
         self.shard(cid).lock().insert(*cid, node, self.bytes_max);
     }
 
@@ -101,28 +101,20 @@ impl Nodes {
         depth: usize,
         look: impl Fn(&Node) -> Result<T, Malformed>,
     ) -> Result<T, HamtError> {
-        let looked = match self.shard(cid).lock().find(cid, self.bytes_max) {
-            Some(node) => Some(look(node)),
-            None => None,
-        };
-        match looked {
-            Some(looked) => looked,
-            None => look(&*self.fetch(store, cid, depth)?),
+        let malformed = |problem| HamtError::Malformed { node: *cid, depth, problem };
+        let known = self.shard(cid).lock().look_into(cid, self.bytes_max, &look);
+        if let Some(looked) = known {
+            return looked.map_err(malformed);
         }
-        .map_err(|problem| HamtError::Malformed { node: *cid, depth, problem })
-    }
-
-    fn fetch<B: Blockstore>(&self, store: &B, cid: &Cid, depth: usize) -> Result<Arc<Node>, HamtError> {
         let block = match store.get(cid) {
             Ok(Some(block)) => block,
             Ok(None) => return Err(HamtError::Missing { node: *cid }),
             Err(reason) => return Err(HamtError::Store { node: *cid, reason }),
         };
-        let node = Node::parse(block.into())
-            .map_err(|problem| HamtError::Malformed { node: *cid, depth, problem })
-            .map(Arc::new)?;
-        self.insert(cid, Arc::clone(&node));
-        Ok(node)
+        let node = Node::parse(block.into()).map_err(malformed)?;
+        let looked = look(&node).map_err(malformed);
+        self.insert(cid, node);
+        looked
     }
 
     fn shard(&self, cid: &Cid) -> &Mutex<Shard> {
@@ -132,25 +124,30 @@ impl Nodes {
 }
 
 impl Shard {
-    fn find(&mut self, cid: &Cid, bytes_max: usize) -> Option<&Arc<Node>> {
-        if !self.young.contains_key(cid) {
-            let Some(node) = self.old.remove(cid) else {
-                self.stats.misses += 1;
-                return None;
-            };
-            self.insert(*cid, node, bytes_max);
+    fn look_into<T>(&mut self, cid: &Cid, bytes_max: usize, look: impl Fn(&Node) -> T) -> Option<T> {
+        if let Some(node) = self.young.get(cid) {
+            self.stats.hits += 1;
+            return Some(look(node));
         }
+        let Some(node) = self.old.remove(cid) else {
+            self.stats.misses += 1;
+            return None;
+        };
         self.stats.hits += 1;
-        self.young.get(cid)
+        let looked = look(&node);
+        self.insert(*cid, node, bytes_max);
+        Some(looked)
     }
 
-    fn insert(&mut self, cid: Cid, node: Arc<Node>, bytes_max: usize) {
+    fn insert(&mut self, cid: Cid, node: Node, bytes_max: usize) {
         let bytes = node.block.len() + NODE_OVERHEAD;
         if bytes > bytes_max {
             return;
         }
         if self.young_bytes + bytes > bytes_max {
-            self.old = std::mem::take(&mut self.young);
+            // The map of the dropped generation has room already.
+            self.old.clear();
+            std::mem::swap(&mut self.young, &mut self.old);
             self.young_bytes = 0;
         }
         if self.young.insert(cid, node).is_none() {
@@ -194,15 +191,14 @@ fn too_deep() -> Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::write_node;
     use crate::tree::cids;
 
     /// A node of `length` bytes or a few more.
-    fn node(content: u64, length: usize) -> (Cid, Arc<Node>) {
+    fn node(content: u64, length: usize) -> (Cid, Node) {
         let pointer = [&content.to_be_bytes()[..], &vec![0; length]].concat();
         let mut block = Vec::new();
-        let layout = write_node(&mut block, 1, |_| &pointer);
-        (cids([&*block].into_iter())[0], Arc::new(Node { block: block.into(), layout }))
+        let layout = Node::empty().write_with(&mut block, &[(0, &*pointer)]);
+        (cids([&*block].into_iter())[0], Node { block: block.into(), layout })
     }
 
     impl Nodes {
@@ -214,7 +210,7 @@ mod tests {
         }
 
         fn has(&self, cid: &Cid) -> bool {
-            self.shard(cid).lock().find(cid, self.bytes_max).is_some()
+            self.shard(cid).lock().look_into(cid, self.bytes_max, |_| ()).is_some()
         }
     }
 
@@ -224,7 +220,7 @@ mod tests {
         let nodes = Nodes::new(bytes_max);
         let used: Vec<_> = (0..100).map(|content| node(content, 100)).collect();
         for (cid, node) in &used {
-            nodes.insert(cid, Arc::clone(node));
+            nodes.insert(cid, node.clone());
         }
         for content in 100..10_000 {
             let (cid, node) = node(content, 700);

@@ -16,10 +16,7 @@ use multihash_codetable::Multihash;
 use sha2::{Digest, Sha256};
 
 use crate::error::HamtError;
-use crate::node::{
-    BUCKET_MAX, DEPTH_MAX, Entry, Layout, Malformed, Node, Pointer, position, positions, write_bucket, write_link,
-    write_node,
-};
+use crate::node::{BUCKET_MAX, DEPTH_MAX, Entry, Malformed, Node, Pointer, position, write_bucket, write_link};
 use crate::nodes::{Nodes, check_depth};
 
 /// BLAKE2b-256 among the hashes of CIDs.
@@ -66,7 +63,7 @@ pub(crate) struct Writer<'s, 'c, B> {
 struct Visit {
     /// `None` when it is new.
     cid: Option<Cid>,
-    node: Arc<Node>,
+    node: Node,
     /// The changes that lead here, among all.
     changes: Range<usize>,
     /// Where it hangs: the index among the visits one level up, and the position there.
@@ -77,12 +74,15 @@ struct Visit {
 }
 
 impl<'s, 'c, B: Blockstore> Writer<'s, 'c, B> {
-    pub(crate) fn new(store: &'s B, nodes: &'s Nodes, changes: &[HashedChange<'c>]) -> Self {
-        Self { store, nodes, changes: changes.to_vec(), pointers: Vec::new(), encoded: Vec::new() }
+    pub(crate) fn new(store: &'s B, nodes: &'s Nodes) -> Self {
+        Self { store, nodes, changes: Vec::new(), pointers: Vec::new(), encoded: Vec::new() }
     }
 
-    /// Makes the changes below this root.
-    pub(crate) fn change(mut self, cid: &Cid, root: Arc<Node>) -> Result<Part, HamtError> {
+    /// Makes changes below this root. They are ordered by hash.
+    pub(crate) fn change(&mut self, cid: &Cid, root: Node, changes: &[HashedChange<'c>]) -> Result<Part, HamtError> {
+        self.changes.clear();
+        self.changes.extend_from_slice(changes);
+        self.pointers.clear();
         let changes = 0..self.changes.len();
         let mut level = vec![Visit::new(Some(*cid), root, changes, (0, 0))];
         let mut above = Vec::new();
@@ -94,7 +94,10 @@ impl<'s, 'c, B: Blockstore> Writer<'s, 'c, B> {
         while let (Some(level), depth) = (above.pop(), above.len()) {
             match above.last_mut() {
                 Some(parents) => part.blocks.push(self.ascend(level, parents, depth)?),
-                None => part.pointers = level.iter().flat_map(|root| root.replaced(&self.pointers)).collect(),
+                None => {
+                    let replaced = level.iter().flat_map(|root| root.replaced(&self.pointers));
+                    part.pointers = replaced.map(|(position, pointer)| (position, pointer.to_vec())).collect();
+                }
             }
         }
         part.blocks.reverse();
@@ -153,7 +156,7 @@ impl<'s, 'c, B: Blockstore> Writer<'s, 'c, B> {
                 entries.sort_unstable_by_key(|change| change.hash);
                 let from = self.changes.len();
                 self.changes.append(&mut entries);
-                below.push(Visit::new(None, Arc::new(Node::empty()), from..self.changes.len(), (parent, at)));
+                below.push(Visit::new(None, Node::empty(), from..self.changes.len(), (parent, at)));
             }
         }
         Ok(below)
@@ -165,13 +168,16 @@ impl<'s, 'c, B: Blockstore> Writer<'s, 'c, B> {
         let mut encoded = Vec::with_capacity(level.len());
         for mut visit in level {
             visit.replaced.sort_unstable_by_key(|(position, _)| *position);
-            let from = self.pointers.len();
-            if self.write_as_bucket(&visit).map_err(|problem| visit.malformed(depth, problem))? {
+            let replaced = visit.replaced(&self.pointers);
+            let mut bucket = Vec::new();
+            if as_bucket(&visit.node, &replaced, &mut bucket).map_err(|problem| visit.malformed(depth, problem))? {
+                let from = self.pointers.len();
+                self.pointers.append(&mut bucket);
                 parents[visit.parent].replaced.push((visit.position, from..self.pointers.len()));
                 continue;
             }
             let from = self.encoded.len();
-            let layout = visit.write(&self.pointers, &mut self.encoded);
+            let layout = visit.node.write_with(&mut self.encoded, &replaced);
             encoded.push((visit, layout, from..self.encoded.len()));
         }
         let cids = cids(encoded.iter().map(|(_, _, range)| &self.encoded[range.clone()]));
@@ -182,43 +188,16 @@ impl<'s, 'c, B: Blockstore> Writer<'s, 'c, B> {
             parents[visit.parent].replaced.push((visit.position, from..self.pointers.len()));
             if visit.cid != Some(cid) {
                 let block: Arc<[u8]> = self.encoded[range].into();
-                self.nodes.insert(&cid, Arc::new(Node { block: Arc::clone(&block), layout }));
+                self.nodes.insert(&cid, Node { block: Arc::clone(&block), layout });
                 new.push((cid, block));
             }
         }
         Ok(new)
     }
-
-    /// Writes the entries of a node as a pointer if they fit a bucket, for then the parent holds them instead of the node.
-    fn write_as_bucket(&mut self, visit: &Visit) -> Result<bool, Malformed> {
-        let bits = visit.bits();
-        if bits.count_ones() as usize > BUCKET_MAX {
-            return Ok(false);
-        }
-        let mut bucket = Vec::new();
-        {
-            let mut entries = Vec::new();
-            for position in positions(bits) {
-                match Pointer::parse(visit.span(&self.pointers, position))? {
-                    Pointer::Bucket(bucket) => entries.extend_from_slice(bucket.entries()),
-                    Pointer::Link(_) => return Ok(false),
-                }
-            }
-            if entries.len() > BUCKET_MAX {
-                return Ok(false);
-            }
-            entries.sort_unstable_by_key(|entry| entry.key);
-            if !entries.is_empty() {
-                write_bucket(&mut bucket, &entries);
-            }
-        }
-        self.pointers.append(&mut bucket);
-        Ok(true)
-    }
 }
 
 impl Visit {
-    fn new(cid: Option<Cid>, node: Arc<Node>, changes: Range<usize>, (parent, position): (usize, usize)) -> Self {
+    fn new(cid: Option<Cid>, node: Node, changes: Range<usize>, (parent, position): (usize, usize)) -> Self {
         Self { cid, node, changes, parent, position, replaced: Vec::new() }
     }
 
@@ -226,42 +205,40 @@ impl Visit {
         HamtError::Malformed { node: self.cid.unwrap_or_default(), depth, problem }
     }
 
-    /// The positions that have a pointer after the changes.
-    fn bits(&self) -> u32 {
-        self.replaced.iter().fold(self.node.bits(), |bits, (position, range)| {
-            let bit = 1 << position;
-            if range.is_empty() { bits & !bit } else { bits | bit }
-        })
+    /// The pointers that change, in the order of their positions when that was made.
+    fn replaced<'a>(&self, pointers: &'a [u8]) -> Vec<(usize, &'a [u8])> {
+        self.replaced.iter().map(|(position, range)| (*position, &pointers[range.clone()])).collect()
     }
+}
 
-    /// The pointer at a position after the changes.
-    fn span<'a>(&'a self, pointers: &'a [u8], position: usize) -> &'a [u8] {
-        match self.replaced.binary_search_by_key(&position, |(position, _)| *position) {
-            Ok(index) => &pointers[self.replaced[index].1.clone()],
-            Err(_) => self.node.span(position).unwrap_or_default(),
+/// Writes the entries that a node has in the end as one pointer if they fit a bucket, for then the parent holds them
+/// instead of the node.
+fn as_bucket(node: &Node, replaced: &[(usize, &[u8])], out: &mut Vec<u8>) -> Result<bool, Malformed> {
+    if node.bits_with(replaced).count_ones() as usize > BUCKET_MAX {
+        return Ok(false);
+    }
+    let mut entries = Vec::new();
+    for pointer in node.pointers_with(replaced) {
+        match Pointer::parse(pointer)? {
+            Pointer::Bucket(bucket) => entries.extend_from_slice(bucket.entries()),
+            Pointer::Link(_) => return Ok(false),
         }
     }
-
-    fn replaced<'a>(&'a self, pointers: &'a [u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
-        self.replaced.iter().map(|(position, range)| (*position, pointers[range.clone()].to_vec()))
+    if entries.len() > BUCKET_MAX {
+        return Ok(false);
     }
-
-    fn write(&self, pointers: &[u8], out: &mut Vec<u8>) -> Layout {
-        write_node(out, self.bits(), |position| self.span(pointers, position))
+    entries.sort_unstable_by_key(|entry| entry.key);
+    if !entries.is_empty() {
+        write_bucket(out, &entries);
     }
+    Ok(true)
 }
 
 /// The root after changes of its pointers, with its CID.
 pub(crate) fn change_root(root: &Node, replaced: &BTreeMap<usize, Vec<u8>>) -> (Cid, Node) {
-    let bits = replaced.iter().fold(root.bits(), |bits, (position, pointer)| {
-        let bit = 1 << position;
-        if pointer.is_empty() { bits & !bit } else { bits | bit }
-    });
+    let replaced: Vec<_> = replaced.iter().map(|(position, pointer)| (*position, &**pointer)).collect();
     let mut block = Vec::new();
-    let layout = write_node(&mut block, bits, |position| match replaced.get(&position) {
-        Some(pointer) => pointer,
-        None => root.span(position).unwrap_or_default(),
-    });
+    let layout = root.write_with(&mut block, &replaced);
     let cid = cids([&*block].into_iter()).remove(0);
     (cid, Node { block: block.into(), layout })
 }
