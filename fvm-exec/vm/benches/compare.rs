@@ -42,6 +42,21 @@ fn workloads() -> Vec<(&'static str, u64, Make)> {
     let queries = (0..30).fold(Script::new(), |script, _| script.call("self::current_balance", &[]));
     let nested =
         (0..10).fold(Script::new(), |script, _| script.send_block(empty, 2, 0, &TokenAmount::default(), NO_LIMIT, 0));
+    // Three verifications of a text that is the same in all messages, or another one in each.
+    let verify = |text: u64| {
+        let mut script = Script::new();
+        let signer = script.data(&alice().to_bytes());
+        let signature = script.data(&[[1; 64].as_slice(), &[0]].concat());
+        let texts = [0, 1, 2].map(|number: u8| script.data(&[&[number; 200][..], &text.to_le_bytes()].concat()));
+        texts.into_iter().fold(script, |script, (at, length)| {
+            script.call("crypto::verify_signature", &[1, signature.0, 65, signer.0, signer.1, at, length])
+        })
+    };
+    let fresh = move |nonce| Message {
+        method_num: 2,
+        params: verify(nonce).encode(),
+        ..message(alice(), nonce, Address::new_id(SCRIPTS[0]), TokenAmount::default())
+    };
     let state = Script::new()
         .call("self::root", &[0x700, 60])
         .call("ipld::block_open", &[0x700])
@@ -54,6 +69,8 @@ fn workloads() -> Vec<(&'static str, u64, Make)> {
         ("call/actor=account", MESSAGES, call(bob(), 2, Script::new())),
         ("call/actor=script syscalls=30", MESSAGES, script(queries)),
         ("call/actor=script state=written", MESSAGES, script(state)),
+        ("call/actor=script verified=3 known", MESSAGES / 4, script(verify(0))),
+        ("call/actor=script verified=3 new", MESSAGES / 4, Box::new(fresh)),
         ("call/actor=script nested=10", MESSAGES / 4, script(nested)),
         ("call/actor=script loop=100000", MESSAGES / 4, script(Script::new().step("count", &[100_000]))),
         ("call/actor=script pays=10", MESSAGES / 4, script((0..10).fold(Script::new(), |s, _| s.pay(bob(), &fil(0))))),
