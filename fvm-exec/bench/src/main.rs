@@ -107,9 +107,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let names = if arguments.workload.is_empty() { Name::ALL } else { &arguments.workload };
     let mut records = Vec::new();
     for shape in names.iter().flat_map(|name| Shape::of(*name)) {
-        for record in run_shape(arguments, &engines, &entrants, &world, &shape)? {
-            records.push(record);
-        }
+        records.extend(run_shape(arguments, &engines, &entrants, &world, &shape)?);
         // What was measured so far is there if the rest is interrupted.
         write_json(&arguments.json, &records)?;
     }

@@ -27,6 +27,11 @@ impl OneLane {
         Ok(Self(LaneExecutor::new(machine.with_flush_threads(threads))?))
     }
 
+    /// Executes one message.
+    pub fn execute_one(&mut self, message: BlockMessage) -> anyhow::Result<ApplyRet> {
+        self.0.execute_message(message.message, ApplyKind::Explicit, message.length)
+    }
+
     /// Executes one message and tells what it has touched.
     pub fn execute_recorded(&mut self, message: BlockMessage) -> anyhow::Result<(ApplyRet, Access)> {
         self.0.execute_recorded(message.message, ApplyKind::Explicit, message.length)
@@ -35,10 +40,7 @@ impl OneLane {
 
 impl Contender for OneLane {
     fn execute(&mut self, block: Vec<BlockMessage>, _: Option<&[u32]>) -> anyhow::Result<Vec<ApplyRet>> {
-        let results = block
-            .into_iter()
-            .map(|BlockMessage { message, length }| self.0.execute_message(message, ApplyKind::Explicit, length));
-        results.collect()
+        block.into_iter().map(|message| self.execute_one(message)).collect()
     }
 
     fn flush(&mut self) -> anyhow::Result<Cid> {
