@@ -111,9 +111,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for shape in names.iter().flat_map(|name| Shape::of(*name)) {
         // Waypoints are for what everybody calls; elsewhere they would only lengthen the run.
         let entrants = if shape.name() == Name::SwapShared { &all } else { &proposers };
-        for record in run_shape(arguments, &engines, entrants, &world, &shape)? {
-            records.push(record);
-        }
+        records.extend(run_shape(arguments, &engines, entrants, &world, &shape)?);
         // What was measured so far is there if the rest is interrupted.
         write_json(&arguments.json, &records)?;
     }

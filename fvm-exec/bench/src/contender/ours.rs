@@ -31,15 +31,17 @@ impl OneLane {
 
     /// Executes messages one by one.
     pub fn execute_all(&mut self, messages: Vec<BlockMessage>) -> anyhow::Result<()> {
-        for BlockMessage { message, length } in messages {
-            self.0.execute_message(message, ApplyKind::Explicit, length)?;
-        }
-        Ok(())
+        messages.into_iter().try_for_each(|message| self.execute_one(message).map(drop))
     }
 
     /// Writes the state and returns its root.
     pub fn flush(&mut self) -> anyhow::Result<Cid> {
         self.0.flush()
+    }
+
+    /// Executes one message.
+    pub fn execute_one(&mut self, message: BlockMessage) -> anyhow::Result<ApplyRet> {
+        self.0.execute_message(message.message, ApplyKind::Explicit, message.length)
     }
 
     /// Executes one message and tells what it has touched.

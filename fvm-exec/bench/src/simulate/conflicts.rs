@@ -151,7 +151,7 @@ mod tests {
         let mut block = vec![transfer(100, 1_000), transfer(101, 1_000), transfer(102, 1_001)];
         assert_eq!(groups(&block), [0, 1, 2]);
         let receiver = block[1].actors.get_mut(&1_000).unwrap();
-        receiver.read = receiver.read | Fields::BALANCE;
+        receiver.read |= Fields::BALANCE;
         assert_eq!(groups(&block), [0, 0, 2]);
     }
 
@@ -166,7 +166,7 @@ mod tests {
         let call = |from, writes: bool| {
             let mut access = transfer(from, 2_000);
             let called = access.actors.get_mut(&2_000).unwrap();
-            called.read = called.read | Fields::HEAD | Fields::CODE;
+            called.read |= Fields::HEAD | Fields::CODE;
             if writes {
                 called.after.as_mut().unwrap().state = cid_of(&"other state");
             }

@@ -21,7 +21,8 @@ use std::time::Duration;
 use crate::contender::Engines;
 use crate::workload::Workload;
 
-use schedule::{Job, makespan};
+pub(crate) use schedule::Job;
+use schedule::makespan;
 
 /// Numbers of lanes to simulate.
 pub const LANES: [usize; 3] = [4, 8, 16];
@@ -32,23 +33,25 @@ const FLUSH_PARTS: usize = 32;
 /// What the lanes of a block would cost.
 #[derive(Clone, Debug)]
 pub struct Model {
-    jobs: Vec<Job>,
-    commit_seconds: f64,
-    flush: FlushCost,
+    pub(crate) jobs: Vec<Job>,
+    /// The block on one lane, nothing logged, measured as the jobs are.
+    pub(crate) plain_seconds: f64,
+    pub(crate) commit_seconds: f64,
+    pub(crate) flush: FlushCost,
     /// Time of a message while another thread runs messages too, divided by that while none does.
     pub contention: f64,
 }
 
 /// Writing the state: a part that one thread does, and one that threads share.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct FlushCost {
+pub(crate) struct FlushCost {
     fixed_seconds: f64,
     shared_seconds: f64,
 }
 
 impl FlushCost {
     /// From the times of one thread and of two.
-    fn of(one: f64, two: f64) -> Self {
+    pub(crate) fn of(one: f64, two: f64) -> Self {
         let shared_seconds = (2.0 * (one - two)).clamp(0.0, one);
         Self { fixed_seconds: one - shared_seconds, shared_seconds }
     }
@@ -73,6 +76,7 @@ impl Model {
         let jobs = samples.seconds.iter().zip(groups).map(|(seconds, group)| Job { seconds: *seconds, group });
         Ok(Self {
             jobs: jobs.collect(),
+            plain_seconds: samples.plain_seconds.iter().sum(),
             commit_seconds: commit::seconds_per_message(engines, world, &before, &samples.accesses)?,
             flush: FlushCost::of(
                 samples::flush_seconds(engines, world, &before, &block, 1)?,
@@ -88,9 +92,19 @@ impl Model {
         makespan(&self.jobs.iter().map(slower).collect::<Vec<_>>(), lanes, self.commit_seconds)
     }
 
-    /// Seconds that so many threads take to write the state.
-    pub fn flush_seconds(&self, lanes: usize) -> f64 {
-        self.flush.seconds(lanes)
+    /// How many times as fast as one lane so many lanes execute the block, and 1 where the gate keeps it on one lane.
+    ///
+    /// Both sides are sums of the same kind of times: a block's time on the clock has in it whatever else the machine
+    /// did, the medians of its messages have not, so the two must not be divided by each other.
+    pub fn speed_up(&self, lanes: usize, contention: f64) -> f64 {
+        let parallel = self.exec_seconds(lanes, contention);
+        if parallel > 0.0 { (self.plain_seconds / parallel).max(1.0) } else { 1.0 }
+    }
+
+    /// The part of one thread's time for writing the state that so many take.
+    pub fn flush_share(&self, lanes: usize) -> f64 {
+        let one = self.flush.seconds(1);
+        if one > 0.0 { self.flush.seconds(lanes) / one } else { 1.0 }
     }
 
     /// Microseconds that committing a message takes.
@@ -125,9 +139,11 @@ mod tests {
     fn contention_slows_messages_and_not_commits() {
         let jobs = vec![Job { seconds: 1.0, group: 0 }, Job { seconds: 1.0, group: 1 }];
         let flush = FlushCost::of(0.0, 0.0);
-        let model = Model { jobs, commit_seconds: 0.25, flush, contention: 1.5 };
+        let model = Model { jobs, plain_seconds: 1.8, commit_seconds: 0.25, flush, contention: 1.5 };
         assert_eq!(model.exec_seconds(2, 1.0), 1.5);
         assert_eq!(model.exec_seconds(2, model.contention), 2.0);
+        assert_eq!(model.speed_up(2, 1.0), 1.2);
+        assert_eq!(model.speed_up(2, model.contention), 1.0, "the gate keeps it on one lane");
         assert_eq!(model.groups(), 2);
     }
 }

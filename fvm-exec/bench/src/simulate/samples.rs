@@ -19,13 +19,16 @@ const FLUSHES: usize = 3;
 
 /// The messages of a block, one by one.
 pub(super) struct Samples {
-    /// Time of each.
+    /// Time of each with accesses logged, as lanes run it.
     pub seconds: Vec<f64>,
+    /// Time of each without, as one lane runs it.
+    pub plain_seconds: Vec<f64>,
     /// What each has touched.
     pub accesses: Vec<Access>,
 }
 
-/// Runs `block` after `before`, each time on a new machine, with accesses logged.
+/// Runs `block` after `before`, each time on a new machine, with accesses logged and without in turn. What disturbs
+/// single messages is not in the medians of either.
 pub(super) fn record(
     engines: &Engines,
     world: &World,
@@ -34,24 +37,40 @@ pub(super) fn record(
     time_max: Duration,
 ) -> anyhow::Result<Samples> {
     let begun = Instant::now();
-    let mut times: Vec<Vec<f64>> = block.iter().map(|_| Vec::new()).collect();
+    let mut times: Vec<[Vec<f64>; 2]> = block.iter().map(|_| Default::default()).collect();
     let mut accesses = Vec::new();
     for repetition in 0..REPETITIONS {
         if repetition > 0 && begun.elapsed() >= time_max {
             break;
         }
-        let mut lane = engines.one_lane(world)?;
-        lane.execute_all(before.to_vec())?;
-        accesses.clear();
-        for (message, times) in block.iter().cloned().zip(&mut times) {
-            let begun = Instant::now();
-            let (_, access) = lane.execute_recorded(message)?;
-            times.push(begun.elapsed().as_secs_f64());
-            accesses.push(access);
+        let mut order = [true, false];
+        if repetition % 2 == 1 {
+            order.reverse();
+        }
+        for is_logged in order {
+            let mut lane = engines.one_lane(world)?;
+            lane.execute_all(before.to_vec())?;
+            if is_logged {
+                accesses.clear();
+            }
+            for (message, times) in block.iter().cloned().zip(&mut times) {
+                let begun = Instant::now();
+                let access = if is_logged {
+                    Some(lane.execute_recorded(message)?.1)
+                } else {
+                    lane.execute_one(message)?;
+                    None
+                };
+                times[usize::from(is_logged)].push(begun.elapsed().as_secs_f64());
+                accesses.extend(access);
+            }
         }
     }
-    let seconds = times.iter().map(|times| median(times).context("a message was not measured"));
-    Ok(Samples { seconds: seconds.collect::<anyhow::Result<_>>()?, accesses })
+    let medians = |which: usize| {
+        let medians = times.iter().map(|times| median(&times[which]).context("a message was not measured"));
+        medians.collect::<anyhow::Result<Vec<_>>>()
+    };
+    Ok(Samples { seconds: medians(1)?, plain_seconds: medians(0)?, accesses })
 }
 
 /// How long so many threads take to write what `block` has changed.

@@ -71,9 +71,8 @@ impl Workload {
         let (accounts, needed) = (world.accounts(), 2 * size.messages);
         ensure!(accounts >= needed, "{} messages need {needed} accounts, there are {accounts}", size.messages);
         ensure!(size.messages > 0, "a block of no messages measures nothing");
-        let mut random = Random::new(size.seed);
-        let (world, source) = shape.build(world, size.messages, &mut random)?;
-        Ok(Self { world, shape, size, source, senders: Senders::default(), random })
+        let (world, source) = shape.build(world, size.messages)?;
+        Ok(Self { world, shape, size, source, senders: Senders::default(), random: Random::new(size.seed) })
     }
 
     /// What it is.

@@ -20,7 +20,7 @@ impl Random {
 
     /// A number below `bound`, which is above zero. Multiplied instead of divided; the bias is 2⁻⁶⁴ of the bound.
     pub fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.number()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A number from 0 to below 1.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::random::{Random, Zipf};
+use super::random::Zipf;
 use super::site::Site;
 use super::turn::Source;
 use super::world::World;
@@ -225,12 +225,7 @@ impl Shape {
     }
 
     /// The world with the actors that it needs, and where its messages come from.
-    pub(crate) fn build(
-        &self,
-        world: &World,
-        messages: u64,
-        random: &mut Random,
-    ) -> anyhow::Result<(World, Box<dyn Source + Send>)> {
+    pub(crate) fn build(&self, world: &World, messages: u64) -> anyhow::Result<(World, Box<dyn Source + Send>)> {
         let mut site = Site::new(world);
         let source: Box<dyn Source + Send> = match self {
             Self::DisjointSends => Box::new(sends::Disjoint),
@@ -251,7 +246,7 @@ impl Shape {
             Self::Adversarial => Box::new(adversarial::Adversarial::new(&mut site, messages)?),
             Self::WrongHints => Box::new(mixed::Misleading::new(&mut site, markets(messages), messages)?),
             Self::SlowStore { messages: shape, latency_us } => {
-                let (world, source) = shape.build(world, messages, random)?;
+                let (world, source) = shape.build(world, messages)?;
                 return Ok((world.slow(Duration::from_micros(*latency_us)), source));
             }
         };
