@@ -1,6 +1,9 @@
 //! Runs blocks and trial calls.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use cid::Cid;
 use fvm::executor::{ApplyKind, ApplyRet};
@@ -39,14 +42,29 @@ pub struct Executor<B: Blockstore + Send + Sync + 'static> {
     store: B,
     rules: ChainRules,
     externs: ChainExterns,
-    warm: Warm<B>,
+    warm: Warm<Session<B>>,
+    lanes: NonZeroUsize,
+    flush_nanos: AtomicU64,
 }
 
 impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     /// An executor for the chain with these `rules`, whose state is in `store`.
     pub fn new(engine: Arc<Engine>, store: B, rules: ChainRules) -> Self {
         let externs = ChainExterns { identity: rules.identity, block_ids: None };
-        Self { engine, store, rules, externs, warm: Warm::default() }
+        let lanes = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { engine, store, rules, externs, warm: Warm::default(), lanes, flush_nanos: AtomicU64::new(0) }
+    }
+
+    /// Uses this many cores for a block; by default all there are.
+    #[must_use]
+    pub fn with_lanes(mut self, lanes: NonZeroUsize) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// Time spent on writing the states, receipts and events of executed blocks into memory, since the start.
+    pub fn flush_time(&self) -> Duration {
+        Duration::from_nanos(self.flush_nanos.load(Ordering::Relaxed))
     }
 
     /// Lets actors look up the ids of earlier blocks. Either all nodes of a chain have this or none.
@@ -76,8 +94,10 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
                 Some(session) => session.resume(&setting, state_root, &input.context)?,
                 None => Session::start(&setting, Overlay::new(self.store.clone()), state_root, &input.context)?,
             };
-            let output = run_block(&mut session, input, self.rules.block_gas_limit)?;
-            self.warm.keep(output.state_root, session);
+            let output = run_block(&mut session, input, self.rules.block_gas_limit, &self.flush_nanos)?;
+            if session.is_good() {
+                self.warm.keep(input.context.height, output.state_root, session);
+            }
             Ok(output)
         })
     }
@@ -119,7 +139,7 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     }
 
     fn setting(&self) -> Setting<'_> {
-        Setting { engine: &self.engine, rules: &self.rules, externs: &self.externs }
+        Setting { engine: &self.engine, rules: &self.rules, externs: &self.externs, lanes: self.lanes }
     }
 }
 
@@ -127,6 +147,7 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     input: &BlockInput,
     block_gas_limit: u64,
+    flush_nanos: &AtomicU64,
 ) -> Result<BlockOutput, ExecError> {
     let height = input.context.height;
     let mut log = Log::default();
@@ -166,20 +187,14 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
         None
     };
 
+    let flushing = Instant::now();
     let state_root = session.flush()?;
     let overlay = session.overlay();
     let receipts_root = log.store(overlay)?;
     let Log { receipts, events } = log;
-    Ok(BlockOutput {
-        state_root,
-        receipts,
-        receipts_root,
-        gas_used,
-        events,
-        parent_update,
-        cut,
-        new_blocks: overlay.take(&[state_root, receipts_root])?,
-    })
+    let new_blocks = overlay.take(&[state_root, receipts_root])?;
+    flush_nanos.fetch_add(u64::try_from(flushing.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    Ok(BlockOutput { state_root, receipts, receipts_root, gas_used, events, parent_update, cut, new_blocks })
 }
 
 fn apply_signed<B: Blockstore + Send + Sync + 'static>(

@@ -30,6 +30,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) rules: &'a ChainRules,
     pub(crate) externs: &'a ChainExterns,
+    /// Cores to use.
+    pub(crate) lanes: NonZeroUsize,
 }
 
 /// Gas after which a session is given up: what it has read stays in memory, and gas bounds how much that is. Ten full
@@ -64,7 +66,7 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
         let code = setting.engine.wasm().code().map_err(|error| ExecError::vm("binding the system calls", error))?;
         let machine = LaneMachine::new(&machine_context, overlay.clone(), setting.externs.clone(), code)
             .map_err(|error| ExecError::vm("opening the state", error))?
-            .with_flush_threads(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+            .with_flush_threads(setting.lanes);
         let executor =
             LaneExecutor::new(machine).map_err(|error| ExecError::vm("reserving the engine's memory", error))?;
         Ok(Self { executor, overlay: overlay.clone(), gas_used: 0 })
