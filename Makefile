@@ -1,5 +1,5 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo test lint doc bundle bundle-check test-actors
+.PHONY: help demo test bench-net lint doc bundle bundle-check test-actors
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -9,6 +9,9 @@ demo:            ## Two chains of four validators: funds down, spent, and up aga
 
 test:            ## Every test of the workspace
 	@scripts/test.sh
+
+bench-net:       ## Messages a second, finality and time per block of four validators (figures in target/bench/net.json)
+	@scripts/bench-net.sh
 
 lint:            ## Formatting and clippy, warnings denied
 	@scripts/setup.sh --lint
