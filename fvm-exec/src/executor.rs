@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cid::Cid;
 use fvm::executor::ApplyRet;
@@ -45,7 +46,7 @@ pub struct Executor<B: Blockstore + Send + Sync + 'static> {
     rules: ChainRules,
     externs: ChainExterns,
     lanes: NonZeroUsize,
-    warm: Warm<B>,
+    warm: Warm<Session<B>>,
     totals: Mutex<Totals>,
 }
 
@@ -98,9 +99,11 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
                 None => Session::start(&setting, Overlay::new(self.store.clone()), state_root, &input.context)?,
             };
             let known = session.cache_use();
-            let output = run_block(&mut session, input, self.rules.block_gas_limit)?;
-            self.totals.lock().add(session.stats(), known, session.cache_use());
-            self.warm.keep(output.state_root, session);
+            let (output, flush) = run_block(&mut session, input, self.rules.block_gas_limit)?;
+            self.totals.lock().add(session.stats(), known, session.cache_use(), flush);
+            if session.is_good() {
+                self.warm.keep(input.context.height, output.state_root, session);
+            }
             Ok(output)
         })
     }
@@ -146,11 +149,12 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     }
 }
 
+/// Executes a block. Also tells how long it took to write what came out into memory.
 fn run_block<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     input: &BlockInput,
     block_gas_limit: u64,
-) -> Result<BlockOutput, ExecError> {
+) -> Result<(BlockOutput, Duration), ExecError> {
     let height = input.context.height;
     let mut log = Log::default();
 
@@ -188,20 +192,14 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
         None
     };
 
+    let flushing = Instant::now();
     let state_root = session.flush()?;
     let overlay = session.overlay();
     let receipts_root = log.store(overlay)?;
     let Log { receipts, events } = log;
-    Ok(BlockOutput {
-        state_root,
-        receipts,
-        receipts_root,
-        gas_used,
-        events,
-        parent_update,
-        cut,
-        new_blocks: overlay.take(&[state_root, receipts_root])?,
-    })
+    let new_blocks = overlay.take(&[state_root, receipts_root])?;
+    let output = BlockOutput { state_root, receipts, receipts_root, gas_used, events, parent_update, cut, new_blocks };
+    Ok((output, flushing.elapsed()))
 }
 
 /// Executes the signed messages; one result for each.

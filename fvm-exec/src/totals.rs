@@ -23,7 +23,7 @@ pub struct Totals {
     pub execution: Duration,
     /// Time that lanes were running messages, over all lanes.
     pub lanes_busy: Duration,
-    /// Writing states.
+    /// Writing states, receipts and events into memory.
     pub flush: Duration,
     /// Actors and addresses that were known when they were asked for.
     pub cache_hits: u64,
@@ -32,7 +32,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    pub(crate) fn add(&mut self, block: &BlockStats, before: CacheUse, after: CacheUse) {
+    pub(crate) fn add(&mut self, block: &BlockStats, before: CacheUse, after: CacheUse, flush: Duration) {
         *self.blocks.entry(block.decision.name()).or_default() += 1;
         self.messages += block.messages as u64;
         self.committed += block.committed as u64;
@@ -40,7 +40,7 @@ impl Totals {
         self.reexecutions += block.reexecutions as u64;
         self.execution += block.execute;
         self.lanes_busy += block.lanes_busy.iter().sum::<Duration>();
-        self.flush += block.flush;
+        self.flush += flush;
         // A snapshot that had to be replaced has begun to count anew.
         self.cache_hits += after.hits.saturating_sub(before.hits);
         self.cache_misses += after.misses.saturating_sub(before.misses);

@@ -8,6 +8,7 @@ mod render;
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 const PEERS_MAX: usize = 64;
 /// Endpoints of the parent that may be named.
 const ENDPOINTS_MAX: usize = 8;
+/// Lanes of one block. More cores than this find nothing to do in a block.
+pub const LANES_MAX: u32 = 64;
 /// Bytes of a moniker, which other nodes print.
 const MONIKER_BYTES_MAX: usize = 64;
 /// Bytes of a configuration file.
@@ -149,6 +152,18 @@ pub struct LimitsConfig {
     pub mempool_mib: usize,
     /// Messages that the VM may run at the same time: the block, and queries.
     pub vm_concurrency: u32,
+    /// Cores that execute one block; without it all there are. Results are the same with any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<u32>,
+}
+
+impl LimitsConfig {
+    /// Cores that execute one block: as many as are set, or as there are.
+    pub fn lanes(&self) -> NonZeroUsize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let lanes = self.lanes.map_or_else(cores, |lanes| lanes as usize);
+        NonZeroUsize::new(lanes.min(LANES_MAX as usize)).unwrap_or(NonZeroUsize::MIN)
+    }
 }
 
 /// What is written to standard error.
@@ -238,6 +253,7 @@ impl Default for LimitsConfig {
             mempool_messages_max: mempool::limits::MESSAGES_MAX,
             mempool_mib: mempool::limits::BYTES_MAX >> 20,
             vm_concurrency: 2,
+            lanes: None,
         }
     }
 }
@@ -333,6 +349,9 @@ impl Config {
         range("limits.mempool_mib", self.limits.mempool_mib as u64, 1, 1 << 16)?;
         // One for the block and one for queries: with a single one a query would hold the chain up.
         range("limits.vm_concurrency", self.limits.vm_concurrency.into(), 2, 64)?;
+        if let Some(lanes) = self.limits.lanes {
+            range("limits.lanes", lanes.into(), 1, LANES_MAX.into())?;
+        }
         for endpoint in &self.parent.endpoints {
             if !["http://", "https://", "ws://", "wss://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
                 let expected = "a URL that starts with http://, https://, ws:// or wss://".to_owned();

@@ -1,12 +1,14 @@
 //! What the node counts, in Prometheus' form.
 
+mod lanes;
 mod serve;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use engine_api::Verdict;
-use fvm_exec::BlockOutput;
+use fvm_exec::{BlockOutput, Totals};
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -18,6 +20,7 @@ use subnet_types::Height;
 
 pub use serve::{MetricsError, MetricsServer, serve};
 
+use self::lanes::LaneMetrics;
 use crate::storage::BlockCommit;
 
 /// From a fifth of the shortest block interval up to a minute, in seconds.
@@ -76,20 +79,32 @@ pub struct ChainMetrics {
     messages: Counter,
     messages_failed: Counter,
     gas: Counter,
-    interval: Option<Histogram>,
-    commit: Option<Histogram>,
+    interval: Seconds,
+    build: Seconds,
+    judge: Seconds,
+    decision: Seconds,
+    execution: Seconds,
+    flush: Total,
+    signatures: Total,
+    signatures_checked: Counter,
+    wait: Seconds,
+    store: Seconds,
+    commit: Seconds,
+    /// Executions ahead of decisions.
+    pub speculation: SpeculationMetrics,
     verdicts: Family<ResultLabel, Counter>,
     parent_updates: Family<ResultLabel, Counter>,
     cross_messages: Counter,
     parent_height: Gauge,
+    lanes: LaneMetrics,
     last: Arc<Mutex<Option<u64>>>,
 }
 
 impl ChainMetrics {
     fn register(registry: &mut Registry) -> Self {
-        let interval = Histogram::new(SECONDS_BUCKETS);
-        let commit = Histogram::new(SECONDS_BUCKETS);
-        let metrics = Self { interval: Some(interval.clone()), commit: Some(commit.clone()), ..Self::default() };
+        let speculation = SpeculationMetrics::register(registry.sub_registry_with_prefix("speculation"));
+        let lanes = LaneMetrics::register(registry.sub_registry_with_prefix("lanes"));
+        let metrics = Self { speculation, lanes, ..Self::default() };
         registry.register("height", "Last committed height", metrics.height.clone());
         registry.register("messages", "Signed messages executed", metrics.messages.clone());
         registry.register(
@@ -98,8 +113,17 @@ impl ChainMetrics {
             metrics.messages_failed.clone(),
         );
         registry.register("gas", "Gas used by signed messages", metrics.gas.clone());
-        registry.register("block_interval_seconds", "Time between blocks by their timestamps", interval);
-        registry.register("commit_seconds", "Time to execute and store a block", commit);
+        metrics.interval.register(registry, "block_interval_seconds", "Time between blocks by their timestamps");
+        metrics.build.register(registry, "build_seconds", "Time to build a block");
+        metrics.judge.register(registry, "judge_seconds", "Time to judge a proposal by the rules of all nodes");
+        metrics.decision.register(registry, "decision_seconds", "Time from a block's timestamp to its decision");
+        metrics.execution.register(registry, "execution_seconds", "Time to execute a block, its writing included");
+        metrics.wait.register(registry, "execution_wait_seconds", "Part of it that the decision had to wait for");
+        metrics.store.register(registry, "store_seconds", "Time to write a block to disk");
+        metrics.commit.register(registry, "commit_seconds", "Time from a decision until the block is on disk");
+        metrics.flush.register(registry, "flush_seconds", "Part of executions that wrote states into memory");
+        metrics.signatures.register(registry, "signature_seconds", "Time to check signatures, over all threads");
+        registry.register("signatures_checked", "Signatures checked", metrics.signatures_checked.clone());
         registry.register("verdicts", "Judgements of proposals", metrics.verdicts.clone());
         registry.register("parent_updates", "Parent updates executed", metrics.parent_updates.clone());
         registry.register("cross_messages", "Messages of the parent applied", metrics.cross_messages.clone());
@@ -133,13 +157,44 @@ impl ChainMetrics {
         self.messages.inc_by(count as u64);
         self.messages_failed.inc_by(failed.count() as u64);
         self.gas.inc_by(commit.results.gas_used);
-        if let Some(histogram) = &self.commit {
-            histogram.observe(took.as_secs_f64());
+        self.commit.observe(took);
+        if let Some(before) = self.last.lock().replace(header.timestamp.get()) {
+            self.interval.observe(Duration::from_millis(header.timestamp.get().saturating_sub(before)));
         }
-        let before = self.last.lock().replace(header.timestamp.get());
-        if let (Some(histogram), Some(before)) = (&self.interval, before) {
-            histogram.observe(header.timestamp.get().saturating_sub(before) as f64 / 1000.0);
-        }
+    }
+
+    /// This node built a block.
+    pub fn built(&self, took: Duration) {
+        self.build.observe(took);
+    }
+
+    /// A proposal was checked against the rules of all nodes.
+    pub fn checked(&self, took: Duration) {
+        self.judge.observe(took);
+    }
+
+    /// A block was decided so long after its timestamp, as this node's clock has it.
+    pub fn decision(&self, after_ms: u64) {
+        self.decision.observe(Duration::from_millis(after_ms));
+    }
+
+    /// What signature checks and executions have cost since the start.
+    pub fn worked(&self, (signatures, checking): (u64, Duration), executions: &Totals) {
+        self.signatures_checked.inc_by(signatures.saturating_sub(self.signatures_checked.get()));
+        self.signatures.reach(checking);
+        self.flush.reach(executions.flush);
+        self.lanes.reach(executions);
+    }
+
+    /// What a decided block makes is known: after so long in the VM, for some of which the decision had to wait.
+    pub fn decided(&self, executed: Duration, waited: Duration) {
+        self.execution.observe(executed);
+        self.wait.observe(waited);
+    }
+
+    /// A block was written to disk.
+    pub fn stored(&self, took: Duration) {
+        self.store.observe(took);
     }
 
     /// A proposal was judged.
@@ -150,6 +205,83 @@ impl ChainMetrics {
             Verdict::NotYet(_) => "not_yet",
         };
         self.verdicts.get_or_create(&ResultLabel { result }).inc();
+    }
+}
+
+/// Time spent since the start.
+#[derive(Clone, Default)]
+struct Total(Counter<f64, AtomicU64>);
+
+impl Total {
+    fn register(&self, registry: &mut Registry, name: &str, help: &str) {
+        registry.register(name, help, self.0.clone());
+    }
+
+    /// It is so much now. Told by one thread at a time.
+    fn reach(&self, total: Duration) {
+        self.0.inc_by((total.as_secs_f64() - self.0.get()).max(0.0));
+    }
+}
+
+/// Durations.
+#[derive(Clone)]
+struct Seconds(Histogram);
+
+impl Default for Seconds {
+    fn default() -> Self {
+        Self(Histogram::new(SECONDS_BUCKETS))
+    }
+}
+
+impl Seconds {
+    fn register(&self, registry: &mut Registry, name: &str, help: &str) {
+        registry.register(name, help, self.0.clone());
+    }
+
+    fn observe(&self, took: Duration) {
+        self.0.observe(took.as_secs_f64());
+    }
+}
+
+/// Executions ahead of decisions.
+#[derive(Clone, Default)]
+pub struct SpeculationMetrics {
+    begun: Counter,
+    taken: Counter,
+    thrown_away: Counter,
+    saved: Counter<f64, AtomicU64>,
+}
+
+impl SpeculationMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("begun", "Executions begun ahead of a decision", metrics.begun.clone());
+        registry.register("taken", "Of those, taken at the decision", metrics.taken.clone());
+        registry.register("thrown_away", "Of those, failed or in vain", metrics.thrown_away.clone());
+        registry.register("saved_seconds", "Time that decisions did not have to wait", metrics.saved.clone());
+        metrics
+    }
+
+    /// One runs.
+    pub fn begun(&self) {
+        self.begun.inc();
+    }
+
+    /// One was of use, and saved so much time.
+    pub fn taken(&self, saved: Duration) {
+        self.taken.inc();
+        self.saved.inc_by(saved.as_secs_f64());
+    }
+
+    /// So many failed, or another block was decided.
+    pub fn thrown_away(&self, count: usize) {
+        self.thrown_away.inc_by(count as u64);
+    }
+
+    /// Begun, taken, thrown away.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        (self.begun.get(), self.taken.get(), self.thrown_away.get())
     }
 }
 
@@ -259,11 +391,18 @@ mod tests {
         metrics.chain.judged(&Verdict::NotYet("clock".to_owned()));
         metrics.checkpoint.submitted("accepted");
         metrics.parent.height.set(7);
+        metrics.chain.worked((3, Duration::from_millis(500)), Duration::from_millis(250));
+        metrics.chain.worked((5, Duration::from_millis(1500)), Duration::from_millis(250));
+        metrics.chain.speculation.taken(Duration::from_secs(2));
         let text = metrics.render();
         for line in [
             "subnet_chain_verdicts_total{result=\"not_yet\"} 1",
             "subnet_checkpoint_submissions_total{result=\"accepted\"} 1",
             "subnet_parent_seen_height 7",
+            "subnet_chain_signatures_checked_total 5",
+            "subnet_chain_signature_seconds_total 1.5",
+            "subnet_chain_flush_seconds_total 0.25",
+            "subnet_chain_speculation_saved_seconds_total 2.0",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

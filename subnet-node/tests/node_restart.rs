@@ -13,7 +13,7 @@ use client::api::SubnetInfo;
 use subnet_node::cli;
 use subnet_node::config::Config;
 use subnet_node::home::Home;
-use subnet_node::node::{NodeError, run_until};
+use subnet_node::node::{NodeError, Overrides, run_until};
 use subnet_types::Height;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ impl Running {
     fn start(home: &Home, config: &Config) -> Self {
         let (home, stop) = (home.clone(), CancellationToken::new());
         let until = stop.clone();
-        let node = tokio::spawn(async move { run_until(&home, until).await });
+        let node = tokio::spawn(async move { run_until(&home, Overrides::default(), until).await });
         let client = Client::connect(&format!("http://{}", config.rpc.listen)).unwrap();
         Self { client, stop, node }
     }

@@ -1,11 +1,13 @@
 //! The three things a person can ask for: a network that stays up, the demo, and the end of either.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::bench::{self, Plan};
 use crate::binary;
 use crate::cli::{NodeCli, PASSWORD, PASSWORD_VARIABLE};
 use crate::fleet::Fleet;
@@ -15,6 +17,9 @@ use crate::progress::{Progress, millis};
 use crate::report::Report;
 use crate::story;
 use crate::topology::Topology;
+
+/// Longest time that a benchmark takes, the ends of its nodes apart.
+const BENCH_TIME_MAX: Duration = Duration::from_secs(285);
 
 /// Where and how to work.
 #[derive(Clone, Debug)]
@@ -125,6 +130,42 @@ pub async fn demo(options: &Options, topology: &Topology, transfers: usize) -> a
     report.write(&stage.folder.report()).context("writing the report")?;
     summarize(&stage.progress, &stage.folder, &report);
     ending
+}
+
+/// Measures what a chain does, on one chain after another, and writes the figures to `out` when all of them are there.
+///
+/// # Errors
+/// With the first expectation that was missed, or when it takes longer than [`BENCH_TIME_MAX`].
+pub async fn bench(options: &Options, plan: &Plan, out: &Path) -> anyhow::Result<Ending> {
+    let (deadline, mut figures) = (Instant::now() + BENCH_TIME_MAX, Vec::new());
+    for lanes in &plan.lanes {
+        let mut stage = Stage::set(options)?;
+        let Stage { network, progress, fleet, .. } = &mut stage;
+        let ending = tokio::select! {
+            outcome = bench::run(network, plan, *lanes, progress) => outcome.map(|measured| {
+                figures.extend(measured);
+                Ending::Done
+            }),
+            outcome = fleet.watch() => outcome.map(|()| Ending::Done),
+            outcome = interrupted() => outcome.map(|()| Ending::Interrupted),
+            () = tokio::time::sleep_until(deadline.into()) => {
+                Err(anyhow::anyhow!("the benchmark takes longer than {} s", BENCH_TIME_MAX.as_secs()))
+            }
+        };
+        stage.clear();
+        if ending? == Ending::Interrupted {
+            return Ok(Ending::Interrupted);
+        }
+    }
+    bench::figures::write(&figures, out).with_context(|| format!("writing {}", out.display()))?;
+    let progress = Progress::new(options.is_json);
+    progress.emit(&json!({ "event": "figures", "figures": figures }));
+    if !progress.is_json() {
+        progress.say(&bench::figures::table(&figures));
+        progress.say(&shown(&out.canonicalize()?));
+    }
+    progress.finish();
+    Ok(Ending::Done)
 }
 
 /// Ends the processes of a testnet that was started from the folder, and nothing else.

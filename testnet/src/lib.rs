@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! main ─▶ commands ─▶ story ─▶ network ─▶ cli (subnet-node …)       what users do
+//!             │         bench ──┘
 //!             │         │         └─────▶ fleet ─▶ process          what runs
 //!             │         ├─▶ load, remote, watch                     over RPC
 //!             │         └─▶ read ─▶ ledger ─▶ supply; agreement     what must hold
@@ -14,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod agreement;
+pub mod bench;
 pub mod binary;
 pub mod cli;
 pub mod commands;

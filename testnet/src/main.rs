@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use testnet::commands::{Ending, Options, demo, down, up};
+use testnet::bench::Plan;
+use testnet::commands::{Ending, Options, bench, demo, down, up};
 use testnet::topology::{TWO_CHAINS, Topology};
 
 /// Transfers of the demo, at most: they are signed and followed one by one.
@@ -28,6 +30,7 @@ const INTERRUPTED: u8 = 130;
         Try it:\n  testnet demo                 two chains of four validators, about two minutes\n  \
         testnet up                   the same two chains, to play with\n  \
         subnet-node chain head --rpc http://127.0.0.1:<port that `up` printed>\n  \
+        testnet bench                how much a chain does\n  \
         testnet down                 end them from another terminal"
 )]
 struct Arguments {
@@ -78,7 +81,26 @@ enum Command {
         #[arg(long, value_name = "MS")]
         block_interval_ms: Option<u64>,
     },
-    /// End what `up` or `demo` started in this folder
+    /// Measure messages a second, finality and where the time of a block goes, on chains of four validators
+    ///
+    /// For each number of lanes a chain of its own; on each, plain transfers and transfers of an FRC-46 token. Takes at
+    /// most five minutes. Afterwards all nodes are ended, also on Ctrl-C.
+    #[command(after_help = "Example:\n  testnet bench --dir target/bench/net --lanes 1 --lanes 2")]
+    Bench {
+        /// Cores that each node uses for a block, 1 to 64; repeatable
+        #[arg(long = "lanes", value_name = "COUNT", default_values_t = [1, 2], value_parser = clap::value_parser!(u32).range(1..=64))]
+        lanes: Vec<u32>,
+        /// How long to send in each part, 1 to 30 seconds
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=30))]
+        seconds: u64,
+        /// Target time between blocks, 200 to 60000
+        #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(200..=60_000))]
+        block_interval_ms: u64,
+        /// Where to write the figures
+        #[arg(long, value_name = "FILE", default_value = "target/bench/net.json")]
+        out: PathBuf,
+    },
+    /// End what `up`, `demo` or `bench` started in this folder
     ///
     /// Ends only processes that were written down when they started, and only if pid and start time still agree.
     Down,
@@ -115,6 +137,10 @@ fn main() -> ExitCode {
             }
             Err(error) => return misused(&options, &error.into()),
         },
+        Command::Bench { lanes, seconds, block_interval_ms, out } => {
+            let plan = Plan { lanes, time: Duration::from_secs(seconds), block_interval_ms };
+            runtime.block_on(bench(&options, &plan, &out))
+        }
     };
     match outcome {
         Ok(Ending::Done) => ExitCode::SUCCESS,

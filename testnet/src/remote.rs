@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use client::api::{
     ActorStateJson, BlockDetails, CheckpointRecord, ChildStatus, CrossStatus, FilecoinApiClient, JsonCid,
-    MessageStatus, SubnetApiClient, SubnetInfo,
+    MessageStatus, SignedMessageJson, SubnetApiClient, SubnetInfo,
 };
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
@@ -14,7 +14,11 @@ use fvm_shared::crypto::signature::Signature;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use jsonrpsee::core::ClientError;
+use jsonrpsee::core::client::ClientT as _;
+use jsonrpsee::core::params::BatchRequestBuilder;
+use jsonrpsee::core::traits::ToRpcParams;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
+use serde_json::value::RawValue;
 use subnet_types::cross::CrossMessage;
 use subnet_types::{ConfigurationNumber, Digest, Height, Nonce, Sequence, SignedMessage, SubnetId, ValidatorSet};
 
@@ -25,6 +29,26 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of a BLS signature, which blocks' messages come without.
 const BLS_SIGNATURE_BYTES: usize = 96;
+
+/// A signed message in the form in which a node takes it, encoded ahead of its time.
+#[derive(Clone, Debug)]
+pub struct PreparedPush(Box<RawValue>);
+
+impl PreparedPush {
+    /// Encodes a message.
+    ///
+    /// # Errors
+    /// When it has no JSON form, which is a bug.
+    pub fn new(signed: &SignedMessage) -> anyhow::Result<Self> {
+        Ok(Self(serde_json::value::to_raw_value(&[SignedMessageJson::from(signed)])?))
+    }
+}
+
+impl ToRpcParams for PreparedPush {
+    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        Ok(Some(self.0))
+    }
+}
 
 /// One node's RPC.
 #[derive(Clone, Debug)]
@@ -201,6 +225,22 @@ impl Remote {
     /// As every call, and when the pool refuses the message.
     pub async fn push(&self, signed: &SignedMessage) -> anyhow::Result<JsonCid> {
         self.named("push", FilecoinApiClient::mpool_push(&self.client, signed.into()).await)
+    }
+
+    /// Hands messages to the node in one request; it takes them in this order.
+    ///
+    /// # Errors
+    /// As every call, and when the pool refuses one of them.
+    pub async fn push_all(&self, messages: Vec<PreparedPush>) -> anyhow::Result<()> {
+        let mut batch = BatchRequestBuilder::new();
+        for message in messages {
+            batch.insert("Filecoin.MpoolPush", message)?;
+        }
+        let answers = self.named("push", self.client.batch_request::<JsonCid>(batch).await)?;
+        for answer in answers.iter() {
+            answer.as_ref().map_err(|error| anyhow!("{}, push: {error}", self.name))?;
+        }
+        Ok(())
     }
 
     /// The messages of a block that are `relevant`, with their receipts.

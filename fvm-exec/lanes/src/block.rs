@@ -321,10 +321,7 @@ where
     /// # Errors
     /// When the store fails.
     pub fn flush(&mut self) -> anyhow::Result<Cid> {
-        let started = Instant::now();
-        let root = self.canonical.flush()?;
-        self.stats.flush = started.elapsed();
-        Ok(root)
+        self.canonical.flush()
     }
 
     /// The lanes that there may be.

@@ -60,8 +60,6 @@ pub struct BlockStats {
     pub execute: Duration,
     /// Time that each lane was running messages.
     pub lanes_busy: Vec<Duration>,
-    /// Writing the state.
-    pub flush: Duration,
 }
 
 impl BlockStats {

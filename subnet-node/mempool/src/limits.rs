@@ -47,11 +47,17 @@ pub const AGE_BLOCKS_MAX: u64 = 6 * 3600;
 /// A replacement offers at least this share of the premium and of the fee cap that it replaces, in percent.
 pub const REPLACEMENT_PERCENT_MIN: u64 = 110;
 
-/// Digests of signed bytes remembered as verified, in each of two generations. Covers a full pool.
+/// Digests of signed bytes remembered as verified, in each of two generations, unless the pool is larger. Covers a full
+/// pool: 32 bytes each, so about 2 MiB.
 pub const VERIFIED_GENERATION_MAX: usize = MESSAGES_MAX;
 
-/// Threads that verify one block's signatures. The other cores belong to consensus and execution.
-pub const VERIFY_THREADS_MAX: usize = 2;
+/// Threads that verify the signatures of one block or batch, where there are as many cores. Nothing else of this node can
+/// go on before a block is judged; what other services do meanwhile gets its share from the system.
+pub const VERIFY_THREADS_MAX: usize = 64;
+
+/// Messages of gossip that are judged together, their signatures on all cores. Also how many signatures a peer that lies
+/// can have checked in vain before its first fault counts.
+pub const JUDGED_TOGETHER_MAX: usize = 128;
 
 /// Blocks after which a message pushed at this node is published again while it waits.
 pub const REBROADCAST_BLOCKS: u64 = 30;
@@ -138,6 +144,8 @@ const _: () = assert!(MESSAGES_MAX >= PAYLOAD_ITEMS_MAX, "a pool can fill a bloc
 const _: () = assert!(BYTES_MAX >= PAYLOAD_BYTES_MAX, "a pool can fill a block");
 const _: () = assert!(PULL_BYTES_MAX >= MESSAGE_BYTES_MAX, "any message can be pulled");
 const _: () = assert!(SENDER_MESSAGES_MAX as u64 > NONCE_GAP_MAX);
+const _: () =
+    assert!((JUDGED_TOGETHER_MAX as u64) < NONCE_GAP_MAX, "a batch of one sender opens no gap that is too wide");
 const _: () = assert!(AGE_BLOCKS_MAX > REBROADCAST_BLOCKS, "a message is published again before it is too old");
 const _: () = assert!(PERSISTENT_PEERS_MAX < CONNECTIONS_MAX as usize);
 const _: () = assert!(INBOUND_BYTES_MAX / 2 >= TRANSMIT_BYTES_MAX);

@@ -312,6 +312,18 @@ impl Core {
         Ok(pool.add(signed, &account)?)
     }
 
+    /// Checks the signatures of those that could be admitted, on all cores. What is wrong with the others is told when
+    /// they are admitted one by one; it costs no signature.
+    pub(crate) fn learn<'a>(&self, messages: impl Iterator<Item = &'a SignedMessage>) {
+        let admissible = |signed: &&SignedMessage| {
+            let bytes = signed.to_bytes().len();
+            // A state that cannot be read is noticed by the admission that follows.
+            let Ok(account) = self.account(&signed.message.from) else { return false };
+            matches!(self.pool.lock().check(signed, bytes, &account), Ok(Checked::Admissible))
+        };
+        self.verifier.learn(&messages.filter(admissible).collect::<Vec<_>>());
+    }
+
     /// The account that pays. Without one no block may hold the message, whatever it costs; and where gas costs
     /// nothing, senders that do not exist could fill the pool.
     fn account(&self, from: &Address) -> Result<AccountView, PushError> {

@@ -1,9 +1,11 @@
-//! Signatures of many messages: on two threads, and each at most once.
+//! Signatures of many messages: on all cores, and each once.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use subnet_types::hash::blake2b_256;
 use subnet_types::message::SignaturePolicy;
 use subnet_types::{ChainIdentity, Digest, SignedMessage};
@@ -21,7 +23,7 @@ pub struct BatchError {
     pub error: SignatureError,
 }
 
-/// Checks a batch on at most [`VERIFY_THREADS_MAX`] threads.
+/// Checks a batch on all cores, at most [`VERIFY_THREADS_MAX`].
 ///
 /// # Errors
 /// The first failure by position, whatever the threads' timing was.
@@ -36,9 +38,9 @@ pub fn verify_all(
 /// Messages one thread takes at a time: some milliseconds of BLS, so that threads end together.
 const CHUNK: usize = 8;
 
-fn verify_each(
-    messages: &[SignedMessage],
-    verify: impl Fn(&SignedMessage) -> Result<(), SignatureError> + Sync,
+fn verify_each<T: Sync>(
+    messages: &[T],
+    verify: impl Fn(&T) -> Result<(), SignatureError> + Sync,
 ) -> Result<(), BatchError> {
     let next = AtomicUsize::new(0);
     let failed = AtomicUsize::new(usize::MAX);
@@ -64,7 +66,8 @@ fn verify_each(
             }
         }
     };
-    let threads = messages.len().div_ceil(CHUNK).min(VERIFY_THREADS_MAX);
+    let cores = available_parallelism().map_or(1, usize::from).min(VERIFY_THREADS_MAX);
+    let threads = messages.len().div_ceil(CHUNK).min(cores);
     std::thread::scope(|scope| {
         for _ in 1..threads {
             scope.spawn(work);
@@ -74,41 +77,81 @@ fn verify_each(
     first.into_inner().map_or(Ok(()), Err)
 }
 
-/// Checks signatures for one chain and remembers which bytes passed, so that what gossip checked is not checked again
-/// in a block.
+/// Checks signatures for one chain and remembers which bytes passed: what came by gossip is not checked again in a block,
+/// nor what comes twice at the same time.
 ///
 /// The memory is keyed by the hash of the whole signed bytes. The CID would not do: for BLS it leaves the signature
 /// out, so a wrong signature could borrow the name of a right one.
 pub struct Verifier {
     identity: ChainIdentity,
     policy: SignaturePolicy,
-    verified: Mutex<Verified>,
+    known: Mutex<Known>,
+    ended: Condvar,
+    checked: AtomicU64,
+    nanos: AtomicU64,
 }
 
 /// Two generations: when the younger is full it becomes the older, whose entries are forgotten.
-#[derive(Default)]
-struct Verified {
+struct Known {
     young: HashSet<Digest>,
     old: HashSet<Digest>,
+    generation_max: usize,
+    /// What is being checked right now; no more than there are threads that check.
+    at_work: HashSet<Digest>,
 }
 
-impl Verified {
+impl Known {
     fn contains(&self, digest: &Digest) -> bool {
         self.young.contains(digest) || self.old.contains(digest)
     }
 
     fn insert(&mut self, digest: Digest) {
-        if self.young.len() >= VERIFIED_GENERATION_MAX {
+        if self.young.len() >= self.generation_max {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(digest);
     }
 }
 
+/// The right to check some bytes, which no one else does meanwhile.
+struct Turn<'a> {
+    verifier: &'a Verifier,
+    digest: Digest,
+    has_passed: bool,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut known = self.verifier.known.lock();
+        known.at_work.remove(&self.digest);
+        if self.has_passed {
+            known.insert(self.digest);
+        }
+        drop(known);
+        self.verifier.ended.notify_all();
+    }
+}
+
 impl Verifier {
-    /// A verifier that has seen nothing.
+    /// A verifier that has seen nothing and remembers as much as a pool of the default size holds.
     pub fn new(identity: ChainIdentity, policy: SignaturePolicy) -> Self {
-        Self { identity, policy, verified: Mutex::default() }
+        let (young, old, at_work) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let known = Known { young, old, generation_max: VERIFIED_GENERATION_MAX, at_work };
+        Self {
+            identity,
+            policy,
+            known: Mutex::new(known),
+            ended: Condvar::new(),
+            checked: AtomicU64::new(0),
+            nanos: AtomicU64::new(0),
+        }
+    }
+
+    /// Remembers the last `messages` that passed, and up to as many before them.
+    #[must_use]
+    pub fn with_memory(mut self, messages: usize) -> Self {
+        self.known.get_mut().generation_max = messages.max(1);
+        self
     }
 
     /// The chain it verifies for.
@@ -116,21 +159,33 @@ impl Verifier {
         &self.identity
     }
 
-    /// Checks one message, unless its very bytes passed before.
+    /// Checks one message, unless its very bytes passed before. While another thread checks the same bytes it waits for
+    /// the answer.
     ///
     /// # Errors
     /// Why the signature does not prove the sender.
     pub fn verify(&self, signed: &SignedMessage) -> Result<(), SignatureError> {
-        let digest = blake2b_256(&signed.to_bytes());
-        if self.verified.lock().contains(&digest) {
-            return Ok(());
-        }
-        verify(signed, &self.identity, self.policy)?;
-        self.verified.lock().insert(digest);
-        Ok(())
+        let Some(mut turn) = self.turn(blake2b_256(&signed.to_bytes())) else { return Ok(()) };
+        let started = Instant::now();
+        let result = verify(signed, &self.identity, self.policy);
+        self.checked.fetch_add(1, Ordering::Relaxed);
+        self.nanos.fetch_add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        turn.has_passed = result.is_ok();
+        result
     }
 
-    /// Checks a block's messages on at most [`VERIFY_THREADS_MAX`] threads.
+    /// `None` when the bytes have passed. What failed for another thread is checked again: it is nobody's honest message.
+    fn turn(&self, digest: Digest) -> Option<Turn<'_>> {
+        let mut known = self.known.lock();
+        self.ended.wait_while(&mut known, |known| known.at_work.contains(&digest));
+        if known.contains(&digest) {
+            return None;
+        }
+        known.at_work.insert(digest);
+        Some(Turn { verifier: self, digest, has_passed: false })
+    }
+
+    /// Checks a block's messages on all cores, at most [`VERIFY_THREADS_MAX`].
     ///
     /// # Errors
     /// The first failure by position.
@@ -138,9 +193,24 @@ impl Verifier {
         verify_each(messages, |signed| self.verify(signed))
     }
 
+    /// Checks all of these on all cores, so that [`Self::verify`] knows the good ones.
+    pub(crate) fn learn(&self, messages: &[&SignedMessage]) {
+        // A wrong one must not keep the others from being checked; it is told when it is asked about.
+        let learned = verify_each(messages, |signed| {
+            let _ = self.verify(signed);
+            Ok(())
+        });
+        debug_assert_eq!(learned, Ok(()));
+    }
+
     /// How many verified messages it remembers.
     pub fn remembered(&self) -> usize {
-        let verified = self.verified.lock();
-        verified.young.len() + verified.old.len()
+        let known = self.known.lock();
+        known.young.len() + known.old.len()
+    }
+
+    /// Signatures checked since the start, and how long that took over all threads. What is remembered costs neither.
+    pub fn work(&self) -> (u64, Duration) {
+        (self.checked.load(Ordering::Relaxed), Duration::from_nanos(self.nanos.load(Ordering::Relaxed)))
     }
 }

@@ -44,7 +44,10 @@ impl Inner {
             took_ms = started.elapsed().as_millis() as u64,
             "block built"
         );
-        Ok(Block { header, payload })
+        let block = Block { header, payload };
+        self.speculate_own(frame.clone(), block.clone());
+        self.parts.metrics.built(started.elapsed());
+        Ok(block)
     }
 
     /// The candidate of this node's follower, unless the rules of this very block refuse it.

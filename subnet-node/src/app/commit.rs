@@ -1,6 +1,6 @@
-//! Committing a decided block: execute it, then write everything at once.
+//! Committing a decided block: execute it, unless that was done while the votes travelled, then write everything at once.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cid::Cid;
 use engine_api::{Block, DecidedBlock, SignedExtension};
@@ -9,14 +9,12 @@ use mempool::Commit;
 use subnet_types::actors::CheckpointCut;
 use subnet_types::{Digest, FinalityCertificate, Height, QuorumCertificate, Sequence, SignedMessage};
 
-use super::accounts::AccountsAt;
 use super::after::After;
-use super::block_rules::Content;
-use super::execute::execute;
+use super::execute::{Executed, check_header, execute, trusted_content};
+use super::speculation::{Key, Taken};
 use super::{ChainError, Frame, Inner, Tip, cross_index};
 use crate::checkpoint::certificate::assemble;
 use crate::checkpoint::derive::{CutBlock, record};
-use crate::parent::rules::parent_height;
 use crate::storage::{BlockCommit, BlockResults, CheckpointRecord, CrossStep, CrossTrace, StoredCertificate};
 
 impl Inner {
@@ -28,11 +26,9 @@ impl Inner {
         if self.is_committed(&decided.block, frame.tip.height)? {
             return Ok(());
         }
-        let content = self.content(&frame, &decided.block)?;
-        let messages = content.messages.clone();
-        let parent_height = content.info.parent_update.as_ref().and_then(parent_height);
-        let output = execute(self.chain(), &frame, &decided.block.header, content)?;
-        let executed_ms = started.elapsed().as_millis() as u64;
+        self.parts.metrics.decision((self.parts.clock)().saturating_since(decided.block.header.timestamp));
+        let (executed, waited) = self.executed(&frame, &decided.block)?;
+        let Executed { messages, parent_height, output, took: executed_in } = executed;
         self.report(&decided.block, &output, parent_height);
         if matches!(output.parent_update, Some(Err(_))) {
             self.update_failed(&frame, &decided.block);
@@ -42,11 +38,14 @@ impl Inner {
         let commit = self.batch(decided, &messages, output, certified)?;
         let tip = Tip::after(&commit.block.header, commit.results.clone(), self.chain().genesis());
         let (cut, sealed) = (commit.checkpoint.clone(), commit.certified.clone());
+        let writing = Instant::now();
         self.chain().store().commit_block(&commit)?;
+        self.parts.metrics.stored(writing.elapsed());
         // From here on the block is there, whatever happens: only now may anybody see it.
         self.chain().set_tip(tip);
         self.parts.messages.on_commit(Commit { height, messages: &messages })?;
         self.parts.metrics.committed(&commit, started.elapsed());
+        self.parts.metrics.worked(self.parts.verifier.work(), &self.chain().executor().totals());
         if let Some(record) = cut {
             let (sequence, digest) = (record.checkpoint.sequence, record.digest);
             tracing::info!(%height, %sequence, %digest, messages = record.cut.messages.count, "checkpoint cut");
@@ -60,7 +59,8 @@ impl Inner {
             id = %commit.block.id(),
             messages = messages.len(),
             gas = commit.results.gas_used,
-            executed_ms,
+            executed_ms = executed_in.as_millis() as u64,
+            waited_ms = waited.as_millis() as u64,
             took_ms = started.elapsed().as_millis() as u64,
             "block committed"
         );
@@ -108,20 +108,26 @@ impl Inner {
         Err(ChainError::Contradiction(format!("{theirs} was decided at height {height}, where {ours} is committed")))
     }
 
-    /// The decided block must follow from this node's own chain. If not, this node computed another state than the
-    /// quorum, and every further step would make it worse.
-    fn content(&self, frame: &Frame, block: &Block) -> Result<Content, ChainError> {
-        let height = block.header.height;
-        let wrong = |reason: String| {
-            ChainError::Contradiction(format!("block {height} was decided, but on this node's chain: {reason}"))
+    /// What the block makes, and how long the decision had to wait for it: all of the execution, unless that was begun
+    /// ahead of the decision.
+    fn executed(&self, frame: &Frame, block: &Block) -> Result<(Executed, Duration), ChainError> {
+        let started = Instant::now();
+        let chain = self.chain();
+        let key = Key { block: block.id(), state_root: frame.tip.results.state_root };
+        let executed = match self.speculations.take(&key) {
+            Some(Taken { result, took, waited }) => {
+                // The id names the header, and the header the payload: what was executed is this block.
+                check_header(chain, frame, &self.parts.verifier, block)?;
+                tracing::debug!(height = %block.header.height, ?took, ?waited, "executed ahead of the decision");
+                result
+            }
+            None => {
+                let content = trusted_content(chain, frame, &self.parts.verifier, block)?;
+                execute(chain, frame, &block.header, content)?
+            }
         };
-        let accounts = AccountsAt::new(self.chain().store(), &frame.tip.results.state_root)?;
-        frame
-            .rules(self.chain(), &accounts, &self.parts.verifier)
-            .check_header(&block.header, &block.payload)
-            .map_err(|rejection| wrong(rejection.to_string()))?;
-        let (info, messages) = block.payload.parse().map_err(|error| wrong(error.to_string()))?;
-        Ok(Content { info, messages })
+        self.parts.metrics.decided(executed.took, started.elapsed());
+        Ok((executed, started.elapsed()))
     }
 
     fn report(&self, block: &Block, output: &BlockOutput, parent_height: Option<Height>) {

@@ -1,23 +1,79 @@
-//! From a decided block to the input of the VM.
+//! From a block to what it makes: checked against the chain, then run by the VM. Ahead of the decision or after it, the
+//! same steps.
 
+use std::time::{Duration, Instant};
+
+use engine_api::Block;
 use fvm_exec::{BlockContext, BlockInput, BlockOutput};
+use mempool::Verifier;
 use subnet_types::actors::ApplyParentUpdateParams;
-use subnet_types::{BlockHeader, Height, ParentUpdate};
+use subnet_types::{Height, ParentUpdate, SignedMessage};
 
+use super::accounts::AccountsAt;
 use super::block_rules::Content;
 use super::{ChainError, ChainReader, Frame};
+use crate::parent::rules::parent_height;
+
+/// What a block made.
+pub(super) struct Executed {
+    /// Its signed messages.
+    pub(super) messages: Vec<SignedMessage>,
+    /// Parent height that its parent update brings, if it has one.
+    pub(super) parent_height: Option<Height>,
+    /// What came out.
+    pub(super) output: BlockOutput,
+    /// How long the VM took.
+    pub(super) took: Duration,
+}
+
+/// The content of a block that must follow from this node's own chain, because it was decided or because this node built
+/// it. If it does not, this node computed another state than the quorum, and every further step would make it worse.
+///
+/// # Errors
+/// What contradicts the chain, or that the chain cannot be read.
+pub(super) fn trusted_content(
+    chain: &ChainReader,
+    frame: &Frame,
+    verifier: &Verifier,
+    block: &Block,
+) -> Result<Content, ChainError> {
+    check_header(chain, frame, verifier, block)?;
+    let (info, messages) = block.payload.parse().map_err(|error| contradiction(block, &error))?;
+    Ok(Content { info, messages })
+}
+
+/// Whether the header follows from the chain and commits to the payload.
+///
+/// # Errors
+/// As [`trusted_content`].
+pub(super) fn check_header(
+    chain: &ChainReader,
+    frame: &Frame,
+    verifier: &Verifier,
+    block: &Block,
+) -> Result<(), ChainError> {
+    let accounts = AccountsAt::new(chain.store(), &frame.tip.results.state_root)?;
+    let checked = frame.rules(chain, &accounts, verifier).check_header(&block.header, &block.payload);
+    checked.map_err(|rejection| contradiction(block, &rejection))
+}
+
+fn contradiction(block: &Block, reason: &dyn std::fmt::Display) -> ChainError {
+    let height = block.header.height;
+    ChainError::Contradiction(format!("block {height} was decided, but on this node's chain: {reason}"))
+}
 
 /// Executes a block on top of `frame`. Nothing is written.
 pub(super) fn execute(
     chain: &ChainReader,
     frame: &Frame,
-    header: &BlockHeader,
+    header: &subnet_types::BlockHeader,
     content: Content,
-) -> Result<BlockOutput, ChainError> {
+) -> Result<Executed, ChainError> {
     let (_, proposer) = frame.validators.find(&header.proposer).ok_or_else(|| {
         let (proposer, height) = (header.proposer, header.height);
         ChainError::Contradiction(format!("block {height} was decided, but its proposer {proposer} is no validator"))
     })?;
+    let parent_height = content.info.parent_update.as_ref().and_then(parent_height);
     let input = BlockInput {
         context: BlockContext { height: header.height, timestamp: header.timestamp, base_fee: header.base_fee.clone() },
         parent_update: content.info.parent_update.map(apply_params),
@@ -25,7 +81,9 @@ pub(super) fn execute(
         proposer_owner: proposer.owner,
         cuts: chain.cut_at(header.height).is_some(),
     };
-    Ok(chain.executor().execute(&frame.tip.results.state_root, &input)?)
+    let started = Instant::now();
+    let output = chain.executor().execute(&frame.tip.results.state_root, &input)?;
+    Ok(Executed { messages: input.messages, parent_height, output, took: started.elapsed() })
 }
 
 fn apply_params(update: ParentUpdate) -> ApplyParentUpdateParams {

@@ -1,5 +1,6 @@
 //! From a genesis file to a chain in the store.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,6 +63,8 @@ pub struct OpenOptions {
     pub memory: MemoryLimits,
     /// The process's VM.
     pub engine: Arc<Engine>,
+    /// Cores that execute one block.
+    pub lanes: NonZeroUsize,
 }
 
 /// Opens the chain that starts from `content`; a new database gets its genesis. Compiles nothing: see
@@ -75,6 +78,7 @@ pub fn open_chain(content: &GenesisContent, options: &OpenOptions) -> Result<Cha
         write_genesis(content, &store)?;
     }
     let executor = Executor::new(options.engine.clone(), store.clone(), ChainRules::of(&content.genesis));
+    let executor = executor.with_lanes(options.lanes);
     Ok(ChainReader::new(store, content.genesis.clone(), executor)?)
 }
 

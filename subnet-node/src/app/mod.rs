@@ -3,11 +3,12 @@
 //! ```text
 //!   build     mempool + parent's candidate ─▶ block on top of the tip
 //!   validate  block_rules (the same on every node), then what only this node can see
-//!   commit    execute ─▶ one synced batch ─▶ new tip ─▶ mempool
+//!      └─────▶ speculate: execute, in memory, while the votes travel
+//!   commit    take that, or execute ─▶ one synced batch ─▶ new tip ─▶ mempool
 //! ```
 //!
-//! A block is executed once it is decided and before the next one is built: its header carries the results of the
-//! block before. The tip in memory moves only after the batch is on disk.
+//! A block is executed before the next one is built: the next header carries its results. The tip in memory moves only
+//! after the batch is on disk.
 
 pub mod accounts;
 mod after;
@@ -24,6 +25,7 @@ pub mod pool_rules;
 mod reader;
 mod senders;
 mod service;
+mod speculation;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tip;
@@ -47,6 +49,8 @@ use crate::checkpoint::derive;
 use crate::checkpoint::sign::CheckpointSigner;
 use crate::metrics::ChainMetrics;
 use crate::parent::ParentSource;
+use execute::Executed;
+use speculation::Speculations;
 
 /// The node's clock; a value of its own so that tests can hold it still.
 pub type Clock = Arc<dyn Fn() -> TimestampMs + Send + Sync>;
@@ -81,18 +85,29 @@ struct Inner {
     domain: Option<CheckpointDomain>,
     /// The frame of the last tip it was asked for.
     frame: Mutex<Option<Arc<Frame>>>,
+    /// Blocks executed ahead of their decision.
+    speculations: Speculations<Executed>,
 }
 
 impl App {
     /// An application on a chain whose genesis is committed.
     pub fn new(parts: AppParts) -> Self {
         let domain = derive::domain(parts.chain.genesis());
-        Self { inner: Arc::new(Inner { parts, domain, frame: Mutex::new(None) }) }
+        let speculations = Speculations::new(parts.metrics.speculation.clone());
+        Self { inner: Arc::new(Inner { parts, domain, frame: Mutex::new(None), speculations }) }
     }
 
     /// The committed chain.
     pub fn chain(&self) -> &ChainReader {
         &self.inner.parts.chain
+    }
+
+    /// Executes nothing more ahead of decisions, and waits for what runs. Call it once the engine has ended.
+    pub async fn close(&self) {
+        let inner = self.inner.clone();
+        if tokio::task::spawn_blocking(move || inner.speculations.close()).await.is_err() {
+            tracing::error!("waiting for a block in execution ended in a panic");
+        }
     }
 }
 

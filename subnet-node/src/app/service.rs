@@ -64,12 +64,16 @@ impl SubnetApp for App {
 
     async fn validate(&self, context: ValidateContext, block: &Block) -> Result<Verdict, AppFailure> {
         let (height, id, round) = (block.header.height, block.id(), context.round);
-        let block = block.clone();
-        let judgement = self.blocking("judging a block", move |inner| inner.judge(&context, &block)).await?;
-        let verdict = match judgement {
-            Judgement::Final(verdict) => verdict,
-            Judgement::Confirm(cursor, update) => self.inner.confirm(&cursor, &update).await,
+        let judged = block.clone();
+        let judgement = self.blocking("judging a block", move |inner| inner.judge(&context, &judged)).await?;
+        let (verdict, sound) = match judgement {
+            Judgement::Refused(verdict) => (verdict, None),
+            Judgement::Valid(sound) => (Verdict::Accept, Some(sound)),
+            Judgement::Confirm(cursor, update, sound) => (self.inner.confirm(&cursor, &update).await, Some(sound)),
         };
+        if let (Verdict::Accept, Some(sound)) = (&verdict, sound) {
+            self.inner.speculate(block, sound);
+        }
         self.inner.parts.metrics.judged(&verdict);
         match &verdict {
             Verdict::Accept => tracing::debug!(%height, round, %id, "proposal accepted"),

@@ -1,20 +1,34 @@
-//! Judging a proposal: first what is the same on every node, then, for live ones, what only this node can see.
+//! Judging a proposal: first what is the same on every node, then, for live ones, what only this node can see. What is
+//! accepted is executed ahead of the decision.
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use engine_api::{Block, Source, ValidateContext, Verdict};
 use subnet_types::limits::CLOCK_DRIFT_MS_MAX;
 use subnet_types::{BlockHeader, ParentUpdate};
 
 use super::accounts::AccountsAt;
-use super::block_rules::CheckError;
-use super::{ChainError, Inner};
+use super::block_rules::{CheckError, Content};
+use super::execute::{execute, trusted_content};
+use super::speculation::Key;
+use super::{ChainError, Frame, Inner};
 use crate::parent::{Confirmation, ParentCursor};
 
 /// What is left to ask after the rules of all nodes.
 pub(super) enum Judgement {
-    /// The verdict stands.
-    Final(Verdict),
+    /// The verdict stands, and is not to accept.
+    Refused(Verdict),
+    /// The block is valid.
+    Valid(Sound),
     /// The block is valid but for what the parent must confirm.
-    Confirm(Box<ParentCursor>, Box<ParentUpdate>),
+    Confirm(Box<ParentCursor>, Box<ParentUpdate>, Sound),
+}
+
+/// A block that keeps the rules of all nodes.
+pub(super) struct Sound {
+    frame: Arc<Frame>,
+    content: Content,
 }
 
 impl Inner {
@@ -24,30 +38,54 @@ impl Inner {
         let expected = frame.tip.height.next();
         if context.height != expected {
             let reason = format!("proposed at height {}, this node decides {expected}", context.height);
-            return Ok(Judgement::Final(match context.source {
+            return Ok(Judgement::Refused(match context.source {
                 Source::Live => Verdict::NotYet(reason),
                 Source::Certified => Verdict::Reject(reason),
             }));
         }
         let accounts = AccountsAt::new(self.chain().store(), &frame.tip.results.state_root)?;
         let rules = frame.rules(self.chain(), &accounts, &self.parts.verifier);
-        let content = match rules.check(&block.header, &block.payload) {
+        let checking = Instant::now();
+        let checked = rules.check(&block.header, &block.payload);
+        self.parts.metrics.checked(checking.elapsed());
+        let content = match checked {
             Ok(content) => content,
             Err(CheckError::Rejected(rejection)) => {
-                return Ok(Judgement::Final(Verdict::Reject(rejection.to_string())));
+                return Ok(Judgement::Refused(Verdict::Reject(rejection.to_string())));
             }
             Err(CheckError::Unreadable(error)) => return Err(error.into()),
         };
         if context.source == Source::Certified {
-            return Ok(Judgement::Final(Verdict::Accept));
+            return Ok(Judgement::Valid(Sound { frame, content }));
         }
         if let Some(reason) = self.ahead_of_clock(&block.header) {
-            return Ok(Judgement::Final(Verdict::NotYet(reason)));
+            return Ok(Judgement::Refused(Verdict::NotYet(reason)));
         }
-        match (frame.cursor.clone(), content.info.parent_update) {
-            (Some(cursor), Some(update)) => Ok(Judgement::Confirm(Box::new(cursor), Box::new(update))),
-            _ => Ok(Judgement::Final(Verdict::Accept)),
-        }
+        let asked = frame.cursor.clone().zip(content.info.parent_update.clone());
+        let sound = Sound { frame, content };
+        Ok(match asked {
+            Some((cursor, update)) => Judgement::Confirm(Box::new(cursor), Box::new(update), sound),
+            None => Judgement::Valid(sound),
+        })
+    }
+
+    /// Begins to execute a block that this node has accepted. A failure is told when the block is decided, by the
+    /// execution that follows then.
+    pub(super) fn speculate(&self, block: &Block, sound: Sound) {
+        let Sound { frame, content } = sound;
+        let (chain, header) = (self.chain().clone(), block.header.clone());
+        let key = Key { block: block.id(), state_root: frame.tip.results.state_root };
+        self.speculations.begin(key, move || execute(&chain, &frame, &header, content).ok());
+    }
+
+    /// The same for a block that this node has built itself, which is checked first as a decided one is.
+    pub(super) fn speculate_own(&self, frame: Arc<Frame>, block: Block) {
+        let (chain, verifier) = (self.chain().clone(), self.parts.verifier.clone());
+        let key = Key { block: block.id(), state_root: frame.tip.results.state_root };
+        self.speculations.begin(key, move || {
+            let content = trusted_content(&chain, &frame, &verifier, &block).ok()?;
+            execute(&chain, &frame, &block.header, content).ok()
+        });
     }
 
     /// Why the header's time is not credible yet.

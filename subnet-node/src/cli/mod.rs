@@ -74,8 +74,8 @@ enum Command {
     ///
     /// The password of its keys comes from keys.password_file in config.toml, SUBNET_PASSWORD, or the terminal. A
     /// node may be killed at any moment: it goes on where it was. It logs to standard error.
-    #[command(after_help = "Example:\n  subnet-node run --home ./nodes/node-0")]
-    Run,
+    #[command(after_help = "Example:\n  subnet-node run --home ./nodes/node-0 --lanes 2")]
+    Run(run::RunArgs),
     #[command(subcommand)]
     Subnet(subnet::SubnetCommand),
     #[command(subcommand)]
@@ -133,7 +133,7 @@ fn wants_json(arguments: &[OsString]) -> bool {
 fn execute(cli: Cli) -> Result<(), CliError> {
     let context = Context::new(cli.global)?;
     let mut builder = match cli.command {
-        Command::Run => tokio::runtime::Builder::new_multi_thread(),
+        Command::Run(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = builder
@@ -148,7 +148,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CliError> {
         Command::Keys(command) => command.run(context),
         Command::Genesis(command) => command.run(context).await,
         Command::Init(args) => args.run(context),
-        Command::Run => run::run(context).await,
+        Command::Run(args) => run::run(context, &args).await,
         Command::Subnet(command) => command.run(context).await,
         Command::Cross(command) => command.run(context).await,
         Command::Send(args) => args.run(context).await,

@@ -1,10 +1,12 @@
 //! `run`: the node itself.
 
+use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
 use super::error::CliError;
-use crate::node;
+use crate::config::LANES_MAX;
+use crate::node::{self, Overrides};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -12,8 +14,16 @@ struct Stopped {
     is_stopped: bool,
 }
 
+/// Options of `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Cores that execute one block, 1 to 64. Default: limits.lanes in config.toml, or all there are
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(LANES_MAX)))]
+    lanes: Option<u32>,
+}
+
 /// Runs the home's node until it is asked to end.
-pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<(), CliError> {
     if context.password_file().is_some() {
         return Err(CliError::usage(
             "`run` takes its password from config.toml or the environment, not --password-file",
@@ -25,7 +35,7 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
         return Err(CliError::failure(format!("{} is no node's home: there is no config.toml", home.root().display()))
             .hint("`subnet-node init` makes one"));
     }
-    node::run(home).await.map_err(|error| {
+    node::run(home, Overrides { lanes: args.lanes }).await.map_err(|error| {
         CliError::failure(error.to_string()).hint("`subnet-node doctor` checks the home and says what to do")
     })?;
     context.output.result(&Stopped { is_stopped: true }, || "stopped".to_owned());

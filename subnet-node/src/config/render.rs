@@ -81,6 +81,12 @@ impl Config {
             "vm_concurrency",
             limits.vm_concurrency,
         );
+        text.optional(
+            "Cores that execute one block, 1 to 64. Without it: all there are.",
+            "lanes",
+            limits.lanes.map(|lanes| lanes.to_string()),
+            "2",
+        );
 
         text.section("log", "What is written to standard error.");
         let format = match self.log.format {

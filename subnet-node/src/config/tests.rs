@@ -6,6 +6,7 @@ fn full() -> Config {
     config.gossip.peers = vec![loopback(3)];
     config.parent.endpoints = vec!["http://127.0.0.1:1234".to_owned()];
     config.keys.password_file = Some("/tmp/pass word".into());
+    config.limits.lanes = Some(3);
     config.log.format = LogFormat::Json;
     config
 }
@@ -56,6 +57,8 @@ fn values_outside_their_range_are_named_with_the_range() {
         (|c| c.consensus.propose_timeout_ms = 1, "consensus.propose_timeout_ms"),
         (|c| c.parent.poll_ms = 0, "parent.poll_ms"),
         (|c| c.limits.vm_concurrency = 1, "limits.vm_concurrency"),
+        (|c| c.limits.lanes = Some(0), "limits.lanes"),
+        (|c| c.limits.lanes = Some(LANES_MAX + 1), "limits.lanes"),
         (|c| c.rpc.listen = c.consensus.listen, "rpc.listen"),
     ];
     for (change, field) in cases {
@@ -65,6 +68,13 @@ fn values_outside_their_range_are_named_with_the_range() {
         let error = config.check().unwrap_err().to_string();
         assert!(error.contains(field) && error.contains("expected"), "{field}: {error}");
     }
+}
+
+#[test]
+fn lanes_are_as_many_as_are_set_or_as_there_are_cores() {
+    let cores = std::thread::available_parallelism().unwrap();
+    assert_eq!(Config::new("a").limits.lanes().get(), cores.get().min(LANES_MAX as usize));
+    assert_eq!(full().limits.lanes().get(), 3);
 }
 
 #[test]

@@ -39,11 +39,18 @@ use crate::parent::ParentSource;
 /// How often gauges of peers and mempool are renewed.
 const GAUGES_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// What the command line sets in place of the settings of a home.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Cores that execute one block.
+    pub lanes: Option<u32>,
+}
+
 /// Runs the node of `home` until SIGINT or SIGTERM.
 ///
 /// # Errors
 /// Why it did not start or could not go on.
-pub async fn run(home: &Home) -> Result<(), NodeError> {
+pub async fn run(home: &Home, overrides: Overrides) -> Result<(), NodeError> {
     let stop = CancellationToken::new();
     let signals = stop.clone();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
@@ -55,15 +62,17 @@ pub async fn run(home: &Home) -> Result<(), NodeError> {
         }
         signals.cancel();
     });
-    run_until(home, stop).await
+    run_until(home, overrides, stop).await
 }
 
 /// Runs the node of `home` until `stop` is cancelled.
 ///
 /// # Errors
 /// Why it did not start or could not go on.
-pub async fn run_until(home: &Home, stop: CancellationToken) -> Result<(), NodeError> {
-    let config = Config::load(&home.config())?;
+pub async fn run_until(home: &Home, overrides: Overrides, stop: CancellationToken) -> Result<(), NodeError> {
+    let mut config = Config::load(&home.config())?;
+    config.limits.lanes = overrides.lanes.or(config.limits.lanes);
+    config.check()?;
     logging::init(&config.log)?;
     tracing::info!(home = %home.root().display(), version = env!("CARGO_PKG_VERSION"), "node starts");
     let content = read_genesis(home)?;
@@ -124,7 +133,7 @@ async fn consensus(
     });
     let engine_keys = EngineKeys { vote_seed: *vote.secret(), p2p_seed: *p2p.secret() };
     let engine =
-        MalachiteEngine.start(Arc::new(app), engine_keys, engine_config(home, config, &services.chain)).await?;
+        MalachiteEngine.start(Arc::new(app.clone()), engine_keys, engine_config(home, config, &services.chain)).await?;
     let engine: Arc<dyn RunningEngine> = Arc::from(engine);
     services.status.set_engine(engine.clone());
 
@@ -148,6 +157,7 @@ async fn consensus(
     };
     // The engine first: no vote leaves once the rest is being taken down.
     engine.shutdown().await;
+    app.close().await;
     tasks.cancel();
     for task in [following, submitting] {
         if !task.is_finished() {

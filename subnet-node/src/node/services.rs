@@ -62,8 +62,9 @@ impl Services {
         if config.metrics.is_enabled {
             servers.metrics = Some(metrics::serve(metrics.clone(), config.metrics.listen, servers.stop.clone()).await?);
         }
-        let verifier = Arc::new(Verifier::new(*chain.identity(), content.genesis.chain.signatures));
         let mempool_config = mempool_config(config, &content.genesis, keys);
+        let verifier = Verifier::new(*chain.identity(), content.genesis.chain.signatures);
+        let verifier = Arc::new(verifier.with_memory(mempool_config.limits.messages_max));
         let accounts = Arc::new(LatestAccounts::new(chain.clone()));
         let mempool = Mempool::start(mempool_config, accounts, verifier.clone()).await?;
         let status = Arc::new(Status {
@@ -95,6 +96,7 @@ impl Services {
             identity = %chain.identity(),
             height = %chain.tip().height,
             rpc = %rpc.listen(),
+            lanes = config.limits.lanes(),
             gossip = %mempool.listen(),
             "rpc listens"
         );
@@ -166,11 +168,12 @@ async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<
         block_cache_bytes: config.limits.block_cache_mib << 20,
         write_buffer_bytes: config.limits.write_buffer_mib << 20,
     };
-    let (database, concurrency, content) = (home.database(), config.limits.vm_concurrency, content.clone());
+    let (database, content) = (home.database(), content.clone());
+    let (concurrency, lanes) = (config.limits.vm_concurrency, config.limits.lanes());
     let compiled_actors = home.compiled_actors();
     let opened = tokio::task::spawn_blocking(move || {
         let engine = Engine::with_cache(concurrency, &compiled_actors)?;
-        let chain = open_chain(&content, &OpenOptions { database, memory, engine: engine.clone() })?;
+        let chain = open_chain(&content, &OpenOptions { database, memory, engine: engine.clone(), lanes })?;
         Ok((chain, engine))
     });
     let opened: Result<_, OpenError> = opened.await.map_err(|error| NodeError::service("storage", &error))?;

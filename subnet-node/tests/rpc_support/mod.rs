@@ -103,7 +103,8 @@ impl TestChain {
 
         let content = GenesisContent::parse(&file).expect("what was just written");
         let engine = fvm_exec::Engine::new(2).expect("a VM");
-        let options = OpenOptions { database: folder.path().join("db"), memory: MemoryLimits::default(), engine };
+        let (database, lanes) = (folder.path().join("db"), std::num::NonZeroUsize::MIN);
+        let options = OpenOptions { database, memory: MemoryLimits::default(), engine, lanes };
         let chain = tokio::task::spawn_blocking(move || open_chain(&content, &options));
         let chain = chain.await.expect("runs").expect("opens");
         let identity = *chain.identity();

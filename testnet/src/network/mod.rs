@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use futures::future::{LocalBoxFuture, try_join_all};
+use fvm_shared::address::Address;
 use serde_json::Value;
 use subnet_types::{Height, SubnetId};
 
@@ -28,6 +29,7 @@ use crate::watch::Watcher;
 const PORTS_PER_NODE: u16 = 4;
 const GOSSIP_OFFSET: u16 = 1;
 const RPC_OFFSET: u16 = 2;
+const METRICS_OFFSET: u16 = 3;
 
 /// How long a node may take from its start to its first answer. Ordinary is two seconds, in which it compiles the actors;
 /// with many nodes on few, busy cores it is a multiple of that.
@@ -46,7 +48,17 @@ pub struct Network {
     fleet: Fleet,
     ports: Ports,
     chains: Vec<Chain>,
+    run_arguments: Vec<String>,
     start_max: Cell<Option<Duration>>,
+}
+
+/// What a root's genesis holds besides what its topology says.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    /// Accounts and what they hold, in FIL.
+    pub balances: Vec<(Address, u64)>,
+    /// Another bundle of actors than the node's program has, as a CAR.
+    pub bundle: Option<Vec<u8>>,
 }
 
 /// A running chain.
@@ -80,6 +92,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Where it serves its metrics.
+    pub fn metrics(&self) -> SocketAddr {
+        self.address(METRICS_OFFSET)
+    }
+
     fn address(&self, offset: u16) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port_base + offset).into()
     }
@@ -103,7 +120,13 @@ impl Chain {
 impl Network {
     /// Nothing runs yet. Nodes and keys will lie in `folder`, and `fleet` will own the processes.
     pub fn new(folder: Folder, cli: NodeCli, fleet: Fleet) -> Self {
-        Self { folder, cli, fleet, ports: Ports::default(), chains: Vec::new(), start_max: Cell::new(None) }
+        let (ports, chains, run_arguments) = (Ports::default(), Vec::new(), Vec::new());
+        Self { folder, cli, fleet, ports, chains, run_arguments, start_max: Cell::new(None) }
+    }
+
+    /// Starts the nodes to come with further arguments of `subnet-node run`.
+    pub fn run_with(&mut self, arguments: Vec<String>) {
+        self.run_arguments = arguments;
     }
 
     /// The node's command line.
@@ -131,7 +154,7 @@ impl Network {
     pub async fn start(&mut self, topology: &Topology, progress: &Progress) -> anyhow::Result<()> {
         for spec in &topology.chains {
             match &spec.parent {
-                None => self.start_root(spec, progress).await?,
+                None => self.start_root(spec, &Additions::default(), progress).await?,
                 Some(parent) => self.start_child(spec, parent, progress).await?,
             }
         }
@@ -188,10 +211,12 @@ impl Network {
         let mut started = Vec::new();
         for node in nodes {
             started.push((node, Instant::now()));
+            let mut arguments = ["run", "--home", text(&node.home)?].map(str::to_owned).to_vec();
+            arguments.extend(self.run_arguments.iter().cloned());
             self.fleet.launch(Program {
                 name: node.name.clone(),
                 path: self.cli.program().to_owned(),
-                arguments: vec!["run".to_owned(), "--home".to_owned(), text(&node.home)?.to_owned()],
+                arguments,
                 environment: vec![(PASSWORD_VARIABLE.to_owned(), PASSWORD.to_owned())],
                 log: node.log.clone(),
             })?;

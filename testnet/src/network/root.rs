@@ -5,14 +5,19 @@ use crate::progress::Progress;
 use crate::topology;
 use crate::watch::Watcher;
 
-use super::{Chain, Network};
+use super::{Additions, Chain, Network};
 
 impl Network {
     /// Sets up and starts the root.
     ///
     /// # Errors
     /// When something does not come up.
-    pub async fn start_root(&mut self, spec: &topology::Chain, progress: &Progress) -> anyhow::Result<()> {
+    pub async fn start_root(
+        &mut self,
+        spec: &topology::Chain,
+        additions: &Additions,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
         let step = progress.step(format!("{}: keys and genesis", spec.name));
         let nodes = self.make_nodes(spec).await?;
         let accounts = self.make_accounts(spec).await?;
@@ -30,12 +35,20 @@ impl Network {
             let address = accounts[&account.name].address;
             arguments.extend(["--balance".to_owned(), format!("{address}={} FIL", account.balance_fil)]);
         }
+        for (address, fil) in &additions.balances {
+            arguments.extend(["--balance".to_owned(), format!("{address}={fil} FIL")]);
+        }
+        if let Some(bundle) = &additions.bundle {
+            let file = self.folder.path().join("nodes").join("bundle.car");
+            std::fs::write(&file, bundle)?;
+            arguments.extend(["--bundle".to_owned(), text(&file)?.to_owned()]);
+        }
         let subnet = self.cli.field(&arguments, "subnet").await?;
         for node in &nodes {
             std::fs::copy(&genesis, node.home.join("genesis.car"))?;
         }
         self.init(&nodes, &[]).await?;
-        step.done(&format!("{subnet}, {} accounts", accounts.len()));
+        step.done(&format!("{subnet}, {} accounts", accounts.len() + additions.balances.len()));
 
         let step = progress.step(format!("{}: {} validators up", spec.name, nodes.len()));
         let answered = self.launch(&nodes, &step).await?;

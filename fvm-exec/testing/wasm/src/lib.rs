@@ -1,7 +1,7 @@
 //! The compiled actors of tests and benchmarks, and the record of what they were compiled from.
 //!
-//! They are built by `scripts/build-test-actors.sh` and kept in the repository, so that tests need no wasm toolchain. No
-//! bundle has them: what uses them puts their code into a state itself.
+//! They are built by `scripts/build-test-actors.sh` and kept in the repository, so that tests need no wasm toolchain. The
+//! bundle does not have them: what uses them puts their code into a state, or into a bundle, itself.
 
 pub mod record;
 

@@ -16,6 +16,7 @@ use crate::signature::{SignatureError, Verifier};
 
 struct Node {
     mempool: Mempool,
+    verifier: Arc<Verifier>,
     accounts: Arc<Accounts>,
 }
 
@@ -23,8 +24,8 @@ async fn start(seed: u8, peers: &[SocketAddr]) -> Node {
     let accounts = Arc::new(Accounts::with([(Key::secp256k1(5).address(), rich(0)), (Key::bls(5).address(), rich(0))]));
     let config = MempoolConfig { rules: rules(), limits: PoolLimits::default(), gossip: config(seed, IDENTITY, peers) };
     let verifier = Arc::new(Verifier::new(IDENTITY, SignaturePolicy::Bound));
-    let mempool = Mempool::start(config, accounts.clone(), verifier).await.unwrap();
-    Node { mempool, accounts }
+    let mempool = Mempool::start(config, accounts.clone(), verifier.clone()).await.unwrap();
+    Node { mempool, verifier, accounts }
 }
 
 impl Node {
@@ -78,6 +79,54 @@ async fn a_pushed_message_waits_everywhere_until_a_commit() {
         assert_eq!((metrics.admitted, metrics.used, metrics.faults), (3, 3, 0));
     }
     shutdown(nodes).await;
+}
+
+#[tokio::test]
+async fn a_signature_is_checked_once_on_each_node_whichever_way_the_message_comes() {
+    let first = start(1, &[]).await;
+    let signed: Vec<_> = (0..40).map(|nonce| Key::secp256k1(5).sign(nonce)).collect();
+    for signed in &signed[..20] {
+        first.mempool.push(signed.clone()).unwrap();
+    }
+    // Half of them comes by a pull, half by gossip, and some are pushed there as well.
+    let second = start(2, &[first.mempool.listen()]).await;
+    eventually("the second has the first half", || second.waiting() == 20).await;
+    for signed in &signed[20..] {
+        first.mempool.push(signed.clone()).unwrap();
+    }
+    for signed in &signed[20..30] {
+        second.mempool.push(signed.clone()).unwrap();
+    }
+    eventually("the second has all", || second.waiting() == 40).await;
+    for node in [&first, &second] {
+        assert_eq!(node.verifier.work().0, 40);
+        // A proposal that holds them is judged without a single check.
+        assert_eq!(node.verifier.verify_all(&signed), Ok(()));
+        assert_eq!(node.verifier.work().0, 40);
+    }
+    shutdown([first, second]).await;
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_admitted_costs_no_signature() {
+    let node = start(1, &[]).await;
+    let mut stranger = Key::secp256k1(6).sign(0);
+    stranger.signature = Key::secp256k1(7).sign(0).signature;
+    let stale = Key::secp256k1(5).sign(0);
+    let from = stale.message.from;
+    node.accounts.set(from, AccountView { nonce: 1, ..node.accounts.get(&from) });
+    let (sender, _inbound) = Gossip::start(config(2, IDENTITY, &[node.mempool.listen()])).await.unwrap();
+    eventually("they are connected", || sender.status().peers.len() == 1).await;
+    eventually("both are refused", || {
+        for signed in [&stranger, &stale] {
+            sender.publish(signed.to_bytes()).unwrap();
+        }
+        node.mempool.status().metrics.rejected >= 2
+    })
+    .await;
+    assert_eq!(node.verifier.work().0, 0);
+    sender.shutdown().await;
+    shutdown([node]).await;
 }
 
 #[tokio::test]

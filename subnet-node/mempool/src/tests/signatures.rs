@@ -155,3 +155,45 @@ fn verified_bytes_are_remembered_and_wrong_ones_are_not() {
     assert_eq!(verifier.verify_all(&messages).unwrap_err().index, 3);
     assert_eq!(verifier.remembered(), 10);
 }
+
+#[test]
+fn signature_is_checked_once_however_many_ask_for_it_at_the_same_time() {
+    let verifier = Verifier::new(IDENTITY, Bound);
+    let messages = batch(24);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(verifier.verify_all(&messages), Ok(())));
+            scope.spawn(|| messages.iter().rev().for_each(|signed| assert_eq!(verifier.verify(signed), Ok(()))));
+        }
+    });
+    assert_eq!(verifier.work().0, 24);
+}
+
+#[test]
+fn wrong_signature_is_checked_for_everyone_who_asks_and_told_to_each() {
+    let verifier = Verifier::new(IDENTITY, Bound);
+    let mut wrong = Key::secp256k1(3).sign(0);
+    wrong.message.value = atto(99);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert!(matches!(verifier.verify(&wrong), Err(SignatureError::Mismatch { .. }))));
+        }
+    });
+    assert_eq!((verifier.work().0, verifier.remembered()), (4, 0));
+}
+
+#[test]
+fn memory_is_bounded_and_what_it_forgot_is_checked_again() {
+    let verifier = Verifier::new(IDENTITY, Bound).with_memory(4);
+    let messages = batch(12);
+    for signed in &messages {
+        assert_eq!(verifier.verify(signed), Ok(()));
+        assert!(verifier.remembered() <= 8);
+    }
+    for signed in &messages[8..] {
+        assert_eq!(verifier.verify(signed), Ok(()), "the last four are known");
+    }
+    assert_eq!(verifier.work().0, 12);
+    assert_eq!(verifier.verify(&messages[0]), Ok(()));
+    assert_eq!(verifier.work().0, 13);
+}

@@ -212,3 +212,23 @@ async fn proposer_leaves_out_what_does_not_fit() {
     assert!(included.receipt.exit_code.is_success() && included.receipt.gas_used > 0);
     assert_eq!(included.message, fitting);
 }
+
+#[tokio::test]
+async fn signatures_of_a_proposal_are_checked_once_and_never_at_its_commit() {
+    let (node, follower) = (Node::new(root()), Node::new(root()));
+    for seed in 1..=9 {
+        let key = account(seed);
+        node.push(&node.message(&key, account(50).address(), fil(1), 0), &key);
+    }
+    let checked = |node: &Node| node.app().inner.parts.verifier.work().0;
+    let block = node.build().await;
+    assert_eq!(checked(&node), 0, "they were when they were admitted");
+    for source in [Source::Live, Source::Certified] {
+        assert_eq!(follower.judge(&block, source).await, Verdict::Accept);
+        assert_eq!(checked(&follower), 9);
+    }
+    for node in [&node, &follower] {
+        node.app().commit(node.decide(block.clone())).await.unwrap();
+    }
+    assert_eq!((checked(&node), checked(&follower)), (0, 9));
+}

@@ -5,4 +5,5 @@ mod building;
 mod checkpoints;
 mod parent_updates;
 mod restarts;
+mod speculation;
 pub(crate) mod world;

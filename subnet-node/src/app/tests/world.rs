@@ -1,5 +1,6 @@
 //! A chain to tell stories about.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -210,6 +211,7 @@ impl Node {
             database: self.folder.path().join("db"),
             memory: MemoryLimits::default(),
             engine: Engine::new(2).unwrap(),
+            lanes: NonZeroUsize::MIN,
         };
         let chain = open_chain(&self.content, &options).unwrap();
         let now = self.now.clone();
