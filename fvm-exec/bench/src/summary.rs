@@ -1,6 +1,7 @@
 //! From what blocks have cost to what is reported.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -146,7 +147,6 @@ pub fn rounded(value: f64, digits: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::num::NonZeroUsize;
 
     use crate::simulate::{FlushCost, Job};
     use crate::workload::{Shape, Size, World};

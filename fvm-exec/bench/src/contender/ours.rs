@@ -12,7 +12,7 @@ use vm::{Code, LaneExecutor, LaneMachine};
 
 use super::{Contender, Counters, Machine, NoExterns};
 use crate::workload::world::context;
-use crate::workload::{Base, BlockMessage, Layer, World};
+use crate::workload::{BlockMessage, Layer, World};
 
 /// Messages one by one on one lane, which logs nothing unless it is asked to.
 pub(crate) struct OneLane(LaneExecutor<Machine>);
@@ -58,8 +58,8 @@ pub(super) struct Lanes {
 
 /// Another node, which has executed each block before and hands out waypoints. Its time does not count.
 struct Proposer {
-    executor: BlockExecutor<Overlay<Base>, NoExterns>,
-    store: Overlay<Base>,
+    executor: BlockExecutor<Overlay<Layer>, NoExterns>,
+    store: Overlay<Layer>,
     root: Cid,
     waypoints: Waypoints,
 }
@@ -74,10 +74,10 @@ impl Lanes {
     /// With waypoints from a proposer that runs on an engine of the same process.
     pub fn with_proposer(
         self,
-        code: Arc<Code<LaneMachine<Overlay<Base>, NoExterns>>>,
+        code: Arc<Code<LaneMachine<Overlay<Layer>, NoExterns>>>,
         world: &World,
     ) -> anyhow::Result<Self> {
-        let store = Overlay::new(world.base.clone());
+        let store = Overlay::new(Layer::new(world.base.clone()));
         let options = Options::new(NonZeroUsize::MIN);
         let executor = BlockExecutor::new(options, &context(world.root), store.clone(), NoExterns, code)?;
         let proposer = Proposer { executor, store, root: world.root, waypoints: Vec::new() };
