@@ -13,15 +13,15 @@ use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
 use fvm::externs::Externs;
 use fvm::machine::{Machine as _, MachineContext};
 use fvm_ipld_blockstore::Blockstore;
-use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use fvm_shared::message::Message;
 use fvm_shared::state::ActorState;
+use fvm_shared::{ActorID, METHOD_SEND};
 use vm::state::{LaneState, Snapshot};
 use vm::{Code, LaneExecutor, LaneMachine, VmMachine as _};
 
 use crate::commit;
-use crate::gate::Gate;
+use crate::gate::{BULK_LANES_MIN, Gate};
 use crate::lane::{Ground, Machine, Outcome, Ran, Work, spawn};
 use crate::options::Options;
 use crate::plan::{Kind, Plan, View};
@@ -31,8 +31,14 @@ use crate::stats::{BlockStats, Decision};
 /// Messages whose senders and receivers are worth being read ahead.
 const PREFETCH_MIN: usize = 64;
 
-/// Threads that read ahead: they wait for the store, so there may be more of them than cores.
-const PREFETCH_THREADS: usize = 8;
+/// A store that takes longer than this for one read is waited for by more threads than there are cores.
+const SLOW_READ: Duration = Duration::from_micros(20);
+
+/// Threads that wait for a slow store.
+const PREFETCH_THREADS: usize = 16;
+
+/// Reads by which a store is judged.
+const PREFETCH_PROBES: usize = 8;
 
 /// A signed message as it is in the block.
 #[derive(Clone, Debug)]
@@ -138,9 +144,16 @@ where
     fn run(&mut self, messages: &[BlockMessage], components: Option<&[u32]>) -> anyhow::Result<Vec<ApplyRet>> {
         let started = Instant::now();
         self.stats = BlockStats { messages: messages.len(), ..BlockStats::default() };
-        let lanes = self.options.lanes.get();
+        let lanes = self.options.lanes_at_once();
         if lanes > 1 {
             self.prefetch(messages);
+        }
+        // Looking at transfers closer than this would take as long as they do.
+        if components.is_none() && (lanes == 1 || lanes < BULK_LANES_MIN && self.only_transfers(messages)) {
+            self.stats.decision = if lanes == 1 { Decision::OneLane } else { Decision::Small };
+            let rets = messages.iter().map(|message| self.run_canonically(message)).collect();
+            self.stats.execute = started.elapsed();
+            return rets;
         }
         let plan = {
             let view = StateBefore(self.canonical.state());
@@ -169,6 +182,14 @@ where
         };
         self.stats.execute = started.elapsed();
         rets
+    }
+
+    /// Whether all messages move funds between actors that exist.
+    fn only_transfers(&self, messages: &[BlockMessage]) -> bool {
+        let state = self.canonical.state();
+        messages.iter().all(|BlockMessage { message, .. }| {
+            message.method_num == METHOD_SEND && matches!(state.resolve(&message.to), Ok(Some(_)))
+        })
     }
 
     fn run_sequentially(&mut self, messages: &[BlockMessage], plan: &Plan) -> anyhow::Result<Vec<ApplyRet>> {
@@ -301,17 +322,22 @@ where
         if unknown.len() < PREFETCH_MIN {
             return;
         }
-        let chunk = unknown.len().div_ceil(PREFETCH_THREADS);
+        let read = |addresses: &[&Address]| {
+            for address in addresses {
+                // What fails here fails again where it is needed, and is reported there.
+                if let Ok(Some(id)) = snapshot.resolve(address) {
+                    let _ = snapshot.actor(id);
+                }
+            }
+        };
+        let (probes, rest) = unknown.split_at(PREFETCH_PROBES);
+        let started = Instant::now();
+        read(probes);
+        let is_slow = started.elapsed() > SLOW_READ * PREFETCH_PROBES as u32;
+        let threads = if is_slow { PREFETCH_THREADS } else { self.options.lanes_at_once() };
         thread::scope(|scope| {
-            for addresses in unknown.chunks(chunk) {
-                scope.spawn(move || {
-                    for address in addresses {
-                        // What fails here fails again where it is needed, and is reported there.
-                        if let Ok(Some(id)) = snapshot.resolve(address) {
-                            let _ = snapshot.actor(id);
-                        }
-                    }
-                });
+            for addresses in rest.chunks(rest.len().div_ceil(threads)) {
+                scope.spawn(move || read(addresses));
             }
         });
     }

@@ -14,8 +14,11 @@ const GAIN_MIN_PERCENT: u32 = 110;
 /// Recording, validating and applying an outcome adds this to a message in a lane, in percent.
 const SPECULATION_PERCENT: u32 = 105;
 
+/// Lanes that make up for what bulk costs: logging a transfer takes half as long as the transfer, and merging as much.
+pub(crate) const BULK_LANES_MIN: usize = 4;
+
 /// Transfers that are worth being run in bulk, for each lane.
-const BULK_PER_LANE_MIN: usize = 400;
+const BULK_PER_LANE_MIN: usize = 250;
 
 /// Outcomes after which conflicts are judged.
 const JUDGED_MIN: usize = 16;
@@ -39,7 +42,8 @@ impl Gate {
             return Decision::OneLane;
         }
         if plan.only_transfers {
-            let is_worth_it = plan.messages.len() >= BULK_PER_LANE_MIN * lanes && !self.waits();
+            let is_worth_it =
+                lanes >= BULK_LANES_MIN && plan.messages.len() >= BULK_PER_LANE_MIN * lanes && !self.waits();
             return if is_worth_it { Decision::Bulk } else { Decision::Small };
         }
         let (in_lanes, canonical) = (plan.in_lanes(), plan.canonical);

@@ -10,14 +10,22 @@ pub const LANES_MAX: usize = 64;
 pub struct Options {
     /// Threads that run messages, [`LANES_MAX`] at most. With one, everything is sequential.
     pub lanes: NonZeroUsize,
+    /// Cores that there are for them. More lanes than that are taken for that many when it is judged what is worth it.
+    pub cores: NonZeroUsize,
     /// Whether each lane stays on a core of its own.
     pub pins: bool,
 }
 
 impl Options {
-    /// Lanes that stay on their cores.
+    /// Lanes that stay on the cores of this machine.
     pub fn new(lanes: NonZeroUsize) -> Self {
         let lanes = lanes.min(NonZeroUsize::new(LANES_MAX).unwrap_or(NonZeroUsize::MIN));
-        Self { lanes, pins: true }
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { lanes, cores, pins: true }
+    }
+
+    /// Lanes that can run at the same time.
+    pub(crate) fn lanes_at_once(&self) -> usize {
+        self.lanes.min(self.cores).get()
     }
 }

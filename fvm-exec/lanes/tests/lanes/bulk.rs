@@ -9,8 +9,8 @@ use crate::support::deep;
 use crate::support::world::fil;
 use crate::town::{CITIZENS, Expected, ROOT, citizen, numbered, ours, send};
 
-const LANES: usize = 2;
-const SENDS: u64 = 900;
+const LANES: usize = 4;
+const SENDS: u64 = 1_200;
 
 fn execute(messages: &[Message]) -> BlockStats {
     let expected = Expected::of_all(*ROOT, messages);
@@ -27,7 +27,7 @@ fn execute(messages: &[Message]) -> BlockStats {
 fn disjoint_transfers_are_merged() {
     let messages: Vec<_> = (0..SENDS).map(|from| send(from, 0, citizen(CITIZENS - 1 - from), fil(1))).collect();
     let stats = execute(&messages);
-    assert_eq!((stats.decision, stats.committed, stats.conflicts), (Decision::Bulk, 900, 0));
+    assert_eq!((stats.decision, stats.committed, stats.conflicts), (Decision::Bulk, 1_200, 0));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn everybody_may_pay_the_same_one_who_pays_too() {
     let mut messages: Vec<_> = (0..SENDS).map(|from| send(from, 0, citizen(7), fil(1))).collect();
     messages.extend((1..5).map(|sequence| send(7, sequence, citizen(8), fil(1))));
     let stats = execute(&messages);
-    assert_eq!((stats.decision, stats.committed, stats.stopped), (Decision::Bulk, 904, false));
+    assert_eq!((stats.decision, stats.committed, stats.stopped), (Decision::Bulk, 1_204, false));
 }
 
 #[test]

@@ -62,7 +62,8 @@ fn a_hundred_runs_with_delays_are_one() {
     for repeat in 0..REPEATS {
         deep(|| {
             let store = Moody { store: World::get().store.clone(), turns: Arc::new(AtomicU64::new(repeat)) };
-            let options = Options { pins: false, ..Options::new(NonZeroUsize::new(3).unwrap()) };
+            let lanes = NonZeroUsize::new(3).unwrap();
+            let options = Options { lanes, cores: lanes, pins: false };
             let context = context(*ROOT, false);
             let code = ENGINE.code().unwrap();
             let mut executor = BlockExecutor::new(options, &context, Overlay::new(store), TestExterns, code).unwrap();

@@ -133,6 +133,7 @@ pub fn ours(root: Cid, lanes: usize) -> Ours {
 
 /// The same, on a store that the test can look into.
 pub fn ours_on(store: Overlay<MemoryStore>, root: Cid, lanes: usize) -> Ours {
-    let options = Options { pins: false, ..Options::new(NonZeroUsize::new(lanes).unwrap()) };
+    let lanes = NonZeroUsize::new(lanes).unwrap();
+    let options = Options { lanes, cores: lanes, pins: false };
     BlockExecutor::new(options, &context(root, false), store, TestExterns, ENGINE.code().unwrap()).unwrap()
 }
