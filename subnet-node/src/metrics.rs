@@ -391,8 +391,9 @@ mod tests {
         metrics.chain.judged(&Verdict::NotYet("clock".to_owned()));
         metrics.checkpoint.submitted("accepted");
         metrics.parent.height.set(7);
-        metrics.chain.worked((3, Duration::from_millis(500)), Duration::from_millis(250));
-        metrics.chain.worked((5, Duration::from_millis(1500)), Duration::from_millis(250));
+        let executions = Totals { flush: Duration::from_millis(250), ..Totals::default() };
+        metrics.chain.worked((3, Duration::from_millis(500)), &executions);
+        metrics.chain.worked((5, Duration::from_millis(1500)), &executions);
         metrics.chain.speculation.taken(Duration::from_secs(2));
         let text = metrics.render();
         for line in [

@@ -120,7 +120,7 @@ mod tests {
             gas_fee_cap: TokenAmount::default(),
             gas_premium: TokenAmount::default(),
         };
-        vec![message.into(); length]
+        vec![BlockMessage { message, length: 100 }; length]
     }
 
     #[test]

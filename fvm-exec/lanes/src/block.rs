@@ -41,7 +41,7 @@ const PREFETCH_THREADS: usize = 16;
 const PREFETCH_PROBES: usize = 8;
 
 /// A signed message as it is in the block.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockMessage {
     /// The message.
     pub message: Message,

@@ -30,6 +30,7 @@ pub fn config(cases: u32) -> ProptestConfig {
 
 /// A message of a citizen, or of one of the three who try everything.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum Any {
     Wild(Draft),
     /// Pays somebody, who may not be there yet, more than the sender has now and then.

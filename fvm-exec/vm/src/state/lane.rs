@@ -39,6 +39,7 @@ pub struct LaneState<S> {
 }
 
 /// How to take one change back.
+#[expect(clippy::large_enum_variant, reason = "nearly all are actors, which a box would allocate one by one")]
 enum Undo {
     Actor(ActorID, Option<Option<ActorState>>),
     Registered { next_id: Option<ActorID> },
