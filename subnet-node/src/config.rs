@@ -150,7 +150,7 @@ pub struct LimitsConfig {
     pub mempool_messages_max: usize,
     /// Their encoded bytes, in MiB.
     pub mempool_mib: usize,
-    /// Messages that the VM may run at the same time: the block, and queries.
+    /// What the VM may run at the same time: the block, whatever its lanes, and queries.
     pub vm_concurrency: u32,
     /// Cores that execute one block; without it all there are. Results are the same with any number.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -77,7 +77,7 @@ impl Config {
         text.field("Messages that wait for a block.", "mempool_messages_max", limits.mempool_messages_max);
         text.field("Their encoded bytes.", "mempool_mib", limits.mempool_mib);
         text.field(
-            "Messages that the VM may run at the same time, at least 2.",
+            "What the VM may run at the same time: the block, whatever its lanes, and queries. At least 2.",
             "vm_concurrency",
             limits.vm_concurrency,
         );
