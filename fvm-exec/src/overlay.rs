@@ -8,10 +8,11 @@
 //! disk; the executor asks [`Overlay::failure`] before it believes any receipt.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cid::Cid;
+use foldhash::fast::RandomState;
 use fvm_ipld_blockstore::Blockstore;
 use parking_lot::Mutex;
 use subnet_types::hash::BLAKE2B_256;
@@ -19,14 +20,24 @@ use subnet_types::hash::BLAKE2B_256;
 use crate::error::ExecError;
 use crate::links;
 
+/// Lanes that write different blocks seldom wait for each other.
+const SHARDS: usize = 64;
+
 /// Collects writes over `base`. Clones share what they collect.
 pub struct Overlay<B>(Arc<Inner<B>>);
 
 struct Inner<B> {
     base: B,
-    written: Mutex<BTreeMap<Cid, Vec<u8>>>,
+    written: Written<Mutex<Shard>>,
     failure: Mutex<Option<ExecError>>,
 }
+
+/// What was written, by the first byte of the digest.
+struct Written<S>([S; SHARDS]);
+
+/// Blocks are shared, so that none is copied while its shard is locked. Hashed with a secret of this process: an actor may
+/// not choose which blocks get in each other's way.
+type Shard = HashMap<Cid, Arc<Vec<u8>>, RandomState>;
 
 impl<B> Clone for Overlay<B> {
     fn clone(&self) -> Self {
@@ -37,7 +48,7 @@ impl<B> Clone for Overlay<B> {
 impl<B: Blockstore> Overlay<B> {
     /// Nothing written yet.
     pub fn new(base: B) -> Self {
-        Self(Arc::new(Inner { base, written: Mutex::default(), failure: Mutex::default() }))
+        Self(Arc::new(Inner { base, written: Written::default(), failure: Mutex::default() }))
     }
 
     /// The first failure of the store below, if there was one.
@@ -51,8 +62,8 @@ impl<B: Blockstore> Overlay<B> {
     /// # Errors
     /// When a block is not what the VM lets through.
     pub fn take(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
-        let mut written = std::mem::take(&mut *self.0.written.lock());
-        reached(roots, |cid| written.remove(cid))
+        let mut written = self.0.written.take();
+        reached(roots, |cid| written.shard_mut(cid).remove(cid))
     }
 
     /// What was written and is reached from `roots`, in ascending order of CID. It stays written.
@@ -61,8 +72,7 @@ impl<B: Blockstore> Overlay<B> {
     /// When a block is not what the VM lets through.
     pub fn reached(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
         let mut seen = BTreeSet::new();
-        let written = self.0.written.lock();
-        reached(roots, |cid| if seen.insert(*cid) { written.get(cid).cloned() } else { None })
+        reached(roots, |cid| if seen.insert(*cid) { self.0.written.shard(cid).lock().get(cid).cloned() } else { None })
     }
 
     fn note(&self, failure: ExecError) {
@@ -75,15 +85,20 @@ impl<B: Blockstore> Overlay<B> {
 }
 
 /// The blocks that `find` has, once each, among what is reached from `roots`.
-fn reached(roots: &[Cid], mut find: impl FnMut(&Cid) -> Option<Vec<u8>>) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
+fn reached(
+    roots: &[Cid],
+    mut find: impl FnMut(&Cid) -> Option<Arc<Vec<u8>>>,
+) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
     let (mut found, mut open) = (Vec::new(), roots.to_vec());
     while let Some(cid) = open.pop() {
         let block = match links::inline(&cid) {
-            Some(block) => Some(Cow::Borrowed(block)),
-            // What was not written, and all below it, is in the store already.
-            None => find(&cid).map(Cow::Owned),
+            Some(block) => Cow::Borrowed(block),
+            None => match find(&cid) {
+                Some(block) => Cow::Owned(Arc::unwrap_or_clone(block)),
+                // What was not written, and all below it, is in the store already.
+                None => continue,
+            },
         };
-        let Some(block) = block else { continue };
         links::for_each(&cid, &block, |link| open.push(link))
             .map_err(|reason| ExecError::State { what: "a written block", reason: format!("{cid}: {reason}") })?;
         if let Cow::Owned(block) = block {
@@ -96,8 +111,9 @@ fn reached(roots: &[Cid], mut find: impl FnMut(&Cid) -> Option<Vec<u8>>) -> Resu
 
 impl<B: Blockstore> Blockstore for Overlay<B> {
     fn get(&self, cid: &Cid) -> anyhow::Result<Option<Vec<u8>>> {
-        if let Some(bytes) = self.0.written.lock().get(cid) {
-            return Ok(Some(bytes.clone()));
+        let known = self.0.written.shard(cid).lock().get(cid).cloned();
+        if let Some(block) = known {
+            return Ok(Some(Arc::unwrap_or_clone(block)));
         }
         let found = self.0.base.get(cid).inspect_err(|error| self.note_error(cid, error))?;
         // The state is closed under links: whoever asks for a block found its CID there. CIDs with another hash may
@@ -109,7 +125,7 @@ impl<B: Blockstore> Blockstore for Overlay<B> {
     }
 
     fn has(&self, cid: &Cid) -> anyhow::Result<bool> {
-        if self.0.written.lock().contains_key(cid) {
+        if self.0.written.shard(cid).lock().contains_key(cid) {
             return Ok(true);
         }
         self.0.base.has(cid).inspect_err(|error| self.note_error(cid, error))
@@ -117,8 +133,37 @@ impl<B: Blockstore> Blockstore for Overlay<B> {
 
     // Nearly every block is new, so asking the disk for each would cost more than writing the rare known one again.
     fn put_keyed(&self, cid: &Cid, bytes: &[u8]) -> anyhow::Result<()> {
-        self.0.written.lock().insert(*cid, bytes.to_vec());
+        let block = Arc::new(bytes.to_vec());
+        self.0.written.shard(cid).lock().insert(*cid, block);
         Ok(())
+    }
+}
+
+impl<S: Default> Default for Written<S> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| S::default()))
+    }
+}
+
+impl<S> Written<S> {
+    fn shard(&self, cid: &Cid) -> &S {
+        &self.0[Self::index(cid)]
+    }
+
+    fn shard_mut(&mut self, cid: &Cid) -> &mut S {
+        &mut self.0[Self::index(cid)]
+    }
+
+    fn index(cid: &Cid) -> usize {
+        let byte = cid.hash().digest().first().copied().unwrap_or_default();
+        usize::from(byte) % SHARDS
+    }
+}
+
+impl Written<Mutex<Shard>> {
+    /// Leaves nothing.
+    fn take(&self) -> Written<Shard> {
+        Written(self.0.each_ref().map(|shard| std::mem::take(&mut *shard.lock())))
     }
 }
 
@@ -173,6 +218,37 @@ mod tests {
         assert_eq!(taken.iter().map(|(cid, _)| *cid).collect::<Vec<_>>(), expected);
         assert!(taken.iter().all(|(cid, block)| *cid == Cid::new_v1(cid.codec(), Blake2b256.digest(block))));
         assert!(overlay.take(&[branch]).unwrap().is_empty(), "the rest is dropped");
+    }
+
+    #[test]
+    fn lanes_write_and_read_at_once_and_all_of_it_is_taken_in_order() {
+        // What was written is not asked for below.
+        let overlay = Overlay::new(BrokenDisk);
+        let written = std::thread::scope(|scope| {
+            let lanes: Vec<_> = (0..4_u64)
+                .map(|lane| {
+                    let overlay = overlay.clone();
+                    scope.spawn(move || {
+                        let put = |number: u64| {
+                            // Half of it is what other lanes write too.
+                            let content = (if number.is_multiple_of(2) { lane } else { 0 }, number, vec![number; 50]);
+                            let cid = overlay.put_cbor(&content, Blake2b256).unwrap();
+                            assert_eq!(overlay.get(&cid).unwrap().unwrap(), to_vec(&content).unwrap());
+                            assert_eq!(overlay.get_cbor(&cid).unwrap(), Some(content));
+                            cid
+                        };
+                        (0..500).map(put).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            lanes.into_iter().flat_map(|lane| lane.join().unwrap()).collect::<Vec<_>>()
+        });
+        let root = overlay.put_cbor(&written, Blake2b256).unwrap();
+        let expected: std::collections::BTreeSet<_> = written.into_iter().chain([root]).collect();
+        assert_eq!(expected.len(), 4 * 250 + 250 + 1);
+        let taken = overlay.take(&[root]).unwrap();
+        assert!(taken.iter().map(|(cid, _)| cid).eq(&expected), "in order, each once");
+        assert!(taken.iter().all(|(cid, block)| *cid == Cid::new_v1(DAG_CBOR, Blake2b256.digest(block))));
     }
 
     #[test]
