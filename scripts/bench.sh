@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
 
-cargo build --release --locked -p exec-bench
+cargo build --release --locked --workspace --bins
 target_dir="${CARGO_TARGET_DIR:-target}"
 exec "$target_dir/release/exec-bench" "$@"

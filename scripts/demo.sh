@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
 
-cargo build --release --locked -p subnet-node -p testnet
+# Of all packages, as the tests do it: then both need the same libraries, which are built once.
+cargo build --release --locked --workspace --bins
 target_dir="${CARGO_TARGET_DIR:-target}"
 exec "$target_dir/release/testnet" demo "$@"
