@@ -144,7 +144,10 @@ fn commute(shares: &[Share]) -> bool {
             match others.as_slice() {
                 [] => true,
                 // Whoever only pays an actor does not see what else becomes of it, as long as it is there.
-                [one] => is_deaf(one) && payers.iter().all(|payer| payer.read == Fields::PRESENT),
+                [one] => {
+                    stays(one)
+                        && payers.iter().all(|payer| does_not_notice(payer) && (is_deaf(one) || !payer.is_written()))
+                }
                 _ => false,
             }
         }
@@ -155,7 +158,17 @@ fn pays_at_most(access: &ActorAccess) -> bool {
     matches!(Use::of(access), None | Some(Use::Deposit))
 }
 
+/// Whether the actor is there before and after.
+fn stays(access: &ActorAccess) -> bool {
+    access.before.is_some() && access.after.is_some()
+}
+
+/// Whether a lane sees of an actor no more than that it is there.
+fn does_not_notice(payer: &ActorAccess) -> bool {
+    payer.read == Fields::PRESENT
+}
+
 /// Whether a lane that has done more than pay an actor is not bothered by others that pay it.
 fn is_deaf(access: &ActorAccess) -> bool {
-    access.before.is_some() && access.after.is_some() && !access.read.contains(Fields::BALANCE)
+    !access.read.contains(Fields::BALANCE)
 }
