@@ -133,6 +133,10 @@ impl<M: VmMachine> LaneCallManager<M> {
             (false, true) => Fields::PRESENT,
             (false, false) => Fields::CODE,
         };
+        // Its code is about to read its map, or the trace to show it.
+        if to == INIT_ACTOR_ID && fields != Fields::PRESENT {
+            self.settle_addresses()?;
+        }
         let actor = self.load(to, fields)?.ok_or_else(|| syscall_error!(NotFound; "actor {} does not exist", to))?;
         let code = actor.code;
         if traces {
@@ -154,9 +158,6 @@ impl<M: VmMachine> LaneCallManager<M> {
         let params = params.map_or(Ok(NO_BLOCK), |params| blocks.put_reachable(params))?;
         let upgrade = self.upgrade_params(&entrypoint, &mut blocks)?;
         self.invocations += 1;
-        if to == INIT_ACTOR_ID {
-            self.settle_addresses()?;
-        }
 
         let entry = Entry { entrypoint, params, upgrade };
         let run = Run { from, to, code, method: method_number(&entrypoint), value: value.clone(), read_only, entry };
