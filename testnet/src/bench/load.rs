@@ -16,6 +16,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use subnet_types::hash::encode;
+use subnet_types::limits::BLOCK_GAS_MAX;
 use subnet_types::{ChainIdentity, Height, SignedMessage};
 use token_actor::{METHOD_TRANSFER, TransferParams};
 use tokio::time::sleep;
@@ -26,8 +27,11 @@ use crate::remote::{PreparedPush, Remote};
 /// Messages of one request.
 const BATCH: usize = 50;
 
-/// Messages that were sent and are not final yet, at most: several blocks full, and far less than a pool holds.
-const WINDOW: usize = 6_000;
+/// Messages that were sent and are not final yet, at most: far less than a pool holds.
+const WINDOW_MAX: usize = 6_000;
+
+/// The same in full blocks. Enough that no block has to wait for messages, and soon done when sending ends.
+const WINDOW_BLOCKS: u64 = 4;
 
 /// Messages of one burst. They are signed before it begins.
 const BURST_MESSAGES_MAX: usize = 24_000;
@@ -109,6 +113,8 @@ pub(super) struct Load<'a> {
     identity: ChainIdentity,
     /// Gas limit and premium of every message.
     filled: Message,
+    /// Messages on their way at most.
+    window: usize,
 }
 
 /// What became of a part of a load.
@@ -186,7 +192,9 @@ impl<'a> Load<'a> {
         let remote = remotes.first().context("a load needs a node")?;
         let identity = remote.info().await?.identity;
         let filled = remote.estimate(&act(workload, first.message(), second)).await?;
-        Ok(Self { workload, remotes, identity, filled })
+        let per_block = BLOCK_GAS_MAX / filled.gas_limit.max(1);
+        let window = usize::try_from(per_block * WINDOW_BLOCKS)?.min(WINDOW_MAX);
+        Ok(Self { workload, remotes, identity, filled, window })
     }
 
     /// The next `count` messages of all payers in turn. Their nonces are taken only when they are sent.
@@ -227,7 +235,7 @@ impl<'a> Load<'a> {
                 let mut sent = Vec::new();
                 let mut queue = queue.into_iter().peekable();
                 while queue.peek().is_some() && Instant::now() < deadline {
-                    if lock(flight).sent.len() + BATCH * self.remotes.len() > WINDOW {
+                    if lock(flight).sent.len() + BATCH * self.remotes.len() > self.window {
                         sleep(POLL).await;
                         continue;
                     }
@@ -402,6 +410,7 @@ mod tests {
             remotes: &[],
             identity: subnet_types::Digest([0; 32]),
             filled: payers[0].message(),
+            window: WINDOW_MAX,
         };
         let prepared = load.prepare(&payers, 7).unwrap();
         assert_eq!(prepared.iter().map(|prepared| prepared.payer).collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2, 0]);
