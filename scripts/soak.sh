@@ -17,5 +17,5 @@ echo "soak: $cases blocks; replay: make soak CASES=$cases SEED=$seed"
 export LANES_CASES=$(((cases + 3) / 4)) SEED="$seed"
 result="failed"
 trap 'echo "soak: $result, $cases blocks in ${SECONDS} s; replay: make soak CASES=$cases SEED=$seed"' EXIT
-cargo test --release --locked -p lanes --test lanes -- --nocapture --test-threads "${THREADS:-2}" random:: waypoints:: bytes::
+cargo test --release --locked --workspace --test lanes -- --nocapture --test-threads "${THREADS:-2}" random:: waypoints:: bytes::
 result="ok"

@@ -10,11 +10,12 @@
 //!              blockstore ◄────────────────────────┘
 //! ```
 //!
-//! Inside, our own VM (the `vm` package) runs the messages in parallel lanes (the `lanes` package). The stock executor of the `fvm` crate is its oracle
-//! in tests and runs nothing here.
+//! Inside, our own VM (the `vm` package) runs the messages in parallel lanes (the `lanes` package). The stock executor of
+//! the `fvm` crate is its oracle in tests and runs nothing here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod accounts;
 pub mod base_fee;
 mod block;
 mod engine;
@@ -34,6 +35,7 @@ mod state_view;
 mod totals;
 mod warm;
 
+pub use accounts::Accounts;
 pub use block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
 pub use engine::Engine;
 pub use error::ExecError;

@@ -23,7 +23,7 @@ impl Inner {
             let (asked, head) = (context.height, frame.tip.height);
             return Err(ChainError::Contradiction(format!("asked to build height {asked} on top of {head}")));
         }
-        let accounts = AccountsAt::new(self.chain().store(), &frame.tip.results.state_root)?;
+        let accounts = AccountsAt(self.chain().accounts(&frame.tip.results.state_root)?);
         let rules = frame.rules(self.chain(), &accounts, &self.parts.verifier);
 
         // A clock that is behind must not stop the chain: time moves on by at least a millisecond.
@@ -74,7 +74,7 @@ impl Inner {
         &self,
         items: &mut Vec<Vec<u8>>,
         rules: &BlockRules<'_>,
-        accounts: &AccountsAt<'_>,
+        accounts: &AccountsAt,
         deadline: Instant,
     ) -> Result<(), ChainError> {
         let limits = SelectLimits {

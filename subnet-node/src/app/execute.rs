@@ -52,7 +52,7 @@ pub(super) fn check_header(
     verifier: &Verifier,
     block: &Block,
 ) -> Result<(), ChainError> {
-    let accounts = AccountsAt::new(chain.store(), &frame.tip.results.state_root)?;
+    let accounts = AccountsAt(chain.accounts(&frame.tip.results.state_root)?);
     let checked = frame.rules(chain, &accounts, verifier).check_header(&block.header, &block.payload);
     checked.map_err(|rejection| contradiction(block, &rejection))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cid::Cid;
 use engine_api::Block;
-use fvm_exec::{BlockContext, CallOutcome, Executor, StateView};
+use fvm_exec::{Accounts, BlockContext, CallOutcome, ExecError, Executor, StateView};
 use fvm_shared::event::StampedEvent;
 use fvm_shared::message::Message;
 use fvm_shared::receipt::Receipt;
@@ -14,6 +14,7 @@ use subnet_types::{
 };
 use tokio::sync::watch;
 
+use super::accounts::Remembered;
 use super::{ChainError, Tip};
 use crate::storage::{
     BlockResults, CheckpointRecord, CrossTrace, MessagePosition, Store, StoreError, StoredCertificate,
@@ -31,6 +32,7 @@ struct Inner {
     genesis_cid: Cid,
     identity: ChainIdentity,
     executor: Executor<Store>,
+    accounts: Remembered,
     tip: watch::Sender<Arc<Tip>>,
 }
 
@@ -52,7 +54,7 @@ impl ChainReader {
         let tip = Tip::load(&store, &genesis)?;
         let (genesis_cid, identity) = (genesis.cid(), genesis.identity());
         let tip = watch::Sender::new(Arc::new(tip));
-        Ok(Self { inner: Arc::new(Inner { store, genesis, genesis_cid, identity, executor, tip }) })
+        Ok(Self { inner: Arc::new(Inner { store, genesis, genesis_cid, identity, executor, accounts: Remembered::default(), tip }) })
     }
 
     /// From what the chain started.
@@ -78,6 +80,14 @@ impl ChainReader {
     /// Runs blocks and calls of this chain.
     pub fn executor(&self) -> &Executor<Store> {
         &self.inner.executor
+    }
+
+    /// The accounts of the state `root`.
+    ///
+    /// # Errors
+    /// When the store fails or holds no such state.
+    pub fn accounts(&self, root: &Cid) -> Result<Arc<Accounts<Store>>, ExecError> {
+        self.inner.accounts.at(&self.inner.store, root)
     }
 
     /// The last committed block.

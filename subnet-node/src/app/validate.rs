@@ -43,7 +43,7 @@ impl Inner {
                 Source::Certified => Verdict::Reject(reason),
             }));
         }
-        let accounts = AccountsAt::new(self.chain().store(), &frame.tip.results.state_root)?;
+        let accounts = AccountsAt(self.chain().accounts(&frame.tip.results.state_root)?);
         let rules = frame.rules(self.chain(), &accounts, &self.parts.verifier);
         let checking = Instant::now();
         let checked = rules.check(&block.header, &block.payload);
