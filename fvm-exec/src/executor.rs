@@ -15,7 +15,7 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::event::StampedEvent;
 use fvm_shared::message::Message;
 use fvm_shared::receipt::Receipt;
-use lanes::BlockMessage;
+use lanes::{BlockMessage, Learned};
 use num_traits::Zero;
 use parking_lot::Mutex;
 use subnet_types::SignedMessage;
@@ -47,6 +47,7 @@ pub struct Executor<B: Blockstore + Send + Sync + 'static> {
     externs: ChainExterns,
     lanes: NonZeroUsize,
     warm: Warm<Session<B>>,
+    learned: Learned,
     totals: Mutex<Totals>,
 }
 
@@ -55,7 +56,16 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     pub fn new(engine: Arc<Engine>, store: B, rules: ChainRules) -> Self {
         let externs = ChainExterns { identity: rules.identity, block_ids: None };
         let lanes = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { engine, store, rules, externs, lanes, warm: Warm::default(), totals: Mutex::default() }
+        Self {
+            engine,
+            store,
+            rules,
+            externs,
+            lanes,
+            warm: Warm::default(),
+            learned: Learned::default(),
+            totals: Mutex::default(),
+        }
     }
 
     /// Lets blocks run in this many lanes, as many as there are cores until this is called. It changes how fast they
@@ -145,7 +155,13 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     }
 
     fn setting(&self) -> Setting<'_> {
-        Setting { engine: &self.engine, rules: &self.rules, externs: &self.externs, lanes: self.lanes }
+        Setting {
+            engine: &self.engine,
+            rules: &self.rules,
+            externs: &self.externs,
+            lanes: self.lanes,
+            learned: &self.learned,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use fvm::machine::MachineContext;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use lanes::{BlockExecutor, BlockMessage, BlockStats, Options};
+use lanes::{BlockExecutor, BlockMessage, BlockStats, Learned, Options};
 use vm::state::CacheUse;
 
 use crate::block::BlockContext;
@@ -30,6 +30,7 @@ pub(crate) struct Setting<'a> {
     pub(crate) rules: &'a ChainRules,
     pub(crate) externs: &'a ChainExterns,
     pub(crate) lanes: NonZeroUsize,
+    pub(crate) learned: &'a Learned,
 }
 
 /// A run of the VM, over one block or over consecutive ones. Messages run on a thread made by [`on_vm_thread`].
@@ -61,7 +62,8 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
         let code = setting.engine.wasm().code().map_err(|error| ExecError::vm("binding the system calls", error))?;
         let options = Options::new(setting.lanes);
         let executor = BlockExecutor::new(options, &machine_context, overlay.clone(), setting.externs.clone(), code)
-            .map_err(|error| ExecError::vm("opening the state", error))?;
+            .map_err(|error| ExecError::vm("opening the state", error))?
+            .with_learned(setting.learned.clone());
         Ok(Self { executor, overlay: overlay.clone() })
     }
 

@@ -103,7 +103,8 @@ pub fn measure(
         let mut results: Vec<Option<(Outcome, Cost)>> = entrants.iter().map(|_| None).collect();
         for index in order {
             let start = || engines.start(entrants[index], &workload.world);
-            let ran = run(start, kept[index].take(), block.clone(), predictions.as_deref());
+            let forget = || engines.forget_answers();
+            let ran = run(start, forget, kept[index].take(), block.clone(), predictions.as_deref());
             let (contender, outcome, cost) = ran
                 .with_context(|| format!("{:?} on {} {}", entrants[index], workload.shape().name(), warmth.as_str()))?;
             if warmth == Warmth::Warm {
@@ -121,9 +122,11 @@ pub fn measure(
     Ok(rounds)
 }
 
-/// Executes one block on the contender that is there, or on a new one.
+/// Executes one block on the contender that is there, or on a new one. What happens `between` its making and the block does
+/// not count.
 fn run(
     start: impl FnOnce() -> anyhow::Result<Box<dyn Contender>>,
+    between: impl FnOnce(),
     kept: Option<(Box<dyn Contender>, Cid)>,
     block: Vec<BlockMessage>,
     predictions: Option<&[u32]>,
@@ -140,6 +143,7 @@ fn run(
     };
     let (begun_for, cpu_begun) = (begun.elapsed(), process::cpu_time());
     contender.prepare(&block)?;
+    between();
     let (goes_on, cpu_prepared) = (Instant::now(), process::cpu_time().saturating_sub(cpu_begun));
     let results = contender.execute(block, predictions)?;
     let executed = goes_on.elapsed();

@@ -18,9 +18,11 @@ fn one_block_each(blocks: usize) -> Effort {
 
 #[test]
 fn executors_agree_on_every_workload() {
-    let entrants = [Entrant::Stock, Entrant::Ours { lanes: NonZeroUsize::MIN }];
+    let lanes = |lanes| NonZeroUsize::new(lanes).unwrap();
+    let ours = [1, 2, 3].map(|number| Entrant::Ours { lanes: lanes(number) });
+    let entrants = [&[Entrant::Stock], &ours[..], &[Entrant::Validator { lanes: lanes(2) }]].concat();
     deep(|| {
-        let engines = Engines::new(NonZeroUsize::MIN).unwrap();
+        let engines = Engines::new(lanes(3)).unwrap();
         let world = World::new(2 * SIZE.messages + 20).unwrap();
         for shape in Name::ALL.iter().flat_map(|name| Shape::of(*name)) {
             for warmth in [Warmth::Cold, Warmth::Warm] {

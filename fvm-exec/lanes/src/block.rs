@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,9 @@ use vm::{Code, LaneExecutor, LaneMachine, VmMachine as _};
 use crate::commit;
 use crate::gate::{BULK_LANES_MIN, Gate};
 use crate::lane::{Ground, Machine, Outcome, Ran, Work, spawn};
+use crate::learned::Learned;
 use crate::options::Options;
 use crate::plan::{Kind, Plan, View};
-use crate::predict::Predictor;
 use crate::stats::{BlockStats, Decision};
 
 /// Messages whose senders and receivers are worth being read ahead.
@@ -57,8 +57,7 @@ pub struct BlockExecutor<S: Blockstore + Clone + Send + Sync + 'static, E: Exter
     pub(crate) canonical: LaneExecutor<Machine<S, E>>,
     pub(crate) externs: E,
     pub(crate) code: Arc<Code<Machine<S, E>>>,
-    predictor: Predictor,
-    gate: Gate,
+    learned: Learned,
     pub(crate) stats: BlockStats,
 }
 
@@ -94,8 +93,13 @@ where
         let machine =
             LaneMachine::new(context, store, externs.clone(), Arc::clone(&code))?.with_flush_threads(options.lanes);
         let canonical = LaneExecutor::new(machine)?;
-        let (predictor, gate, stats) = Default::default();
-        Ok(Self { options, canonical, externs, code, predictor, gate, stats })
+        Ok(Self { options, canonical, externs, code, learned: Learned::default(), stats: BlockStats::default() })
+    }
+
+    /// Goes on learning where others have begun.
+    #[must_use]
+    pub fn with_learned(self, learned: Learned) -> Self {
+        Self { learned, ..self }
     }
 
     /// Goes on with the next block, on the state that was flushed last.
@@ -155,24 +159,33 @@ where
             self.stats.execute = started.elapsed();
             return rets;
         }
-        let plan = {
+        let (plan, decision, hinted) = {
             let view = StateBefore(self.canonical.state());
-            Plan::new(messages.iter().map(|message| &message.message), &view, &self.predictor, components)
+            let mut learned = self.learned.lock();
+            let components = components.filter(|_| learned.gate.follows_hints());
+            let plan =
+                Plan::new(messages.iter().map(|message| &message.message), &view, &learned.predictor, components);
+            let decision = match components {
+                Some(_) if lanes > 1 && !plan.tasks.is_empty() => Decision::Lanes,
+                _ => learned.gate.decide(&plan, lanes),
+            };
+            (plan, decision, components.is_some())
         };
-        self.stats.decision = match components {
-            Some(_) if lanes > 1 && !plan.tasks.is_empty() => Decision::Lanes,
-            _ => self.gate.decide(&plan, lanes),
-        };
+        self.stats.decision = decision;
         self.stats.plan = started.elapsed();
         let rets = match self.stats.decision {
-            Decision::Lanes => self.run_in_lanes(messages, &plan),
+            Decision::Lanes => {
+                let rets = self.run_in_lanes(messages, &plan);
+                self.learned.lock().gate.judge(hinted, !self.stats.stopped);
+                rets
+            }
             Decision::Bulk => match self.run_in_bulk(messages, &plan)? {
                 Some(rets) => {
-                    self.gate.judge(true);
+                    self.learned.lock().gate.judge(false, true);
                     Ok(rets)
                 }
                 None => {
-                    self.gate.judge(false);
+                    self.learned.lock().gate.judge(false, false);
                     self.stats.stopped = true;
                     self.stats.reexecutions = messages.len();
                     self.run_sequentially(messages, &plan)
@@ -201,7 +214,7 @@ where
             };
             let started = Instant::now();
             rets.push(self.run_canonically(message)?);
-            self.predictor.learn_time(call, started.elapsed());
+            self.learned.lock().predictor.learn_time(call, started.elapsed());
         }
         Ok(rets)
     }
@@ -229,7 +242,8 @@ where
         let ground = Ground { context: &context, state: &state, externs: &externs, code: &code };
         let pins = self.options.pins;
         thread::scope(|scope| {
-            let (sender, outcomes) = channel();
+            // Room for all of them: a lane never waits for the commit.
+            let (sender, outcomes) = sync_channel(messages.len());
             let started: Vec<_> = (0..lanes)
                 .map(|lane| {
                     let (sender, work, ground) = (sender.clone(), &work, &ground);
@@ -286,14 +300,13 @@ where
                 self.stats.stopped = true;
             }
         }
-        self.gate.judge(!self.stats.stopped);
         Ok(rets)
     }
 
     fn commit_one(&mut self, message: &BlockMessage, plan: &Plan, index: usize, ran: Ran) -> anyhow::Result<ApplyRet> {
         let planned = &plan.messages[index];
         if let Kind::Call(call) = &planned.kind {
-            self.predictor.learn(call, planned.sender, &ran.access, ran.time);
+            self.learned.lock().predictor.learn(call, planned.sender, &ran.access, ran.time);
         }
         let state = self.canonical.state_mut();
         if commit::is_valid(&ran.access, state)? {
@@ -306,7 +319,7 @@ where
         let (ret, access) =
             self.canonical.execute_recorded(message.message.clone(), ApplyKind::Explicit, message.length)?;
         if let Kind::Call(call) = &planned.kind {
-            self.predictor.learn(call, planned.sender, &access, ran.time);
+            self.learned.lock().predictor.learn(call, planned.sender, &access, ran.time);
         }
         Ok(ret)
     }
@@ -337,7 +350,8 @@ where
         let threads = if is_slow { PREFETCH_THREADS } else { self.options.lanes_at_once() };
         thread::scope(|scope| {
             for addresses in rest.chunks(rest.len().div_ceil(threads)) {
-                scope.spawn(move || read(addresses));
+                // Where no thread starts, they are read when they are needed.
+                let _ = thread::Builder::new().spawn_scoped(scope, move || read(addresses));
             }
         });
     }

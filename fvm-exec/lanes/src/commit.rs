@@ -14,8 +14,8 @@ const INIT_ACTOR_ID: ActorID = 1;
 ///
 /// # Errors
 /// When the state cannot be read.
-pub(crate) fn is_valid<S: Blockstore + Sync>(access: &Access, state: &mut LaneState<S>) -> Result<bool> {
-    if access.saw_registered {
+pub fn is_valid<S: Blockstore + Sync>(access: &Access, state: &mut LaneState<S>) -> Result<bool> {
+    if access.mixes_registries {
         return Ok(false);
     }
     if access.actors.get(&INIT_ACTOR_ID).is_some_and(|init| init.read.contains(Fields::HEAD)) {
@@ -58,7 +58,7 @@ fn holds(access: &ActorAccess, now: Option<&ActorState>) -> bool {
 ///
 /// # Errors
 /// When the state cannot be read, or the message was not valid there.
-pub(crate) fn apply<S: Blockstore + Sync>(access: &Access, state: &mut LaneState<S>) -> anyhow::Result<()> {
+pub fn apply<S: Blockstore + Sync>(access: &Access, state: &mut LaneState<S>) -> anyhow::Result<()> {
     if !access.runs_init {
         for (address, expected) in &access.created {
             let id = state.register(address)?;

@@ -29,7 +29,16 @@ const PAUSE_MAX: u32 = 32;
 /// Decides block by block, and remembers how well it went.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    /// Blocks still to be executed sequentially.
+    /// In what is predicted here.
+    predictions: Trust,
+    /// In what others say belongs together.
+    hints: Trust,
+}
+
+/// How well something went. After a failure it is left alone, longer from time to time.
+#[derive(Debug, Default)]
+struct Trust {
+    /// Blocks for which it is still left alone.
     pause: u32,
     /// How long the next pause is.
     next_pause: u32,
@@ -42,8 +51,9 @@ impl Gate {
             return Decision::OneLane;
         }
         if plan.only_transfers {
-            let is_worth_it =
-                lanes >= BULK_LANES_MIN && plan.messages.len() >= BULK_PER_LANE_MIN * lanes && !self.waits();
+            let is_worth_it = lanes >= BULK_LANES_MIN
+                && plan.messages.len() >= BULK_PER_LANE_MIN * lanes
+                && !self.predictions.waits();
             return if is_worth_it { Decision::Bulk } else { Decision::Small };
         }
         let (in_lanes, canonical) = (plan.in_lanes(), plan.canonical);
@@ -54,13 +64,12 @@ impl Gate {
             let is_chained = plan.longest() * 2 > sequential;
             return if is_chained { Decision::Chained } else { Decision::Small };
         }
-        if self.waits() { Decision::Distrusted } else { Decision::Lanes }
+        if self.predictions.waits() { Decision::Distrusted } else { Decision::Lanes }
     }
 
-    fn waits(&mut self) -> bool {
-        let waits = self.pause > 0;
-        self.pause = self.pause.saturating_sub(1);
-        waits
+    /// Whether to follow what somebody says about a block.
+    pub(crate) fn follows_hints(&mut self) -> bool {
+        !self.hints.waits()
     }
 
     /// Whether so many conflicts are too many to go on.
@@ -68,8 +77,21 @@ impl Gate {
         outcomes >= JUDGED_MIN && conflicts * 3 > outcomes
     }
 
-    /// A block was run by speculation, and it was `good` or not.
-    pub(crate) fn judge(&mut self, good: bool) {
+    /// A block was run by speculation, along hints or predictions, and it was `good` or not.
+    pub(crate) fn judge(&mut self, hinted: bool, good: bool) {
+        let trust = if hinted { &mut self.hints } else { &mut self.predictions };
+        trust.judge(good);
+    }
+}
+
+impl Trust {
+    fn waits(&mut self) -> bool {
+        let waits = self.pause > 0;
+        self.pause = self.pause.saturating_sub(1);
+        waits
+    }
+
+    fn judge(&mut self, good: bool) {
         if good {
             self.next_pause = 0;
         } else {
@@ -88,14 +110,16 @@ mod tests {
         let mut gate = Gate::default();
         let mut waited = Vec::new();
         for _ in 0..8 {
-            gate.judge(false);
-            waited.push((0..).take_while(|_| gate.waits()).count() as u32);
+            gate.judge(true, false);
+            waited.push((0..).take_while(|_| !gate.follows_hints()).count() as u32);
         }
         assert_eq!(waited, [1, 2, 4, 8, 16, 32, 32, 32]);
-        gate.judge(true);
-        assert!(!gate.waits());
-        gate.judge(false);
-        assert!(gate.waits() && !gate.waits());
+        gate.judge(true, true);
+        assert!(gate.follows_hints());
+        gate.judge(true, false);
+        assert!(!gate.follows_hints() && gate.follows_hints());
+        gate.judge(true, false);
+        assert!(!gate.predictions.waits(), "others' mistakes are not ours");
     }
 
     #[test]

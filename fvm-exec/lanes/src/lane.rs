@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -78,7 +78,11 @@ pub(crate) struct Work<'a> {
 
 impl Work<'_> {
     /// Runs tasks until there are none, or the block has given speculation up. Returns the time it took.
-    pub(crate) fn run<S, E>(&self, ground: &Ground<'_, S, E>, outcomes: &Sender<Outcome>) -> anyhow::Result<Duration>
+    pub(crate) fn run<S, E>(
+        &self,
+        ground: &Ground<'_, S, E>,
+        outcomes: &SyncSender<Outcome>,
+    ) -> anyhow::Result<Duration>
     where
         S: Blockstore + Clone + Send + Sync + 'static,
         E: Externs + Clone + 'static,

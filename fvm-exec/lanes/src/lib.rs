@@ -21,9 +21,10 @@
 
 mod block;
 mod bulk;
-mod commit;
+pub mod commit;
 mod gate;
 mod lane;
+mod learned;
 mod options;
 mod plan;
 mod predict;
@@ -31,6 +32,7 @@ mod stats;
 mod waypoints;
 
 pub use block::{BlockExecutor, BlockMessage};
+pub use learned::Learned;
 pub use options::{LANES_MAX, Options};
 pub use stats::{BlockStats, Decision};
 pub use waypoints::{Waypoint, Waypoints};

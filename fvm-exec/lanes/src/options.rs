@@ -17,11 +17,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// Lanes that stay on the cores of this machine.
+    /// Lanes on this machine. They stay on their cores when they take all that this process may use; fewer would meet those
+    /// of other processes on the same few.
     pub fn new(lanes: NonZeroUsize) -> Self {
         let lanes = lanes.min(NonZeroUsize::new(LANES_MAX).unwrap_or(NonZeroUsize::MIN));
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { lanes, cores, pins: true }
+        Self { lanes, cores, pins: lanes >= cores }
     }
 
     /// Lanes that can run at the same time.

@@ -159,6 +159,13 @@ impl Generations {
 }
 
 impl Memo {
+    /// Forgets all answers.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            *shard.lock() = Generations::default();
+        }
+    }
+
     /// Answers `question` for a message: out of what is kept, charging `charge` as `find` would; or by `find`, which
     /// charges it before it does anything else.
     ///

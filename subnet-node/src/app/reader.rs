@@ -54,7 +54,17 @@ impl ChainReader {
         let tip = Tip::load(&store, &genesis)?;
         let (genesis_cid, identity) = (genesis.cid(), genesis.identity());
         let tip = watch::Sender::new(Arc::new(tip));
-        Ok(Self { inner: Arc::new(Inner { store, genesis, genesis_cid, identity, executor, accounts: Remembered::default(), tip }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                genesis,
+                genesis_cid,
+                identity,
+                executor,
+                accounts: Remembered::default(),
+                tip,
+            }),
+        })
     }
 
     /// From what the chain started.

@@ -73,6 +73,10 @@ impl Inner {
     /// execution that follows then.
     pub(super) fn speculate(&self, block: &Block, sound: Sound) {
         let Sound { frame, content } = sound;
+        // The parent may have confirmed it late, when another block was decided.
+        if self.chain().tip() != frame.tip {
+            return;
+        }
         let (chain, header) = (self.chain().clone(), block.header.clone());
         let key = Key { block: block.id(), state_root: frame.tip.results.state_root };
         self.speculations.begin(key, move || execute(&chain, &frame, &header, content).ok());

@@ -172,7 +172,9 @@ async fn open(home: &Home, config: &Config, content: &GenesisContent) -> Result<
     let (concurrency, lanes) = (config.limits.vm_concurrency, config.limits.lanes());
     let compiled_actors = home.compiled_actors();
     let opened = tokio::task::spawn_blocking(move || {
-        let engine = Engine::with_cache(concurrency, &compiled_actors)?;
+        // Queries run beside the lanes of a block.
+        let running = concurrency.saturating_add(u32::try_from(lanes.get()).unwrap_or(u32::MAX));
+        let engine = Engine::with_cache(running, &compiled_actors)?;
         let chain = open_chain(&content, &OpenOptions { database, memory, engine: engine.clone(), lanes })?;
         Ok((chain, engine))
     });

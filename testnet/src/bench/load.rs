@@ -147,7 +147,7 @@ impl Outcome {
 }
 
 /// A message ready to be sent.
-struct Prepared {
+pub(super) struct Prepared {
     cid: Cid,
     payer: usize,
     push: PreparedPush,
@@ -217,17 +217,25 @@ impl<'a> Load<'a> {
             .collect()
     }
 
-    /// Sends as many as the chain takes, for `time`, and waits until they are final.
+    /// Signs what a burst may send. The chain goes on meanwhile, so this is no part of it.
+    ///
+    /// # Errors
+    /// When a message cannot be encoded.
+    pub(super) fn prepare_burst(&self, payers: &[Payer]) -> anyhow::Result<Vec<Prepared>> {
+        self.prepare(payers, BURST_MESSAGES_MAX)
+    }
+
+    /// Sends as many of these as the chain takes, for `time`, and waits until they are final.
     ///
     /// # Errors
     /// When a node refuses a message, or they are not final within `patience`.
     pub(super) async fn burst(
         &self,
         payers: &mut [Payer],
+        prepared: Vec<Prepared>,
         time: Duration,
         patience: Duration,
     ) -> anyhow::Result<Outcome> {
-        let prepared = self.prepare(payers, BURST_MESSAGES_MAX)?;
         let deadline = Instant::now() + time;
         self.watched(patience, async |flight| {
             let queues = self.by_node(prepared);

@@ -127,8 +127,9 @@ async fn measure(
     let step = progress.step(format!("{name}, {lanes} lanes: as many as the chain takes"));
     let remotes: Vec<Remote> = chain.nodes.iter().map(|node| node.remote.clone()).collect();
     let load = Load::new(workload, &remotes, payers).await?;
+    let prepared = load.prepare_burst(payers)?;
     let before = Totals::of(&chain.nodes).await?;
-    let burst = load.burst(payers, plan.time, DRAIN_PATIENCE).await?;
+    let burst = load.burst(payers, prepared, plan.time, DRAIN_PATIENCE).await?;
     let totals = Totals::of(&chain.nodes).await?.since(&before);
     let rate = burst.per_second();
     step.done(&format!("{} messages in {} blocks, {rate:.0} a second", burst.latencies_ms.len(), burst.blocks()));

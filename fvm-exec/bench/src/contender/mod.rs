@@ -13,6 +13,7 @@ use cid::Cid;
 use fvm::engine::EnginePool;
 use fvm::executor::ApplyRet;
 use fvm::externs::{Chain, Consensus, Externs, Rand};
+use fvm_exec::Overlay;
 use fvm_shared::clock::ChainEpoch;
 use fvm_shared::consensus::ConsensusFault;
 use vm::{Code, LaneMachine, WasmEngine};
@@ -23,7 +24,7 @@ use ours::Lanes;
 pub(crate) use ours::OneLane;
 
 /// The machine of our lanes.
-pub(crate) type Machine = LaneMachine<Layer, NoExterns>;
+pub(crate) type Machine = LaneMachine<Overlay<Layer>, NoExterns>;
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,10 +111,14 @@ impl Engines {
             Entrant::Stock => Box::new(stock::Stock::new(&self.stock, world)?),
             Entrant::Ours { lanes } => Box::new(Lanes::new(&self.ours, world, lanes)?),
             Entrant::Validator { lanes } => {
-                let proposers = self.ours.engine().code()?;
-                Box::new(Lanes::new(&self.ours, world, lanes)?.with_proposer(proposers, world)?)
+                Box::new(Lanes::new(&self.ours, world, lanes)?.with_proposer(&self.ours, world)?)
             }
         })
+    }
+
+    /// Lets no entrant know what another has worked out for the same block.
+    pub(crate) fn forget_answers(&self) {
+        self.ours.engine().forget_answers();
     }
 
     /// Our executor of single messages.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cid::Cid;
 use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
 use fvm_exec::Overlay;
+use fvm_ipld_blockstore::Blockstore as _;
 use lanes::{BlockExecutor, Options, Waypoints};
 use vm::access::Access;
 use vm::{Code, LaneExecutor, LaneMachine};
@@ -15,18 +16,23 @@ use crate::workload::world::context;
 use crate::workload::{BlockMessage, Layer, World};
 
 /// Messages one by one on one lane, which logs nothing unless it is asked to.
-pub(crate) struct OneLane(LaneExecutor<Machine>);
+pub(crate) struct OneLane {
+    executor: LaneExecutor<Machine>,
+    store: Layer,
+    written: Overlay<Layer>,
+}
 
 impl OneLane {
     pub fn new(code: &Arc<Code<Machine>>, world: &World, store: Layer) -> anyhow::Result<Self> {
-        let machine = LaneMachine::new(&context(world.root), store, NoExterns, code.clone())?;
-        Ok(Self(LaneExecutor::new(machine)?))
+        let written = Overlay::new(store.clone());
+        let machine = LaneMachine::new(&context(world.root), written.clone(), NoExterns, code.clone())?;
+        Ok(Self { executor: LaneExecutor::new(machine)?, store, written })
     }
 
     /// The same, whose state is written on so many threads.
     pub fn with_flush_threads(self, threads: NonZeroUsize) -> anyhow::Result<Self> {
-        let machine = self.0.into_machine().ok_or_else(|| anyhow::anyhow!("the machine was lost in a panic"))?;
-        Ok(Self(LaneExecutor::new(machine.with_flush_threads(threads))?))
+        let machine = self.executor.into_machine().ok_or_else(|| anyhow::anyhow!("the machine was lost in a panic"))?;
+        Ok(Self { executor: LaneExecutor::new(machine.with_flush_threads(threads))?, ..self })
     }
 
     /// Executes messages one by one.
@@ -36,23 +42,32 @@ impl OneLane {
 
     /// Writes the state and returns its root.
     pub fn flush(&mut self) -> anyhow::Result<Cid> {
-        self.0.flush()
+        let root = self.executor.flush()?;
+        store(&self.written, root, &self.store)?;
+        Ok(root)
     }
 
     /// Executes one message.
     pub fn execute_one(&mut self, message: BlockMessage) -> anyhow::Result<ApplyRet> {
-        self.0.execute_message(message.message, ApplyKind::Explicit, message.length)
+        self.executor.execute_message(message.message, ApplyKind::Explicit, message.length)
     }
 
     /// Executes one message and tells what it has touched.
     pub fn execute_recorded(&mut self, message: BlockMessage) -> anyhow::Result<(ApplyRet, Access)> {
-        self.0.execute_recorded(message.message, ApplyKind::Explicit, message.length)
+        self.executor.execute_recorded(message.message, ApplyKind::Explicit, message.length)
     }
 }
 
-/// Blocks in lanes, as a node runs them.
+/// Stores what was written and is reached from `root`, as a node does, where it goes to the disk.
+fn store(written: &Overlay<Layer>, root: Cid, store: &Layer) -> anyhow::Result<()> {
+    store.put_many_keyed(written.take(&[root])?)
+}
+
+/// Blocks in lanes, as a node runs them: what the state reaches is taken out of memory and stored.
 pub(super) struct Lanes {
-    executor: BlockExecutor<Layer, NoExterns>,
+    store: Layer,
+    written: Overlay<Layer>,
+    executor: BlockExecutor<Overlay<Layer>, NoExterns>,
     proposer: Option<Proposer>,
 }
 
@@ -67,19 +82,17 @@ struct Proposer {
 impl Lanes {
     pub fn new(code: &Arc<Code<Machine>>, world: &World, lanes: NonZeroUsize) -> anyhow::Result<Self> {
         let store = Layer::new(world.base.clone());
-        let executor = BlockExecutor::new(Options::new(lanes), &context(world.root), store, NoExterns, code.clone())?;
-        Ok(Self { executor, proposer: None })
+        let written = Overlay::new(store.clone());
+        let options = Options::new(lanes);
+        let executor = BlockExecutor::new(options, &context(world.root), written.clone(), NoExterns, code.clone())?;
+        Ok(Self { store, written, executor, proposer: None })
     }
 
-    /// With waypoints from a proposer that runs on an engine of the same process.
-    pub fn with_proposer(
-        self,
-        code: Arc<Code<LaneMachine<Overlay<Layer>, NoExterns>>>,
-        world: &World,
-    ) -> anyhow::Result<Self> {
+    /// With waypoints from a proposer that runs on the same engine.
+    pub fn with_proposer(self, code: &Arc<Code<Machine>>, world: &World) -> anyhow::Result<Self> {
         let store = Overlay::new(Layer::new(world.base.clone()));
         let options = Options::new(NonZeroUsize::MIN);
-        let executor = BlockExecutor::new(options, &context(world.root), store.clone(), NoExterns, code)?;
+        let executor = BlockExecutor::new(options, &context(world.root), store.clone(), NoExterns, code.clone())?;
         let proposer = Proposer { executor, store, root: world.root, waypoints: Vec::new() };
         Ok(Self { proposer: Some(proposer), ..self })
     }
@@ -112,7 +125,9 @@ impl Contender for Lanes {
     }
 
     fn flush(&mut self) -> anyhow::Result<Cid> {
-        self.executor.flush()
+        let root = self.executor.flush()?;
+        store(&self.written, root, &self.store)?;
+        Ok(root)
     }
 
     fn resume(&mut self, root: Cid) -> anyhow::Result<()> {

@@ -25,7 +25,7 @@ use union::UnionFind;
 const SEND_TIME: Duration = Duration::from_micros(2);
 
 /// Time of creating an account for a key: its constructor runs.
-const ACCOUNT_TIME: Duration = Duration::from_micros(25);
+const ACCOUNT_TIME: Duration = Duration::from_micros(13);
 
 /// The init actor and the Ethereum address manager create actors, one after another.
 const CREATORS: [ActorID; 2] = [1, 10];

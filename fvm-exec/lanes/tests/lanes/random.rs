@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
+use crate::creation::execs;
 use crate::support::deep;
 use crate::support::random::{Draft, draft};
 use crate::support::script::{NO_LIMIT, Script};
@@ -66,7 +67,7 @@ pub fn any_message() -> impl Strategy<Value = Any> {
     prop_oneof![
         3 => draft().prop_map(Any::Wild),
         5 => (0..SENDERS, to, value).prop_map(|(from, to, value)| Any::Send { from, to, value }),
-        5 => (0..SENDERS, 0..SCRIPTS.len(), 0u8..7).prop_map(|(from, actor, does)| Any::Call { from, actor, does }),
+        5 => (0..SENDERS, 0..SCRIPTS.len(), 0u8..9).prop_map(|(from, actor, does)| Any::Call { from, actor, does }),
         1 => (0..SENDERS).prop_map(|from| Any::Early { from }),
     ]
 }
@@ -80,6 +81,10 @@ fn call(from: u64, sequence: u64, actor: usize, does: u8) -> Message {
         3 => Script::new().run(other, &writes(from), &fil(1), NO_LIMIT, 0),
         4 => Script::new().call("actor::balance_of", &[SCRIPTS[0]]).call("actor::balance_of", &[99]),
         5 => Script::new().pay(numbered(2_003), &fil(1)).run(other, &writes(3).exit(40, 0, "no"), &fil(0), NO_LIMIT, 0),
+        6 => execs(Script::new()).pay(numbered(2_000 + sequence % 6), &fil(1)),
+        7 => Script::new()
+            .run(other, &execs(Script::new()).exit(40, 0, "no"), &fil(0), NO_LIMIT, 0)
+            .pay(numbered(2_000 + from % 6), &fil(1)),
         _ => Script::new().pay(alice(), &fil(60)),
     };
     run(from, sequence, actor, &script)

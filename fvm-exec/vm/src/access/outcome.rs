@@ -24,11 +24,12 @@ pub struct Access {
     /// The id that the init actor was to give out next, if the message depends on it.
     pub next_id: Option<ActorID>,
     /// Whether the init actor has changed its own map, be it in a call that was reverted: then its state counts like
-    /// any other actor's, and says everything about addresses and ids.
+    /// any other actor's.
     pub runs_init: bool,
-    /// Whether the init actor's code has run on a map with addresses that this message, or messages before it on the
-    /// same machine, had registered by sending to them. Then the log does not say all that it has read.
-    pub saw_registered: bool,
+    /// Whether actors were created both by the init actor's code and by sending to their addresses, the latter by this
+    /// message or by earlier ones on the same machine, whatever came first and whatever was reverted. Then the log does
+    /// not say all that the message has read and written: it counts nowhere but where it ran.
+    pub mixes_registries: bool,
 }
 
 /// What a message has done with one actor.

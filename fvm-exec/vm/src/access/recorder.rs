@@ -32,7 +32,7 @@ struct Log {
     created: Vec<(Address, ActorID)>,
     next_id: Option<ActorID>,
     runs_init: bool,
-    saw_registered: bool,
+    mixes_registries: bool,
     /// For each open transaction, how many actors had been created before it.
     layers: Vec<usize>,
 }
@@ -78,7 +78,7 @@ impl Recorder {
             created: log.created,
             next_id: log.next_id,
             runs_init: log.runs_init,
-            saw_registered: log.saw_registered,
+            mixes_registries: log.mixes_registries,
         }))
     }
 
@@ -141,8 +141,11 @@ impl Recorder {
     /// The message has registered a new address with the init actor.
     pub(crate) fn create(&self, address: &Address, id: ActorID) {
         self.note(|log| {
-            if !log.runs_init && log.next_id.is_none() {
-                log.next_id = Some(id);
+            // The id may be one that the init actor's code has given out already, and the address is not in the map that
+            // this code has left.
+            log.mixes_registries |= log.runs_init;
+            if !log.runs_init {
+                log.next_id.get_or_insert(id);
             }
             log.created.push((*address, id));
         });
@@ -157,7 +160,7 @@ impl Recorder {
 
     /// The init actor's code is about to see addresses that were registered without it.
     pub(crate) fn settle(&self) {
-        self.note(|log| log.saw_registered = true);
+        self.note(|log| log.mixes_registries = true);
     }
 
     /// A transaction begins.

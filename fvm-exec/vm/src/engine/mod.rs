@@ -20,6 +20,7 @@ mod instrument;
 mod large;
 mod limiter;
 mod modules;
+mod pages;
 mod prepare;
 mod rewrite;
 mod slots;
@@ -31,7 +32,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use cid::Cid;
 use fvm::engine::EngineConfig;
 use fvm::machine::NetworkConfig;
@@ -99,10 +100,13 @@ impl WasmEngine {
         let mut config = EngineConfig::from(network);
         config.concurrency = lanes.max(1);
         let prices = WasmPrices::of(config.wasm_prices)?;
-        // A kernel may have the page scan and forbid it to this process; the engine works without.
-        let (wasmtime, scans_pages) = Self::wasmtime_for(&config, Enabled::Yes)
-            .map(|engine| (engine, true))
-            .or_else(|_| Self::wasmtime_for(&config, Enabled::No).map(|engine| (engine, false)))?;
+        let (wasmtime, scans_pages) = match Self::scanning(&config) {
+            Ok(engine) => (engine, true),
+            Err(reason) => {
+                tracing::info!(reason = format!("{reason:#}"), "instances are cleared without the kernel's page scan");
+                (Self::wasmtime_for(&config, Enabled::No)?, false)
+            }
+        };
         let compiler = Compiler::new(wasmtime.clone(), config.clone(), cache);
         Ok(Arc::new(Self {
             wasmtime,
@@ -119,14 +123,22 @@ impl WasmEngine {
         }))
     }
 
+    /// wasmtime with the page scan, where that can be relied on. A kernel may have it and forbid it to this process.
+    fn scanning(config: &EngineConfig) -> anyhow::Result<wasmtime::Engine> {
+        ensure!(pages::stay_in_memory(), "this machine has swap, or does not tell; instances start faster without");
+        let engine = Self::wasmtime_for(config, Enabled::Yes)?;
+        pages::are_cleared(&engine)?;
+        Ok(engine)
+    }
+
     fn wasmtime_for(config: &EngineConfig, scan_pages: Enabled) -> anyhow::Result<wasmtime::Engine> {
         wasmtime::Engine::new(&config::wasmtime_config(config, scan_pages))
             .map_err(|error| anyhow!("{error:#}"))
             .context("starting wasmtime")
     }
 
-    /// Whether the kernel tells which pages of an instance were touched (Linux 6.7 and later). Without, clearing an
-    /// instance takes longer; results are the same.
+    /// Whether the kernel tells which pages of an instance were touched (Linux 6.7 and later, no swap). Without, clearing
+    /// an instance takes longer; results are the same.
     pub fn scans_pages(&self) -> bool {
         self.scans_pages
     }
@@ -188,6 +200,11 @@ impl WasmEngine {
     /// How often the answer of an expensive system call was known.
     pub fn memo_counts(&self) -> MemoCounts {
         self.memo.counts()
+    }
+
+    /// Forgets the answers of expensive system calls: for measurements, in which the same block runs again and again.
+    pub fn forget_answers(&self) {
+        self.memo.clear();
     }
 
     pub(crate) fn memo(&self) -> &Memo {

@@ -13,7 +13,7 @@ mod settlement;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use cid::Cid;
 use fvm::call_manager::{CallManager as _, Entrypoint, FinishRet, InvocationResult};
 use fvm::engine::Engine;
@@ -109,7 +109,11 @@ impl<M: VmMachine> LaneExecutor<M> {
             })),
         };
         let (finished, machine) = calls.finish();
+        let failure = machine.state().failure().map(str::to_owned);
         self.machine = Some(machine);
+        if let Some(failure) = failure {
+            bail!("the state cannot be read: {failure}");
+        }
         Ok(Ran { result: result?, finished: finished? })
     }
 }

@@ -60,6 +60,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         Some(value)
     }
 
+    /// What is known of `key`. Does not count as use.
+    pub(super) fn peek(&self, key: &K) -> Option<V> {
+        let halves = self.shard(key).read();
+        halves.young.get(key).or_else(|| halves.old.get(key)).cloned()
+    }
+
     /// Whether `key` is known. Does not count as use.
     pub(super) fn contains(&self, key: &K) -> bool {
         let halves = self.shard(key).read();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, anyhow};
 use cid::Cid;
@@ -36,6 +36,8 @@ pub struct LaneState<S> {
     undo: Vec<Undo>,
     /// How much there was to undo when each open transaction began.
     layers: Vec<usize>,
+    /// Why the state could not be read, the first time that it could not.
+    failure: OnceLock<String>,
 }
 
 /// How to take one change back.
@@ -59,6 +61,7 @@ impl<S: Blockstore + Sync> LaneState<S> {
             next_id: None,
             undo: Vec::new(),
             layers: Vec::new(),
+            failure: OnceLock::new(),
         }
     }
 
@@ -74,6 +77,7 @@ impl<S: Blockstore + Sync> LaneState<S> {
             next_id: self.next_id,
             undo: Vec::new(),
             layers: Vec::new(),
+            failure: OnceLock::new(),
         }
     }
 
@@ -85,6 +89,21 @@ impl<S: Blockstore + Sync> LaneState<S> {
     /// Whether nothing was changed.
     pub fn is_unchanged(&self) -> bool {
         self.actors.is_empty() && self.registered.is_empty()
+    }
+
+    /// Why the state could not be read or extended, if that has happened. It is this node's failure and no message's: what
+    /// was executed since must not count, whatever the VM has made of the error.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    fn noting<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|error| {
+            self.failure.get_or_init(|| match error {
+                ExecutionError::Fatal(error) => format!("{error:#}"),
+                other => other.to_string(),
+            });
+        })
     }
 
     /// The actors that were set or deleted, in no order; some may be as they were.
@@ -99,7 +118,7 @@ impl<S: Blockstore + Sync> LaneState<S> {
     pub fn actor(&self, id: ActorID) -> Result<Option<ActorState>> {
         match self.actors.get(&id) {
             Some(actor) => Ok(actor.clone()),
-            None => self.base.actor(id),
+            None => self.noting(self.base.actor(id)),
         }
     }
 
@@ -126,6 +145,11 @@ impl<S: Blockstore + Sync> LaneState<S> {
         if let Some(id) = self.ids.get(address) {
             return Ok(Some(*id));
         }
+        self.noting(self.look_up(address))
+    }
+
+    /// The id behind an address that was not registered here.
+    fn look_up(&self, address: &Address) -> Result<Option<ActorID>> {
         let Some(Some(init)) = self.actors.get(&INIT_ACTOR_ID) else { return self.base.resolve(address) };
         if init.state == self.base.init()?.0 {
             return self.base.resolve(address);
@@ -157,7 +181,7 @@ impl<S: Blockstore + Sync> LaneState<S> {
             return Ok(id);
         }
         let waiting = (self.registered.len() - self.settled) as u64;
-        let (_, map) = self.init()?;
+        let (_, map) = self.noting(self.init())?;
         map.next_id.checked_add(waiting).context("there are no more actor ids").or_fatal()
     }
 
@@ -192,9 +216,9 @@ impl<S: Blockstore + Sync> LaneState<S> {
         if waiting.is_empty() {
             return Ok(false);
         }
-        let (actor, map) = self.init()?;
+        let (actor, map) = self.noting(self.init())?;
         let next_id = self.next_id()?;
-        let (map, head) = map.extend(self.base.store(), self.base.nodes(), waiting, next_id)?;
+        let (map, head) = self.noting(map.extend(self.base.store(), self.base.nodes(), waiting, next_id))?;
         self.note(Undo::Settled(self.settled));
         self.settled = self.registered.len();
         self.init = Some((head, map));

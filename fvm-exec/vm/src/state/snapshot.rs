@@ -19,11 +19,12 @@ use super::INIT_ACTOR_ID;
 use super::cache::Cache;
 use super::init_map::InitMap;
 
-/// Actors that a snapshot remembers: 200 bytes and what a balance takes each, 100 MB at most.
-const ACTORS_MAX: usize = 400_000;
+/// Actors that a snapshot remembers: some 350 bytes and what a balance takes each, with the room that tables leave free
+/// 100 MB at most.
+const ACTORS_MAX: usize = 200_000;
 
-/// Addresses that a snapshot remembers: 150 bytes each, 60 MB at most.
-const ADDRESSES_MAX: usize = 400_000;
+/// Addresses that a snapshot remembers: 150 bytes each, 40 MB at most.
+const ADDRESSES_MAX: usize = 200_000;
 
 /// The state at a root, read by all lanes at once. What was read is remembered, within limits.
 pub struct Snapshot<S> {
@@ -132,7 +133,7 @@ impl<S: Blockstore + Sync> Snapshot<S> {
     pub fn knows(&self, address: &Address) -> bool {
         match address.id() {
             Ok(id) => self.actors.contains(&id),
-            Err(_) => self.addresses.get(address).is_some_and(|id| self.actors.contains(&id)),
+            Err(_) => self.addresses.peek(address).is_some_and(|id| self.actors.contains(&id)),
         }
     }
 

@@ -45,6 +45,19 @@ fn a_message_that_comes_twice_is_a_duplicate_and_counts_once() {
 }
 
 #[test]
+fn a_known_bls_message_with_another_signature_is_not_taken_for_itself() {
+    let (mut pool, key) = (pool(), Key::bls(3));
+    let signed = key.sign(0);
+    assert!(is_added(&add(&mut pool, &signed, &rich(0))));
+    let mut forged = signed.clone();
+    forged.signature.bytes[5] ^= 1;
+    assert_eq!(forged.cid(), signed.cid(), "the name does not tell them apart");
+    let refusal = add(&mut pool, &forged, &rich(0)).unwrap_err();
+    assert!(matches!(refusal, Rejection::ReplacementUnderpriced { .. }), "{refusal}");
+    assert_eq!(pool.get(&signed.cid()).unwrap().signed(), &signed);
+}
+
+#[test]
 fn what_no_honest_node_sends_is_a_fault() {
     let version = refused(|message| message.version = 1);
     assert_eq!(version, Rejection::Version { actual: 1 });

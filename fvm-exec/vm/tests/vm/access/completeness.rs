@@ -64,8 +64,10 @@ fn check_writes(before: &BTreeMap<ActorID, ActorState>, recorded: &Recorded) {
     let Recorded { access, after, .. } = recorded;
     for id in before.keys().chain(after.keys()) {
         match access.actors.get(id) {
-            // The log has what was registered, instead of what the map became.
-            _ if *id == INIT && !access.created.is_empty() => {}
+            // The log has what was registered, instead of what the map became, or says that it has neither.
+            _ if *id == INIT && !access.created.is_empty() => {
+                assert!(!access.runs_init || access.mixes_registries, "addresses are registered in two places");
+            }
             None => assert_eq!(before.get(id), after.get(id), "{id} was written and is not in the log"),
             Some(actor) => {
                 assert_eq!(actor.before.as_ref(), before.get(id), "{id} before");
