@@ -63,7 +63,8 @@ impl<B: Blockstore> Overlay<B> {
     /// When a block is not what the VM lets through.
     pub fn take(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
         let mut written = self.0.written.take();
-        reached(roots, |cid| written.shard_mut(cid).remove(cid))
+        let filter = Filter::of(&written);
+        reached(roots, |cid| filter.may_hold(cid), |cid| written.shard_mut(cid).remove(cid))
     }
 
     /// What was written and is reached from `roots`, in ascending order of CID. It stays written.
@@ -72,7 +73,11 @@ impl<B: Blockstore> Overlay<B> {
     /// When a block is not what the VM lets through.
     pub fn reached(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
         let mut seen = BTreeSet::new();
-        reached(roots, |cid| if seen.insert(*cid) { self.0.written.shard(cid).lock().get(cid).cloned() } else { None })
+        reached(
+            roots,
+            |_| true,
+            |cid| if seen.insert(*cid) { self.0.written.shard(cid).lock().get(cid).cloned() } else { None },
+        )
     }
 
     fn note(&self, failure: ExecError) {
@@ -84,9 +89,48 @@ impl<B: Blockstore> Overlay<B> {
     }
 }
 
-/// The blocks that `find` has, once each, among what is reached from `roots`.
+/// Bits of a filter for each block that is in it: one link in sixteen to another block is looked up in vain.
+const FILTER_BITS_PER_BLOCK: usize = 16;
+
+/// Tells at once of nearly all links that they lead to nothing that was written: a changed state has some thirty links for
+/// each changed actor, and nearly all of them are to what is old. Small enough to stay near the core.
+struct Filter {
+    bits: Vec<u64>,
+}
+
+impl Filter {
+    fn of(written: &Written<Shard>) -> Self {
+        let blocks: usize = written.0.iter().map(HashMap::len).sum();
+        let words = (blocks * FILTER_BITS_PER_BLOCK / 64).next_power_of_two();
+        let mut filter = Self { bits: vec![0; words] };
+        for cid in written.0.iter().flat_map(HashMap::keys) {
+            let (word, bit) = filter.place(cid);
+            filter.bits[word] |= bit;
+        }
+        filter
+    }
+
+    fn may_hold(&self, cid: &Cid) -> bool {
+        let (word, bit) = self.place(cid);
+        self.bits[word] & bit != 0
+    }
+
+    /// Digests are as good as random. Their first byte has chosen the shard.
+    fn place(&self, cid: &Cid) -> (usize, u64) {
+        let mut hash = [0; 8];
+        let digest = cid.hash().digest().get(1..).unwrap_or_default();
+        let known = digest.len().min(hash.len());
+        hash[..known].copy_from_slice(&digest[..known]);
+        let hash = u64::from_le_bytes(hash);
+        ((hash >> 6) as usize & (self.bits.len() - 1), 1 << (hash & 63))
+    }
+}
+
+/// The blocks that `find` has, once each, among what is reached from `roots`. It is asked for nothing of which `may_find`
+/// says that it has it not.
 fn reached(
     roots: &[Cid],
+    may_find: impl Fn(&Cid) -> bool,
     mut find: impl FnMut(&Cid) -> Option<Arc<Vec<u8>>>,
 ) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
     let (mut found, mut open) = (Vec::new(), roots.to_vec());
@@ -99,7 +143,12 @@ fn reached(
                 None => continue,
             },
         };
-        links::for_each(&cid, &block, |link| open.push(link))
+        let follow = |link: Cid| {
+            if may_find(&link) || links::inline(&link).is_some() {
+                open.push(link);
+            }
+        };
+        links::for_each(&cid, &block, follow)
             .map_err(|reason| ExecError::State { what: "a written block", reason: format!("{cid}: {reason}") })?;
         if let Cow::Owned(block) = block {
             found.push((cid, block));

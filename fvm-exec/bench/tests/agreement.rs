@@ -90,7 +90,7 @@ fn messages_depend_on_each_other_as_their_names_say() {
         (Shape::TokenShared { tokens: 8 }, 8),
         (Shape::SwapShared, 1),
         (Shape::SwapPairs, 2),
-        (Shape::CreationStorm, 1),
+        (Shape::CreationStorm, all),
         (Shape::DeployStorm, 1),
         (Shape::StorageMix, all - all * 2 / 10 + 1),
         (Shape::WrongHints, all / 2 + 1),

@@ -155,9 +155,12 @@ where
         // Looking at transfers closer than this would take as long as they do.
         if components.is_none() && (lanes == 1 || lanes < BULK_LANES_MIN && self.only_transfers(messages)) {
             self.stats.decision = if lanes == 1 { Decision::OneLane } else { Decision::Small };
-            let rets = messages.iter().map(|message| self.run_canonically(message)).collect();
+            let mut rets = Vec::with_capacity(messages.len());
+            for message in messages {
+                rets.push(self.run_canonically(message)?);
+            }
             self.stats.execute = started.elapsed();
-            return rets;
+            return Ok(rets);
         }
         let (plan, decision, hinted) = {
             let view = StateBefore(self.canonical.state());

@@ -60,7 +60,11 @@ const NODES_BYTES_MAX: usize = 64 << 20;
 
 /// A machine over one store, which sees every block as it is written: what a message has written and then taken back
 /// is there too, but nothing reaches it from the state's root.
-pub struct LaneMachine<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> {
+///
+/// In a box: with every message it goes to the call manager and comes back.
+pub struct LaneMachine<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static>(Box<Parts<S, E>>);
+
+struct Parts<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> {
     context: MachineContext,
     externs: E,
     state: LaneState<S>,
@@ -68,8 +72,8 @@ pub struct LaneMachine<S: Blockstore + Clone + Sync + 'static, E: Externs + 'sta
     tree: StateTree<S>,
     manifest: Manifest,
     id: String,
-    code: Arc<ActorCode<Self>>,
-    natives: Natives<Self>,
+    code: Arc<ActorCode<LaneMachine<S, E>>>,
+    natives: Natives<LaneMachine<S, E>>,
     recorder: Recorder,
     flush_threads: NonZeroUsize,
 }
@@ -118,7 +122,7 @@ impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> LaneMachine<S
                 Manifest::load(store, &state.builtin_actors, 1)?
             }
         };
-        Ok(Self {
+        Ok(Self(Box::new(Parts {
             context: context.clone(),
             externs,
             state,
@@ -129,7 +133,7 @@ impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> LaneMachine<S
             natives: Natives::default(),
             recorder: Recorder::default(),
             flush_threads: NonZeroUsize::MIN,
-        })
+        })))
     }
 
     /// Compiles the actors of the manifest that are not compiled yet.
@@ -137,7 +141,7 @@ impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> LaneMachine<S
     /// # Errors
     /// When one is missing or not what the VM runs.
     pub fn preload(&self) -> anyhow::Result<()> {
-        self.code.preload(self.state.base().store(), self.manifest.builtin_actor_codes())
+        self.0.code.preload(self.0.state.base().store(), self.0.manifest.builtin_actor_codes())
     }
 
     /// Goes on with the next block. Its state must be the one that was flushed last; everything read so far stays known.
@@ -145,53 +149,53 @@ impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> LaneMachine<S
     /// # Errors
     /// When messages were executed since, or `context` is of other rules or another state.
     pub fn resume(&mut self, context: &MachineContext) -> anyhow::Result<()> {
-        ensure!(self.state.is_unchanged(), "the state was not flushed");
-        let (known, next) = (self.context.network_version, context.network_version);
+        ensure!(self.0.state.is_unchanged(), "the state was not flushed");
+        let (known, next) = (self.0.context.network_version, context.network_version);
         ensure!(next == known, "the block is of network version {next}, the machine of {known}");
         let root = &context.initial_state_root;
-        let snapshot = self.state.base();
+        let snapshot = self.0.state.base();
         let state: StateRoot = snapshot.store().get_cbor(root)?.context("the store does not have the block's state")?;
         ensure!(state.actors == *snapshot.actors_root(), "{root} is not the state that was flushed");
-        self.tree = StateTree::new_from_root(snapshot.store().clone(), root)?;
-        self.id = format!("{}-{root}", context.epoch);
-        self.context = context.clone();
+        self.0.tree = StateTree::new_from_root(snapshot.store().clone(), root)?;
+        self.0.id = format!("{}-{root}", context.epoch);
+        self.0.context = context.clone();
         Ok(())
     }
 
     /// Lets the state be written on this many threads.
     #[must_use]
     pub fn with_flush_threads(mut self, threads: NonZeroUsize) -> Self {
-        self.flush_threads = threads;
+        self.0.flush_threads = threads;
         self
     }
 
     /// Lets these codes run natively.
     #[must_use]
     pub fn with_natives(mut self, natives: Natives<Self>) -> Self {
-        self.natives = natives;
+        self.0.natives = natives;
         self
     }
 }
 
 impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> VmMachine for LaneMachine<S, E> {
     fn code(&self) -> &Arc<ActorCode<Self>> {
-        &self.code
+        &self.0.code
     }
 
     fn natives(&self) -> &Natives<Self> {
-        &self.natives
+        &self.0.natives
     }
 
     fn recorder(&self) -> &Recorder {
-        &self.recorder
+        &self.0.recorder
     }
 
     fn state(&self) -> &LaneState<S> {
-        &self.state
+        &self.0.state
     }
 
     fn state_mut(&mut self) -> &mut LaneState<S> {
-        &mut self.state
+        &mut self.0.state
     }
 }
 
@@ -201,43 +205,43 @@ impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> Machine for L
     type Limiter = DefaultMemoryLimiter;
 
     fn blockstore(&self) -> &S {
-        self.state.base().store()
+        self.0.state.base().store()
     }
 
     fn context(&self) -> &MachineContext {
-        &self.context
+        &self.0.context
     }
 
     fn externs(&self) -> &E {
-        &self.externs
+        &self.0.externs
     }
 
     fn builtin_actors(&self) -> &Manifest {
-        &self.manifest
+        &self.0.manifest
     }
 
     fn state_tree(&self) -> &StateTree<S> {
-        &self.tree
+        &self.0.tree
     }
 
     fn state_tree_mut(&mut self) -> &mut StateTree<S> {
-        &mut self.tree
+        &mut self.0.tree
     }
 
     /// Writes what has changed since the last time.
     fn flush(&mut self) -> Result<Cid> {
-        self.state.flush(self.flush_threads)
+        self.0.state.flush(self.0.flush_threads)
     }
 
     fn into_store(self) -> S {
-        self.tree.into_store()
+        self.0.tree.into_store()
     }
 
     fn machine_id(&self) -> &str {
-        &self.id
+        &self.0.id
     }
 
     fn new_limiter(&self) -> DefaultMemoryLimiter {
-        DefaultMemoryLimiter::for_network(&self.context.network)
+        DefaultMemoryLimiter::for_network(&self.0.context.network)
     }
 }
