@@ -56,6 +56,12 @@ impl<B: Blockstore> Overlay<B> {
         self.0.failure.lock().clone()
     }
 
+    /// Forgets failures: what was read did not have to be there, as where somebody has made it up. Whatever was executed
+    /// meanwhile must not count.
+    pub(crate) fn forgive(&self) {
+        *self.0.failure.lock() = None;
+    }
+
     /// Takes out what was written and is reached from `roots`, in ascending order of CID, and drops the rest. Blocks
     /// that the store below has may be among it, if they were written again.
     ///

@@ -10,7 +10,7 @@ use fvm::machine::MachineContext;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use lanes::{BlockExecutor, BlockMessage, BlockStats, Options};
+use lanes::{BlockExecutor, BlockMessage, BlockStats, Options, Waypoint, Waypoints};
 use vm::state::CacheUse;
 
 use crate::block::BlockContext;
@@ -97,6 +97,33 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
     /// Runs the block's signed messages.
     pub(crate) fn execute(&mut self, messages: &[BlockMessage]) -> Result<Vec<ApplyRet>, ExecError> {
         let result = self.executor.execute(messages);
+        self.checked(result, "executing the block's messages")
+    }
+
+    /// The same, leaving waypoints between so many segments.
+    pub(crate) fn execute_marking(
+        &mut self,
+        messages: &[BlockMessage],
+        segments: usize,
+    ) -> Result<(Vec<ApplyRet>, Waypoints), ExecError> {
+        let overlay = &self.overlay;
+        let reached = |roots: &[Cid]| Ok(overlay.reached(roots)?);
+        let result = self.executor.execute_marking(messages, segments, reached);
+        self.checked(result, "executing the block's messages")
+    }
+
+    /// The same with the help of waypoints, which may be wrong.
+    pub(crate) fn execute_between(
+        &mut self,
+        messages: &[BlockMessage],
+        waypoints: &[Waypoint],
+    ) -> Result<Vec<ApplyRet>, ExecError> {
+        if let Some(failure) = self.overlay.failure() {
+            return Err(failure);
+        }
+        // Wrong waypoints name blocks that nobody has. That is no failure of this node's disk.
+        let overlay = &self.overlay;
+        let result = self.executor.execute_between(messages, waypoints, || overlay.forgive());
         self.checked(result, "executing the block's messages")
     }
 

@@ -33,4 +33,4 @@ mod waypoints;
 pub use block::{BlockExecutor, BlockMessage};
 pub use options::{LANES_MAX, Options};
 pub use stats::{BlockStats, Decision};
-pub use waypoints::{Waypoint, Waypoints};
+pub use waypoints::{WAYPOINTS_MAX, Waypoint, Waypoints};

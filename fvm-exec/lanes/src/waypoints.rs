@@ -30,7 +30,7 @@ use crate::options::LANES_MAX;
 use crate::stats::{BlockStats, Decision};
 
 /// Waypoints of one block.
-const WAYPOINTS_MAX: usize = 2 * LANES_MAX;
+pub const WAYPOINTS_MAX: usize = 2 * LANES_MAX;
 
 /// Bytes of IPLD blocks that waypoints carry at most, all together.
 const WAYPOINT_BYTES_MAX: usize = 8 << 20;
@@ -94,7 +94,9 @@ where
         Ok((rets, waypoints))
     }
 
-    /// Executes messages with the help of waypoints. What is wrong with them costs time and changes nothing.
+    /// Executes messages with the help of waypoints. What is wrong with them costs time and changes nothing: they are
+    /// tried once, and `misled` is called before the block is executed without them. What the store has missed by then
+    /// may be what they have invented.
     ///
     /// # Errors
     /// As [`BlockExecutor::execute`].
@@ -102,14 +104,18 @@ where
         &mut self,
         messages: &[BlockMessage],
         waypoints: &[Waypoint],
+        misled: impl FnOnce(),
     ) -> anyhow::Result<Vec<ApplyRet>> {
         let started = Instant::now();
         if self.options.lanes.get() < 2 || waypoints.is_empty() {
             return self.execute(messages);
         }
-        if let Err(problem) = check(waypoints, messages.len()) {
+        let checked = check(waypoints, messages.len()).and_then(|()| self.check_code(waypoints));
+        if let Err(problem) = checked {
             tracing::debug!(problem, "waypoints ignored");
-            return self.execute(messages);
+            let rets = self.execute(messages)?;
+            self.stats.misled = true;
+            return Ok(rets);
         }
         let blocks = waypoints.iter().flat_map(|waypoint| &waypoint.blocks);
         self.canonical.blockstore().put_many_keyed(blocks.map(|(cid, block)| (*cid, block)))?;
@@ -118,9 +124,10 @@ where
         self.canonical.state_mut().settle_addresses()?;
         let Some((rets, state)) = self.run_segments(messages, waypoints) else {
             tracing::debug!("waypoints are wrong");
+            misled();
             let wasted = messages.len();
             let rets = self.execute(messages)?;
-            self.stats.stopped = true;
+            (self.stats.stopped, self.stats.misled) = (true, true);
             self.stats.reexecutions += wasted;
             self.stats.execute = started.elapsed();
             return Ok(rets);
@@ -129,6 +136,19 @@ where
         self.stats.committed = messages.len();
         self.stats.execute = started.elapsed();
         Ok(rets)
+    }
+
+    /// Whether every actor keeps its code, or has that of a built-in actor. No message can do anything else; what
+    /// waypoints bring must never be compiled.
+    fn check_code(&self, waypoints: &[Waypoint]) -> Result<(), &'static str> {
+        let builtin: BTreeSet<_> = self.canonical.builtin_actors().builtin_actor_codes().collect();
+        let keeps = |id: ActorID, code: &Cid| matches!(self.canonical.state().actor(id), Ok(Some(actor)) if actor.code == *code);
+        let actors = waypoints.iter().flat_map(|waypoint| &waypoint.actors);
+        let mut codes = actors.filter_map(|(id, actor)| Some((*id, &actor.as_ref()?.code)));
+        match codes.all(|(id, code)| builtin.contains(code) || keeps(id, code)) {
+            true => Ok(()),
+            false => Err("an actor has other code"),
+        }
     }
 
     /// The receipts and the state after the last segment, if every other segment ends where the next one begins.
@@ -194,12 +214,17 @@ where
             if segment > self.waypoints.len() || self.fails.load(Ordering::Relaxed) {
                 return Ok(started.elapsed());
             }
-            match self.run_segment(segment)? {
-                Some(result) => {
+            match self.run_segment(segment) {
+                Ok(Some(result)) => {
                     // The block waits for all of them, so somebody listens.
                     let _ = done.send((segment, result));
                 }
-                None => self.fails.store(true, Ordering::Relaxed),
+                Ok(None) => self.fails.store(true, Ordering::Relaxed),
+                // A state that somebody has made up may hold anything; if it is this node that fails, it fails again.
+                Err(error) => {
+                    tracing::debug!(segment, error = format!("{error:#}"), "segment given up");
+                    self.fails.store(true, Ordering::Relaxed);
+                }
             }
         }
     }

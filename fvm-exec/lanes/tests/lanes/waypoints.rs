@@ -1,8 +1,12 @@
 //! Segments between waypoints give the sequential result, and wrong waypoints do not matter.
 
+use cid::Cid;
 use fvm_exec::Overlay;
+use fvm_ipld_encoding::{DAG_CBOR, IPLD_RAW};
 use fvm_shared::econ::TokenAmount;
 use lanes::{BlockMessage, Decision, Waypoints};
+use multihash_codetable::Code::Blake2b256;
+use multihash_codetable::MultihashDigest as _;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -34,7 +38,7 @@ fn segments_between_waypoints_give_the_sequential_result() {
                 let expected = expected(&messages);
                 let waypoints = marked(&expected, segments);
                 let mut executor = ours(*ROOT, lanes);
-                let rets = executor.execute_between(&expected.block(), &waypoints).unwrap();
+                let rets = executor.execute_between(&expected.block(), &waypoints, || ()).unwrap();
                 if !waypoints.is_empty() {
                     assert_eq!(executor.stats().decision, Decision::Waypoints);
                     assert_eq!(executor.stats().committed, expected.messages.len());
@@ -54,6 +58,8 @@ enum Lie {
     Deletes(prop::sample::Index),
     At(u32),
     Block(prop::sample::Index),
+    Code(prop::sample::Index),
+    State(prop::sample::Index),
     Invents(u64),
     Again,
 }
@@ -65,6 +71,8 @@ fn lie() -> impl Strategy<Value = Lie> {
         any::<prop::sample::Index>().prop_map(Lie::Deletes),
         (0u32..30).prop_map(Lie::At),
         any::<prop::sample::Index>().prop_map(Lie::Block),
+        any::<prop::sample::Index>().prop_map(Lie::Code),
+        any::<prop::sample::Index>().prop_map(Lie::State),
         (1u64..9_000).prop_map(Lie::Invents),
         Just(Lie::Again),
     ]
@@ -94,6 +102,19 @@ fn tell(waypoints: &mut Waypoints, which: prop::sample::Index, lie: &Lie) {
                 waypoint.blocks[at].1.push(0);
             }
         }
+        Lie::Code(index) => {
+            let wasm = b"\0asm\x01\0\0\0".to_vec();
+            let code = Cid::new_v1(IPLD_RAW, Blake2b256.digest(&wasm));
+            if let Some(Some(actor)) = waypoint.actors.get_mut(&id(index)) {
+                actor.code = code;
+            }
+            waypoint.blocks.push((code, wasm));
+        }
+        Lie::State(index) => {
+            if let Some(Some(actor)) = waypoint.actors.get_mut(&id(index)) {
+                actor.state = Cid::new_v1(DAG_CBOR, Blake2b256.digest(b"nowhere"));
+            }
+        }
         Lie::Invents(id) => {
             let some = waypoint.actors.values().flatten().next().cloned();
             waypoint.actors.insert(*id, some);
@@ -118,7 +139,7 @@ fn wrong_waypoints_change_nothing() {
                 }
                 tell(&mut waypoints, which, &lie);
                 let mut executor = ours(*ROOT, 3);
-                let rets = executor.execute_between(&expected.block(), &waypoints).unwrap();
+                let rets = executor.execute_between(&expected.block(), &waypoints, || ()).unwrap();
                 expected.check(&rets, &mut executor);
             });
             Ok(())
@@ -135,7 +156,7 @@ fn block_of_one_contract_runs_in_segments() {
         let waypoints = marked(&expected, 4);
         assert_eq!(waypoints.iter().map(|waypoint| waypoint.at).collect::<Vec<_>>(), [10, 20, 30]);
         let mut executor = ours(*ROOT, 4);
-        let rets = executor.execute_between(&expected.block(), &waypoints).unwrap();
+        let rets = executor.execute_between(&expected.block(), &waypoints, || ()).unwrap();
         assert_eq!(executor.stats().lanes_busy.len(), 4);
         expected.check(&rets, &mut executor);
 
@@ -144,6 +165,25 @@ fn block_of_one_contract_runs_in_segments() {
         let block: Vec<_> = messages.iter().map(|m| BlockMessage { message: m.clone(), length: RAW_LENGTH }).collect();
         let rets = executor.execute(&block).unwrap();
         assert_eq!(executor.stats().decision, Decision::Chained);
+        expected.check(&rets, &mut executor);
+    });
+}
+
+/// What waypoints bring is never compiled, not even to find out that they are wrong.
+#[test]
+fn code_that_waypoints_bring_is_not_run() {
+    let messages: Vec<_> = (0..8).map(|from| run(from, 0, 0, &writes(from))).collect();
+    let expected = Expected::of_all(*ROOT, &messages);
+    deep(|| {
+        let mut waypoints = marked(&expected, 4);
+        let id = *waypoints[0].actors.keys().next().unwrap();
+        let mut other = waypoints[0].actors[&id].clone().unwrap();
+        other.code = Cid::new_v1(IPLD_RAW, Blake2b256.digest(b"other"));
+        waypoints[0].actors.insert(id, Some(other));
+        let mut executor = ours(*ROOT, 4);
+        let misled = || panic!("they are not even tried");
+        let rets = executor.execute_between(&expected.block(), &waypoints, misled).unwrap();
+        assert!(executor.stats().misled && executor.stats().lanes_busy.is_empty());
         expected.check(&rets, &mut executor);
     });
 }
