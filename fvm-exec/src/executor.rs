@@ -15,7 +15,7 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::event::StampedEvent;
 use fvm_shared::message::Message;
 use fvm_shared::receipt::Receipt;
-use lanes::{BlockMessage, Learned};
+use lanes::{BlockMessage, Learned, Waypoints};
 use num_traits::Zero;
 use parking_lot::Mutex;
 use subnet_types::SignedMessage;
@@ -25,6 +25,7 @@ use crate::block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
 use crate::engine::Engine;
 use crate::error::ExecError;
 use crate::externs::{BlockIds, ChainExterns};
+use crate::hints;
 use crate::implicit;
 use crate::overlay::Overlay;
 use crate::preflight::{self, MessageRules};
@@ -102,6 +103,41 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     /// # Errors
     /// When this node cannot execute the block; no other error than [`ExecError::is_storage`] differs between nodes.
     pub fn execute(&self, state_root: &Cid, input: &BlockInput) -> Result<BlockOutput, ExecError> {
+        self.run(state_root, input, &Way::Alone).map(|(output, _)| output)
+    }
+
+    /// As [`Executor::execute`], and also gives hints by which others execute the block in about so many parallel
+    /// segments. They are empty where there is nothing to gain, or where they would be more than
+    /// [`HINT_BYTES_MAX`](subnet_types::limits::HINT_BYTES_MAX).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn execute_marking(
+        &self,
+        state_root: &Cid,
+        input: &BlockInput,
+        segments: usize,
+    ) -> Result<(BlockOutput, Vec<u8>), ExecError> {
+        let (output, waypoints) = self.run(state_root, input, &Way::Marking(segments))?;
+        Ok((output, hints::encode(waypoints)))
+    }
+
+    /// As [`Executor::execute`], with the help of hints, which may be anything: wrong ones cost time and change nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn execute_hinted(&self, state_root: &Cid, input: &BlockInput, hints: &[u8]) -> Result<BlockOutput, ExecError> {
+        let way = match hints::decode(hints) {
+            Ok(waypoints) => Way::Between(waypoints),
+            Err(reason) => {
+                tracing::debug!(%reason, bytes = hints.len(), "hints ignored");
+                Way::Alone
+            }
+        };
+        self.run(state_root, input, &way).map(|(output, _)| output)
+    }
+
+    fn run(&self, state_root: &Cid, input: &BlockInput, way: &Way) -> Result<(BlockOutput, Waypoints), ExecError> {
         let (setting, warm) = (self.setting(), self.warm.take(state_root));
         on_vm_thread(|| {
             let mut session = match warm {
@@ -109,12 +145,12 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
                 None => Session::start(&setting, Overlay::new(self.store.clone()), state_root, &input.context)?,
             };
             let known = session.cache_use();
-            let (output, flush) = run_block(&mut session, input, self.rules.block_gas_limit)?;
+            let (output, waypoints, flush) = run_block(&mut session, input, self.rules.block_gas_limit, way)?;
             self.totals.lock().add(session.stats(), known, session.cache_use(), flush);
             if session.is_good() {
                 self.warm.keep(input.context.height, output.state_root, session);
             }
-            Ok(output)
+            Ok((output, waypoints))
         })
     }
 
@@ -165,12 +201,23 @@ impl<B: Blockstore + Clone + Send + Sync + 'static> Executor<B> {
     }
 }
 
-/// Executes a block. Also tells how long it took to write what came out into memory.
+/// How the signed messages of a block are gone through.
+enum Way {
+    /// With what this node knows.
+    Alone,
+    /// Leaving waypoints between so many segments.
+    Marking(usize),
+    /// Between somebody's waypoints.
+    Between(Waypoints),
+}
+
+/// Executes a block. Also tells the waypoints it has left, and how long it took to write what came out into memory.
 fn run_block<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     input: &BlockInput,
     block_gas_limit: u64,
-) -> Result<(BlockOutput, Duration), ExecError> {
+    way: &Way,
+) -> Result<(BlockOutput, Waypoints, Duration), ExecError> {
     let height = input.context.height;
     let mut log = Log::default();
 
@@ -189,7 +236,8 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     let rules = MessageRules { base_fee: input.context.base_fee.clone(), block_gas_limit };
     let mut gas_used = 0u64;
     let mut tips = TokenAmount::zero();
-    for ret in apply_signed(session, &input.messages, &rules)? {
+    let (rets, waypoints) = apply_signed(session, &input.messages, &rules, way)?;
+    for ret in rets {
         gas_used = gas_used.saturating_add(ret.msg_receipt.gas_used);
         tips += &ret.miner_tip;
         log.push(ret.msg_receipt, ret.events);
@@ -215,15 +263,17 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     let Log { receipts, events } = log;
     let new_blocks = overlay.take(&[state_root, receipts_root])?;
     let output = BlockOutput { state_root, receipts, receipts_root, gas_used, events, parent_update, cut, new_blocks };
-    Ok((output, flushing.elapsed()))
+    Ok((output, waypoints, flushing.elapsed()))
 }
 
-/// Executes the signed messages; one result for each.
+/// Executes the signed messages; one result for each, and the waypoints that were left. Their places count the messages
+/// that get as far as the VM, which are the same on every node.
 fn apply_signed<B: Blockstore + Send + Sync + 'static>(
     session: &mut Session<B>,
     signed: &[SignedMessage],
     rules: &MessageRules,
-) -> Result<Vec<ApplyRet>, ExecError> {
+    way: &Way,
+) -> Result<(Vec<ApplyRet>, Waypoints), ExecError> {
     let mut batch = Vec::with_capacity(signed.len());
     let mut refused = BTreeMap::new();
     for (index, signed) in signed.iter().enumerate() {
@@ -237,8 +287,17 @@ fn apply_signed<B: Blockstore + Send + Sync + 'static>(
             }
         }
     }
-    let mut executed = session.execute(&batch)?.into_iter();
-    Ok((0..signed.len()).filter_map(|index| refused.remove(&index).or_else(|| executed.next())).collect())
+    let (executed, waypoints) = match way {
+        Way::Alone => (session.execute(&batch)?, Waypoints::new()),
+        Way::Marking(segments) => session.execute_marking(&batch, *segments)?,
+        Way::Between(waypoints) => (session.execute_between(&batch, waypoints)?, Waypoints::new()),
+    };
+    // Where most outcomes of lanes have held, they hold for others too.
+    let is_parallel = 2 * session.stats().committed > batch.len();
+    let waypoints = if is_parallel { Waypoints::new() } else { waypoints };
+    let mut executed = executed.into_iter();
+    let rets = (0..signed.len()).filter_map(|index| refused.remove(&index).or_else(|| executed.next())).collect();
+    Ok((rets, waypoints))
 }
 
 /// Receipts and events in the order they came.

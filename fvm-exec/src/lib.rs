@@ -24,6 +24,7 @@ mod executor;
 mod externs;
 pub mod genesis;
 pub mod genesis_file;
+mod hints;
 mod implicit;
 mod links;
 mod overlay;

@@ -56,6 +56,12 @@ impl<B: Blockstore> Overlay<B> {
         self.0.failure.lock().clone()
     }
 
+    /// The same, which is then forgotten: what was read need not have been there, as where somebody has made it up.
+    /// Whatever was executed meanwhile must not count.
+    pub fn take_failure(&self) -> Option<ExecError> {
+        self.0.failure.lock().take()
+    }
+
     /// Takes out what was written and is reached from `roots`, in ascending order of CID, and drops the rest. Blocks
     /// that the store below has may be among it, if they were written again.
     ///

@@ -10,7 +10,7 @@ use fvm::machine::MachineContext;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use lanes::{BlockExecutor, BlockMessage, BlockStats, Learned, Options};
+use lanes::{BlockExecutor, BlockMessage, BlockStats, Learned, Options, Waypoint, Waypoints};
 use vm::state::CacheUse;
 
 use crate::block::BlockContext;
@@ -99,6 +99,32 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
     /// Runs the block's signed messages.
     pub(crate) fn execute(&mut self, messages: &[BlockMessage]) -> Result<Vec<ApplyRet>, ExecError> {
         let result = self.executor.execute(messages);
+        self.checked(result, "executing the block's messages")
+    }
+
+    /// The same, leaving waypoints between so many segments.
+    pub(crate) fn execute_marking(
+        &mut self,
+        messages: &[BlockMessage],
+        segments: usize,
+    ) -> Result<(Vec<ApplyRet>, Waypoints), ExecError> {
+        let overlay = &self.overlay;
+        let reached = |roots: &[Cid]| Ok(overlay.reached(roots)?);
+        let result = self.executor.execute_marking(messages, segments, reached);
+        self.checked(result, "executing the block's messages")
+    }
+
+    /// The same with the help of waypoints, which may be wrong.
+    pub(crate) fn execute_between(
+        &mut self,
+        messages: &[BlockMessage],
+        waypoints: &[Waypoint],
+    ) -> Result<Vec<ApplyRet>, ExecError> {
+        if let Some(failure) = self.overlay.failure() {
+            return Err(failure);
+        }
+        let overlay = &self.overlay;
+        let result = self.executor.execute_between(messages, waypoints, || overlay.take_failure().is_some());
         self.checked(result, "executing the block's messages")
     }
 

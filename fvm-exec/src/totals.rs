@@ -19,6 +19,8 @@ pub struct Totals {
     pub conflicts: u64,
     /// Messages that were executed twice.
     pub reexecutions: u64,
+    /// Blocks whose waypoints were wrong.
+    pub misled: u64,
     /// Executing signed messages.
     pub execution: Duration,
     /// Time that lanes were running messages, over all lanes.
@@ -38,6 +40,7 @@ impl Totals {
         self.committed += block.committed as u64;
         self.conflicts += block.conflicts as u64;
         self.reexecutions += block.reexecutions as u64;
+        self.misled += u64::from(block.misled);
         self.execution += block.execute;
         self.lanes_busy += block.lanes_busy.iter().sum::<Duration>();
         self.flush += flush;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use cid::Cid;
 use fvm_ipld_encoding::DAG_CBOR;
 use subnet_types::hash::BLAKE2B_256;
-use subnet_types::{Ed25519Signature, Height, VoteKey};
+use subnet_types::{Digest, Ed25519Signature, Height, VoteKey};
 
 /// Highest height on the wire. Above it the VM's epoch would not fit, and arithmetic in an engine could overflow.
 pub const HEIGHT_MAX: u64 = i64::MAX as u64 - 1;
@@ -49,6 +49,14 @@ pub fn vote_key(field: &'static str, bytes: &[u8]) -> Result<VoteKey, FieldError
 /// When the length is another one.
 pub fn signature(field: &'static str, bytes: &[u8]) -> Result<Ed25519Signature, FieldError> {
     Ed25519Signature::try_from(bytes).map_err(|error| FieldError::new(field, error))
+}
+
+/// A hash of 32 bytes.
+///
+/// # Errors
+/// When the length is another one.
+pub fn digest(field: &'static str, bytes: &[u8]) -> Result<Digest, FieldError> {
+    Digest::try_from(bytes).map_err(|error| FieldError::new(field, error))
 }
 
 /// A block id: CIDv1, DAG-CBOR, blake2b-256, and nothing after it.

@@ -92,6 +92,8 @@ pub struct ChainMetrics {
     commit: Seconds,
     /// Executions ahead of decisions.
     pub speculation: SpeculationMetrics,
+    /// Blocks executed before they are proposed.
+    pub draft: DraftMetrics,
     verdicts: Family<ResultLabel, Counter>,
     parent_updates: Family<ResultLabel, Counter>,
     cross_messages: Counter,
@@ -104,7 +106,8 @@ impl ChainMetrics {
     fn register(registry: &mut Registry) -> Self {
         let speculation = SpeculationMetrics::register(registry.sub_registry_with_prefix("speculation"));
         let lanes = LaneMetrics::register(registry.sub_registry_with_prefix("lanes"));
-        let metrics = Self { speculation, lanes, ..Self::default() };
+        let draft = DraftMetrics::register(registry.sub_registry_with_prefix("draft"));
+        let metrics = Self { speculation, draft, lanes, ..Self::default() };
         registry.register("height", "Last committed height", metrics.height.clone());
         registry.register("messages", "Signed messages executed", metrics.messages.clone());
         registry.register(
@@ -282,6 +285,48 @@ impl SpeculationMetrics {
     #[cfg(test)]
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         (self.begun.get(), self.taken.get(), self.thrown_away.get())
+    }
+}
+
+/// Blocks executed before they are proposed.
+#[derive(Clone, Default)]
+pub struct DraftMetrics {
+    begun: Counter,
+    proposed: Counter,
+    hinted: Counter,
+    dropped: Counter,
+}
+
+impl DraftMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("begun", "Blocks that were executed before they could be proposed", metrics.begun.clone());
+        registry.register("proposed", "Of those, proposed", metrics.proposed.clone());
+        registry.register("hinted", "Of those, with hints for others", metrics.hinted.clone());
+        registry.register("dropped", "Drafts that were not proposed", metrics.dropped.clone());
+        metrics
+    }
+
+    /// There is one.
+    pub fn begun(&self) {
+        self.begun.inc();
+    }
+
+    /// It was proposed.
+    pub fn proposed(&self, is_hinted: bool) {
+        self.proposed.inc();
+        self.hinted.inc_by(u64::from(is_hinted));
+    }
+
+    /// It was not.
+    pub fn dropped(&self) {
+        self.dropped.inc();
+    }
+
+    /// Begun, proposed, proposed with hints, dropped.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> [u64; 4] {
+        [self.begun.get(), self.proposed.get(), self.hinted.get(), self.dropped.get()]
     }
 }
 

@@ -155,12 +155,9 @@ where
         // Looking at transfers closer than this would take as long as they do.
         if components.is_none() && (lanes == 1 || lanes < BULK_LANES_MIN && self.only_transfers(messages)) {
             self.stats.decision = if lanes == 1 { Decision::OneLane } else { Decision::Small };
-            let mut rets = Vec::with_capacity(messages.len());
-            for message in messages {
-                rets.push(self.run_canonically(message)?);
-            }
+            let rets = self.run_all_canonically(messages);
             self.stats.execute = started.elapsed();
-            return Ok(rets);
+            return rets;
         }
         let (plan, decision, hinted) = {
             let view = StateBefore(self.canonical.state());
@@ -218,6 +215,16 @@ where
             let started = Instant::now();
             rets.push(self.run_canonically(message)?);
             self.learned.lock().predictor.learn_time(call, started.elapsed());
+        }
+        Ok(rets)
+    }
+
+    /// Runs messages one after another, with nothing recorded and nothing learned.
+    pub(crate) fn run_all_canonically(&mut self, messages: &[BlockMessage]) -> anyhow::Result<Vec<ApplyRet>> {
+        // Room is made once: results are large, and memory that is moved has to be cleared by the kernel.
+        let mut rets = Vec::with_capacity(messages.len());
+        for message in messages {
+            rets.push(self.run_canonically(message)?);
         }
         Ok(rets)
     }

@@ -35,4 +35,4 @@ pub use block::{BlockExecutor, BlockMessage};
 pub use learned::Learned;
 pub use options::{LANES_MAX, Options};
 pub use stats::{BlockStats, Decision};
-pub use waypoints::{Waypoint, Waypoints};
+pub use waypoints::{WAYPOINTS_MAX, Waypoint, Waypoints};

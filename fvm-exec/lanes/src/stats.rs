@@ -54,6 +54,8 @@ pub struct BlockStats {
     pub reexecutions: usize,
     /// Whether speculation was stopped for too many conflicts, or a transfer in bulk was none.
     pub stopped: bool,
+    /// Whether there were waypoints, and they were wrong.
+    pub misled: bool,
     /// Predicting and partitioning.
     pub plan: Duration,
     /// Everything together, without writing the state.
@@ -72,6 +74,7 @@ impl BlockStats {
         self.conflicts += other.conflicts;
         self.reexecutions += other.reexecutions;
         self.stopped |= other.stopped;
+        self.misled |= other.misled;
         self.plan += other.plan;
         self.execute += other.execute;
         self.lanes_busy.resize(self.lanes_busy.len().max(other.lanes_busy.len()), Duration::ZERO);

@@ -30,7 +30,7 @@ use crate::options::LANES_MAX;
 use crate::stats::{BlockStats, Decision};
 
 /// Waypoints of one block.
-const WAYPOINTS_MAX: usize = 2 * LANES_MAX;
+pub const WAYPOINTS_MAX: usize = 2 * LANES_MAX;
 
 /// Bytes of IPLD blocks that waypoints carry at most, all together.
 const WAYPOINT_BYTES_MAX: usize = 8 << 20;
@@ -94,7 +94,12 @@ where
         Ok((rets, waypoints))
     }
 
-    /// Executes messages with the help of waypoints. What is wrong with them costs time and changes nothing.
+    /// Executes messages with the help of waypoints. What is wrong with them costs time and changes nothing: they are
+    /// tried once, and then the block is executed without them and without lanes, so that no message runs a third time.
+    ///
+    /// `missed` says whether the store was asked for blocks that it does not have, and forgets it. Where waypoints lead to
+    /// such blocks, because they invent a state or leave out what belongs to it, a message can have come to anything, and
+    /// the store is not to blame.
     ///
     /// # Errors
     /// As [`BlockExecutor::execute`].
@@ -102,26 +107,31 @@ where
         &mut self,
         messages: &[BlockMessage],
         waypoints: &[Waypoint],
+        missed: impl Fn() -> bool,
     ) -> anyhow::Result<Vec<ApplyRet>> {
         let started = Instant::now();
         if self.options.lanes.get() < 2 || waypoints.is_empty() {
             return self.execute(messages);
         }
-        if let Err(problem) = check(waypoints, messages.len()) {
+        let checked = check(waypoints, messages.len()).and_then(|()| self.check_code(waypoints));
+        if let Err(problem) = checked {
             tracing::debug!(problem, "waypoints ignored");
-            return self.execute(messages);
+            let rets = self.execute(messages)?;
+            self.stats.misled = true;
+            return Ok(rets);
         }
         let blocks = waypoints.iter().flat_map(|waypoint| &waypoint.blocks);
         self.canonical.blockstore().put_many_keyed(blocks.map(|(cid, block)| (*cid, block)))?;
         let stats = BlockStats { decision: Decision::Waypoints, messages: messages.len(), ..BlockStats::default() };
         self.stats = BlockStats { tasks: waypoints.len() + 1, ..stats };
         self.canonical.state_mut().settle_addresses()?;
-        let Some((rets, state)) = self.run_segments(messages, waypoints) else {
+        let arrived = self.run_segments(messages, waypoints);
+        let Some((rets, state)) = arrived.filter(|_| !missed()) else {
             tracing::debug!("waypoints are wrong");
-            let wasted = messages.len();
-            let rets = self.execute(messages)?;
-            self.stats.stopped = true;
-            self.stats.reexecutions += wasted;
+            missed();
+            let rets = self.run_all_canonically(messages)?;
+            (self.stats.stopped, self.stats.misled) = (true, true);
+            self.stats.reexecutions = messages.len();
             self.stats.execute = started.elapsed();
             return Ok(rets);
         };
@@ -129,6 +139,19 @@ where
         self.stats.committed = messages.len();
         self.stats.execute = started.elapsed();
         Ok(rets)
+    }
+
+    /// Whether every actor keeps its code, or has that of a built-in actor. No message can do anything else; what
+    /// waypoints bring must never be compiled.
+    fn check_code(&self, waypoints: &[Waypoint]) -> Result<(), &'static str> {
+        let builtin: BTreeSet<_> = self.canonical.builtin_actors().builtin_actor_codes().collect();
+        let keeps = |id: ActorID, code: &Cid| matches!(self.canonical.state().actor(id), Ok(Some(actor)) if actor.code == *code);
+        let actors = waypoints.iter().flat_map(|waypoint| &waypoint.actors);
+        let mut codes = actors.filter_map(|(id, actor)| Some((*id, &actor.as_ref()?.code)));
+        match codes.all(|(id, code)| builtin.contains(code) || keeps(id, code)) {
+            true => Ok(()),
+            false => Err("an actor has other code"),
+        }
     }
 
     /// The receipts and the state after the last segment, if every other segment ends where the next one begins.
@@ -194,12 +217,17 @@ where
             if segment > self.waypoints.len() || self.fails.load(Ordering::Relaxed) {
                 return Ok(started.elapsed());
             }
-            match self.run_segment(segment)? {
-                Some(result) => {
+            match self.run_segment(segment) {
+                Ok(Some(result)) => {
                     // The block waits for all of them, so somebody listens.
                     let _ = done.send((segment, result));
                 }
-                None => self.fails.store(true, Ordering::Relaxed),
+                Ok(None) => self.fails.store(true, Ordering::Relaxed),
+                // A state that somebody has made up may hold anything; if it is this node that fails, it fails again.
+                Err(error) => {
+                    tracing::debug!(segment, error = format!("{error:#}"), "segment given up");
+                    self.fails.store(true, Ordering::Relaxed);
+                }
             }
         }
     }

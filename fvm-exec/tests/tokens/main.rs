@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod hints;
 mod market;
 mod pool;
 mod token;

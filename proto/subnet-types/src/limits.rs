@@ -55,6 +55,9 @@ pub const IMPLICIT_GAS_MAX: u64 = 10_000_000_000;
 /// Bytes in which a sync response must fit (the engine's default).
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
+/// Bytes of the hints beside a proposed block. A block that changes more is executed without.
+pub const HINT_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// How far ahead of a node's clock a live proposal's timestamp may be, in milliseconds.
 pub const CLOCK_DRIFT_MS_MAX: u64 = 10_000;
 

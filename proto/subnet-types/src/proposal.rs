@@ -2,7 +2,7 @@
 
 use cid::Cid;
 
-use crate::bytes::VoteKey;
+use crate::bytes::{Digest, VoteKey};
 use crate::hash::encode;
 use crate::identity::ChainIdentity;
 use crate::quantity::Height;
@@ -37,6 +37,22 @@ pub fn block_stream_signing_bytes(
     encode(&(BLOCK_STREAM_TAG, identity, height, round, block, bytes, proposer))
 }
 
+const HINT_STREAM_TAG: &str = "subnet-runtime/hint-stream/v1";
+
+/// What a proposer signs to announce the hints beside its block, which have this length and blake2b-256 digest. Apart
+/// from the block's announcement, so that who has lost the hints can still pass on the block.
+pub fn hint_stream_signing_bytes(
+    identity: &ChainIdentity,
+    height: Height,
+    round: u32,
+    block: &Cid,
+    bytes: u64,
+    digest: &Digest,
+    proposer: &VoteKey,
+) -> Vec<u8> {
+    encode(&(HINT_STREAM_TAG, identity, height, round, block, bytes, digest, proposer))
+}
+
 const PEER_TAG: &str = "subnet-runtime/validator-peer/v1";
 
 /// What a validator signs to claim a network identity.
@@ -47,7 +63,6 @@ pub fn validator_peer_signing_bytes(identity: &ChainIdentity, vote_key: &[u8], p
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytes::Digest;
     use crate::hash::cid_of_bytes;
     use crate::vote::{VoteKind, extension_signing_bytes, vote_signing_bytes};
 
@@ -59,6 +74,7 @@ mod tests {
                 proposal_signing_bytes(&identity, height, 0, &block, None, &key),
                 proposal_signing_bytes(&identity, height, 0, &block, Some(0), &key),
                 block_stream_signing_bytes(&identity, height, 0, &block, 0, &key),
+                hint_stream_signing_bytes(&identity, height, 0, &block, 0, &Digest::ZERO, &key),
                 validator_peer_signing_bytes(&identity, key.as_bytes(), b"peer"),
                 vote_signing_bytes(&identity, VoteKind::Prevote, height, 0, Some(&block), &key),
                 extension_signing_bytes(&identity, height, 0, &block, &key, b""),

@@ -18,7 +18,9 @@ use subnet_types::identity::chain_identity;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::message::{SignaturePolicy, signing_bytes};
 use subnet_types::parent::WitnessBlock;
-use subnet_types::proposal::{block_stream_signing_bytes, proposal_signing_bytes, validator_peer_signing_bytes};
+use subnet_types::proposal::{
+    block_stream_signing_bytes, hint_stream_signing_bytes, proposal_signing_bytes, validator_peer_signing_bytes,
+};
 use subnet_types::vote::{CommitSignature, VoteKind, extension_signing_bytes, vote_signing_bytes};
 use subnet_types::{
     BlockHeader, BlockInfo, BlsPublicKey, BlsSignature, Checkpoint, ConfigurationNumber, CrossKind, CrossMessage,
@@ -321,6 +323,8 @@ fn signed_preimages_are_frozen() {
     );
     let stream = block_stream_signing_bytes(&identity, Height::new(5), 2, &block, 1_000, &key);
     frozen("block stream", hash_of(&stream), "560eda1f6b1e46d9c88e31594a43684d2b5f83945b5ae4c08ae9ccc712aed846");
+    let hints = hint_stream_signing_bytes(&identity, Height::new(5), 2, &block, 1_000, &Digest([3; 32]), &key);
+    frozen("hint stream", hash_of(&hints), "36ef8c5b78c120e2046740fb3f020c64b6fa3f6dab9ba4adf365b8ba9c59157a");
     let peer = validator_peer_signing_bytes(&identity, key.as_bytes(), b"peer");
     frozen(
         "network identity of a validator",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cid::Cid;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use subnet_types::{
@@ -62,6 +63,16 @@ pub struct BuildContext {
     pub time_budget: Duration,
 }
 
+/// A block to propose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltBlock {
+    /// The block.
+    pub block: Block,
+    /// What helps others to execute it, opaque to the engine, which ships it beside the block; empty for nothing. At
+    /// most [`HINT_BYTES_MAX`](subnet_types::limits::HINT_BYTES_MAX) bytes.
+    pub hints: Bytes,
+}
+
 /// From where a block came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -80,6 +91,9 @@ pub struct ValidateContext {
     pub round: u32,
     /// From where it came.
     pub source: Source,
+    /// What its proposer ships to help to execute it; empty when there is nothing. Anything may be in there, and it is
+    /// gone after a restart: it must not change the verdict.
+    pub hints: Bytes,
 }
 
 /// Judgement of a proposal.
@@ -161,12 +175,19 @@ pub trait SubnetApp: Send + Sync + 'static {
     /// When the height is not known or the store cannot be read.
     async fn rules(&self, height: Height) -> Result<HeightRules, AppFailure>;
 
-    /// Builds the next block. Called at most once for each (height, round); the engine stores the answer before it
-    /// is proposed.
+    /// Gives notice, right after a commit, that this node will be asked to build the next block, unless its first round
+    /// goes by without. Nothing has to come of it. Returns soon: what takes long goes on in the background.
     ///
     /// # Errors
     /// When the store or the VM failed.
-    async fn build(&self, context: BuildContext) -> Result<Block, AppFailure>;
+    async fn prepare(&self, context: BuildContext) -> Result<(), AppFailure>;
+
+    /// Builds the next block. Called at most once for each (height, round); the engine stores the block of the answer
+    /// before it is proposed.
+    ///
+    /// # Errors
+    /// When the store or the VM failed.
+    async fn build(&self, context: BuildContext) -> Result<BuiltBlock, AppFailure>;
 
     /// Judges a proposal for the next height. The engine has checked that the header's CID is the value proposed.
     ///

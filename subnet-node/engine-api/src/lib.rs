@@ -12,8 +12,8 @@ mod app;
 mod engine;
 
 pub use app::{
-    AppFailure, Block, BuildContext, ChainStatus, DecidedBlock, HeightRules, SignedExtension, Source, SubnetApp,
-    UndecidedBlock, ValidateContext, Verdict,
+    AppFailure, Block, BuildContext, BuiltBlock, ChainStatus, DecidedBlock, HeightRules, SignedExtension, Source,
+    SubnetApp, UndecidedBlock, ValidateContext, Verdict,
 };
 pub use engine::{
     ConsensusEngine, EngineConfig, EngineError, EngineEvent, EngineKeys, EngineStatus, ExitReason, RunningEngine,

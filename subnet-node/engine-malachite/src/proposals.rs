@@ -1,7 +1,9 @@
 //! Blocks proposed at the height being decided, and those that came early for the next ones.
 //!
 //! What stands here for the current height is also on disk (as records the application keeps for us), so that after a
-//! crash this node proposes the same block in the same round, and can commit what it voted for.
+//! crash this node proposes the same block in the same round, and can commit what it voted for. Hints are in memory only:
+//! they save time in a round that a restarted node has lost anyway, and their announcement is signed apart from the
+//! block's, so the block can be streamed without them.
 
 use std::collections::BTreeMap;
 
@@ -45,8 +47,11 @@ pub(crate) enum Judgement {
 /// A block that was proposed.
 #[derive(Clone, Debug)]
 pub(crate) struct Proposed {
-    /// The proposer's announcement; absent when the block came with a certificate.
+    /// The proposer's announcement; absent when the block came with a certificate. It announces hints when they are
+    /// here, and only then.
     pub init: Option<ProposalInit>,
+    /// What helps to execute it; empty when there is nothing. Nobody has checked more than their digest.
+    pub hints: Bytes,
     pub round: u32,
     pub block: Block,
     pub encoded: Bytes,
@@ -93,7 +98,7 @@ impl Proposed {
     /// The record from which [`Self::restore`] makes it again.
     pub(crate) fn record(&self) -> UndecidedBlock {
         let record = wire::ProposalRecord {
-            init: self.init.as_ref().map(codec::init_to_proto),
+            init: self.init.clone().map(|init| codec::init_to_proto(&ProposalInit { hints: None, ..init })),
             block: self.encoded.clone(),
             accepted: self.judgement == Judgement::Valid,
         };
@@ -119,7 +124,7 @@ impl Proposed {
         };
         same("id", block.id(), stored.block)?;
         let judgement = if record.accepted { Judgement::Valid } else { Judgement::Open };
-        Ok(Self { init, round: stored.round, block, encoded, judgement })
+        Ok(Self { init, hints: Bytes::new(), round: stored.round, block, encoded, judgement })
     }
 }
 
@@ -128,6 +133,7 @@ impl Proposed {
 pub(crate) struct Early {
     pub init: ProposalInit,
     pub encoded: Bytes,
+    pub hints: Bytes,
 }
 
 /// The blocks of the height being decided, and early ones.

@@ -1,7 +1,7 @@
 //! A proposed block as a stream of small parts, and back, with every buffer bounded.
 //!
-//! A stream is: the signed announcement (sequence 0), chunks of [`CHUNK_BYTES`] (1..=n, the last may be shorter), an end
-//! mark (n + 1). Parts arrive in any order and through any neighbour; they are grouped by who published them and the
+//! A stream is: the signed announcement (sequence 0), the block in chunks of [`CHUNK_BYTES`] (1..=n, the last may be
+//! shorter), the proposer's hints in chunks (n+1..=n+m, none when no hints are announced), an end mark (n + m + 1). Parts arrive in any order and through any neighbour; they are grouped by who published them and the
 //! stream's id. Nothing is kept for a stream whose announcement the caller refuses, and before the announcement only a
 //! few parts are. Where a bound is reached the neighbour's own oldest stream makes room, so one that floods
 //! us loses its own streams first.
@@ -15,6 +15,7 @@ use arc_malachitebft_app_channel::app::streaming::{StreamContent, StreamId, Stre
 use arc_malachitebft_app_channel::app::types::PeerId;
 use bytes::{Bytes, BytesMut};
 use proto::block::BLOCK_BYTES_MAX;
+use subnet_types::limits::HINT_BYTES_MAX;
 
 use crate::context::{ProposalInit, ProposalPart};
 use crate::faults::Refusal;
@@ -32,31 +33,39 @@ const EARLY_PARTS_MAX: usize = 8;
 /// that propose an older block again.
 const STREAMS_PER_NEIGHBOUR_MAX: usize = 8;
 
-/// Bytes buffered of the streams that came through one neighbour: three full blocks.
-const BYTES_PER_NEIGHBOUR_MAX: usize = 3 * BLOCK_BYTES_MAX;
+/// Bytes of a stream: a block and hints.
+const STREAM_BYTES_MAX: usize = BLOCK_BYTES_MAX + HINT_BYTES_MAX;
+
+/// Bytes buffered of the streams that came through one neighbour: three full ones.
+const BYTES_PER_NEIGHBOUR_MAX: usize = 3 * STREAM_BYTES_MAX;
 
 /// Bytes buffered of all streams.
-const BYTES_MAX: usize = 8 * BLOCK_BYTES_MAX;
+const BYTES_MAX: usize = 8 * STREAM_BYTES_MAX;
 
 /// Ended streams that are remembered, so that parts that come late do not open them again.
 const ENDED_MAX: usize = 256;
 
-/// The stream that carries `encoded`, announced by `init`.
+/// The stream that carries `encoded` and `hints`, announced by `init`.
 pub(crate) fn split(
     init: ProposalInit,
     encoded: Bytes,
+    hints: Bytes,
     stream: StreamId,
 ) -> impl Iterator<Item = StreamMessage<ProposalPart>> {
-    let chunks = chunks_of(encoded.len());
-    let chunk = move |index: usize| {
-        let start = index * CHUNK_BYTES;
-        ProposalPart::Chunk(encoded.slice(start..encoded.len().min(start + CHUNK_BYTES)))
-    };
-    std::iter::once(StreamContent::Data(ProposalPart::Init(init)))
-        .chain((0..chunks).map(move |index| StreamContent::Data(chunk(index))))
+    std::iter::once(ProposalPart::Init(init))
+        .chain(chunks(encoded))
+        .chain(chunks(hints))
+        .map(StreamContent::Data)
         .chain(std::iter::once(StreamContent::Fin))
         .zip(0u64..)
         .map(move |(content, sequence)| StreamMessage::new(stream.clone(), sequence, content))
+}
+
+fn chunks(bytes: Bytes) -> impl Iterator<Item = ProposalPart> {
+    (0..bytes.len()).step_by(CHUNK_BYTES).map(move |start| {
+        let end = bytes.len().min(start + CHUNK_BYTES);
+        ProposalPart::Chunk(bytes.slice(start..end))
+    })
 }
 
 fn chunks_of(bytes: usize) -> usize {
@@ -80,11 +89,15 @@ pub(crate) enum Drop {
     /// Too many parts came before the announcement.
     #[error("{EARLY_PARTS_MAX} parts came before the announcement")]
     NoAnnouncement,
-    /// The announced length is none a block can have.
-    #[error("a block of {bytes} bytes is announced, 1 to {BLOCK_BYTES_MAX} are allowed")]
+    /// The announced length is none that a block, or hints, can have.
+    #[error("{what} of {bytes} bytes is announced, 1 to {max} are allowed")]
     Length {
+        /// Of what.
+        what: &'static str,
         /// As announced.
         bytes: u64,
+        /// Most bytes of it.
+        max: usize,
     },
     /// The caller refused the announcement.
     #[error("announcement refused: {0}")]
@@ -109,8 +122,9 @@ impl Drop {
 pub(crate) enum Progress {
     /// More parts are to come.
     Waiting,
-    /// The announcement and all bytes are here. Whether the bytes are the announced block is the caller's to check.
-    Complete(ProposalInit, Bytes),
+    /// The announcement and all bytes are here: the block's, then the hints'. Whether they are the announced ones is
+    /// the caller's to check.
+    Complete(ProposalInit, Bytes, Bytes),
 }
 
 type Key = (PeerId, Bytes);
@@ -160,7 +174,9 @@ impl Streams {
                 let init = stream.init.expect("a complete stream was announced");
                 let mut bytes = BytesMut::with_capacity(stream.bytes);
                 stream.chunks.values().for_each(|chunk| bytes.extend_from_slice(chunk));
-                Ok(Progress::Complete(init, bytes.freeze()))
+                let mut block = bytes.freeze();
+                let hints = block.split_off(block_bytes(&init));
+                Ok(Progress::Complete(init, block, hints))
             }
             Err(reason) => {
                 self.end(&key);
@@ -241,7 +257,7 @@ impl Stream {
             }
             (_, 0) => return Err(Drop::OutOfPlace { sequence, reason: "the first part must announce" }),
         }
-        Ok(self.init.as_ref().is_some_and(|init| init.bytes == self.bytes as u64))
+        Ok(self.init.as_ref().is_some_and(|init| init.bytes_in_all() == self.bytes as u64))
     }
 
     fn announce(
@@ -252,8 +268,11 @@ impl Stream {
         if self.init.is_some() {
             return Err(Drop::OutOfPlace { sequence: 0, reason: "the stream is announced already" });
         }
-        if init.bytes == 0 || init.bytes > BLOCK_BYTES_MAX as u64 {
-            return Err(Drop::Length { bytes: init.bytes });
+        let hints = init.hints.as_ref().map(|hints| ("hints", hints.bytes, HINT_BYTES_MAX));
+        for (what, bytes, max) in [("a block", init.bytes, BLOCK_BYTES_MAX)].into_iter().chain(hints) {
+            if bytes == 0 || bytes > max as u64 {
+                return Err(Drop::Length { what, bytes, max });
+            }
         }
         check(&init).map_err(Drop::Refused)?;
         for (sequence, chunk) in &self.chunks {
@@ -280,8 +299,12 @@ impl Stream {
 
 /// Whether a chunk has the place and the length that the announcement gives it.
 fn fits(init: &ProposalInit, sequence: u64, chunk: &Bytes) -> Result<(), Drop> {
-    let bytes = usize::try_from(init.bytes).expect("checked to be a block's length");
     let index = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);
+    let block = block_bytes(init);
+    let (bytes, index) = match index.checked_sub(chunks_of(block)) {
+        None => (block, index),
+        Some(index) => (hint_bytes(init), index),
+    };
     if index >= chunks_of(bytes) {
         return Err(Drop::OutOfPlace { sequence, reason: "it lies behind the announced length" });
     }
@@ -290,4 +313,15 @@ fn fits(init: &ProposalInit, sequence: u64, chunk: &Bytes) -> Result<(), Drop> {
         return Err(Drop::OutOfPlace { sequence, reason: "its length is not the one its place has" });
     }
     Ok(())
+}
+
+/// Length of the block of an announcement that was taken.
+fn block_bytes(init: &ProposalInit) -> usize {
+    usize::try_from(init.bytes).expect("checked to be a block's length")
+}
+
+/// Length of its hints, zero without any.
+fn hint_bytes(init: &ProposalInit) -> usize {
+    let bytes = init.hints.as_ref().map_or(0, |hints| hints.bytes);
+    usize::try_from(bytes).expect("checked to be a length of hints")
 }

@@ -56,6 +56,22 @@ async fn four_validators_decide_the_same_blocks_with_certificates_that_verify() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hints_travel_beside_the_blocks_to_every_validator() {
+    // More than a chunk.
+    let mut cluster = Cluster::new("hints", 4, Rules { hint_bytes: 200_000, ..Rules::of(&EQUAL) });
+    cluster.start(0..4).await;
+    cluster.reach(0..4, 8).await;
+    cluster.assert_agreement(0..4, 8);
+    // A block that a node has built itself or got with its certificate is judged without, or not at all.
+    let hinted = |node: usize| {
+        (1..=8).filter(|height| cluster.disk(node).hints(*height).iter().any(|hints| hints.len() == 200_000)).count()
+    };
+    let counts: Vec<usize> = (0..4).map(hinted).collect();
+    assert!(counts.iter().all(|count| *count >= 1), "{counts:?}");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lone_validator_decides_alone() {
     let mut cluster = Cluster::new("lone", 1, Rules::of(&EQUAL[..1]));
     cluster.start(0..1).await;

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use engine_api::{Block, BuildContext};
+use bytes::Bytes;
+use engine_api::{Block, BuildContext, BuiltBlock};
 use mempool::{Choice, SelectLimits};
 use subnet_types::hash::encode;
 use subnet_types::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_ITEMS_MAX};
@@ -10,28 +11,49 @@ use subnet_types::{BlockInfo, ParentUpdate, Payload, TimestampMs};
 
 use super::accounts::AccountsAt;
 use super::block_rules::{BlockRejection, BlockRules, CheckError};
+use super::draft::Fill;
 use super::tip::{Proposal, next_header};
 use super::{ChainError, Frame, Inner};
 use crate::parent::{ParentCursor, rules};
 
 impl Inner {
-    /// The next block, by this node.
-    pub(super) fn build(&self, context: &BuildContext) -> Result<Block, ChainError> {
+    /// The next block, by this node: its draft, or what there is now.
+    pub(super) fn build(&self, context: &BuildContext) -> Result<BuiltBlock, ChainError> {
         let started = Instant::now();
         let frame = self.frame()?;
         if context.height != frame.tip.height.next() {
             let (asked, head) = (context.height, frame.tip.height);
             return Err(ChainError::Contradiction(format!("asked to build height {asked} on top of {head}")));
         }
+        let now = (self.parts.clock)();
+        if let Some(built) = self.drafts.propose(context, &frame.tip, now) {
+            // It may have waited for a thread in vain.
+            self.speculate_own(frame, built.block.clone());
+            self.parts.metrics.built(started.elapsed());
+            return Ok(built);
+        }
+        // A clock that is behind must not stop the chain: time moves on by at least a millisecond.
+        let timestamp = now.max(TimestampMs::new(frame.tip.timestamp.get() + 1));
+        let (block, _) = self.assemble(context, &frame, timestamp, started)?;
+        self.speculate_own(frame.clone(), block.clone());
+        self.parts.metrics.built(started.elapsed());
+        Ok(BuiltBlock { block, hints: Bytes::new() })
+    }
+
+    /// A block on top of `frame` from what there is now, and how full it is.
+    pub(super) fn assemble(
+        &self,
+        context: &BuildContext,
+        frame: &Frame,
+        timestamp: TimestampMs,
+        started: Instant,
+    ) -> Result<(Block, Fill), ChainError> {
         let accounts = AccountsAt(self.chain().accounts(&frame.tip.results.state_root)?);
         let rules = frame.rules(self.chain(), &accounts, &self.parts.verifier);
-
-        // A clock that is behind must not stop the chain: time moves on by at least a millisecond.
-        let timestamp = (self.parts.clock)().max(TimestampMs::new(frame.tip.timestamp.get() + 1));
         let cursor = frame.cursor.as_ref().filter(|_| brings_news(context.round));
         let parent_update = cursor.and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
         let mut items = vec![encode(&BlockInfo { parent_update, evidence: Vec::new() })];
-        self.add_messages(&mut items, &rules, &accounts, started + context.time_budget / 2)?;
+        let gas = self.add_messages(&mut items, &rules, &accounts, started + context.time_budget / 2)?;
 
         let payload = Payload { items };
         let proposal = Proposal { timestamp, proposer: context.proposer, payload_root: payload.root() };
@@ -44,10 +66,9 @@ impl Inner {
             took_ms = started.elapsed().as_millis() as u64,
             "block built"
         );
-        let block = Block { header, payload };
-        self.speculate_own(frame.clone(), block.clone());
-        self.parts.metrics.built(started.elapsed());
-        Ok(block)
+        let gas_max = rules.genesis.chain.block_gas_limit;
+        let fill = Fill::new(gas, gas_max, payload.size_bytes(), payload.items.len());
+        Ok((Block { header, payload }, fill))
     }
 
     /// The candidate of this node's follower, unless the rules of this very block refuse it.
@@ -69,14 +90,14 @@ impl Inner {
 
     /// Adds what the mempool selects. Each message goes through the rules of the block before it is selected: a block
     /// of ours that others refuse would cost a round, whatever the reason. What can stand in no block leaves the
-    /// mempool.
+    /// mempool. Returns the gas that they ask for.
     fn add_messages(
         &self,
         items: &mut Vec<Vec<u8>>,
         rules: &BlockRules<'_>,
         accounts: &AccountsAt,
         deadline: Instant,
-    ) -> Result<(), ChainError> {
+    ) -> Result<u64, ChainError> {
         let limits = SelectLimits {
             gas_max: rules.genesis.chain.block_gas_limit,
             bytes_max: PAYLOAD_BYTES_MAX.saturating_sub(items[0].len()),
@@ -108,7 +129,7 @@ impl Inner {
             return Err(error.into());
         }
         items.extend(selected.iter().map(|pending| pending.bytes().to_vec()));
-        Ok(())
+        Ok(selected.iter().fold(0, |gas, pending| gas.saturating_add(pending.signed().message.gas_limit)))
     }
 
     /// Tells the follower that an update of its parent failed, so that the next proposals bring less of it.

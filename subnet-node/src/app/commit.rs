@@ -43,6 +43,7 @@ impl Inner {
         self.parts.metrics.stored(writing.elapsed());
         // From here on the block is there, whatever happens: only now may anybody see it.
         self.chain().set_tip(tip);
+        self.drafts.committed(&messages, executed_in);
         self.parts.messages.on_commit(Commit { height, messages: &messages })?;
         self.parts.metrics.committed(&commit, started.elapsed());
         self.parts.metrics.worked(self.parts.verifier.work(), &self.chain().executor().totals());
@@ -123,7 +124,7 @@ impl Inner {
             }
             None => {
                 let content = trusted_content(chain, frame, &self.parts.verifier, block)?;
-                execute(chain, frame, &block.header, content)?
+                execute(chain, frame, &block.header, content, &[])?
             }
         };
         self.parts.metrics.decided(executed.took, started.elapsed());

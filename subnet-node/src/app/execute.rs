@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use cid::Cid;
 use engine_api::Block;
-use fvm_exec::{BlockContext, BlockInput, BlockOutput};
+use fvm_exec::{BlockContext, BlockInput, BlockOutput, ExecError};
 use mempool::Verifier;
 use subnet_types::actors::ApplyParentUpdateParams;
-use subnet_types::{Height, ParentUpdate, SignedMessage};
+use subnet_types::{BlockHeader, Height, ParentUpdate, SignedMessage};
 
 use super::accounts::AccountsAt;
 use super::block_rules::Content;
@@ -62,12 +63,40 @@ fn contradiction(block: &Block, reason: &dyn std::fmt::Display) -> ChainError {
     ChainError::Contradiction(format!("block {height} was decided, but on this node's chain: {reason}"))
 }
 
-/// Executes a block on top of `frame`. Nothing is written.
+/// Executes a block on top of `frame`, with the help of hints, which may be empty or anything. Nothing is written.
 pub(super) fn execute(
     chain: &ChainReader,
     frame: &Frame,
-    header: &subnet_types::BlockHeader,
+    header: &BlockHeader,
     content: Content,
+    hints: &[u8],
+) -> Result<Executed, ChainError> {
+    run(chain, frame, header, content, |root, input| chain.executor().execute_hinted(root, input, hints))
+}
+
+/// The same without hints, and with those for others, who then run it in about so many segments.
+pub(super) fn execute_marking(
+    chain: &ChainReader,
+    frame: &Frame,
+    header: &BlockHeader,
+    content: Content,
+    segments: usize,
+) -> Result<(Executed, Vec<u8>), ChainError> {
+    let mut hints = Vec::new();
+    let executed = run(chain, frame, header, content, |root, input| {
+        let (output, made) = chain.executor().execute_marking(root, input, segments)?;
+        hints = made;
+        Ok(output)
+    })?;
+    Ok((executed, hints))
+}
+
+fn run(
+    chain: &ChainReader,
+    frame: &Frame,
+    header: &BlockHeader,
+    content: Content,
+    execute: impl FnOnce(&Cid, &BlockInput) -> Result<BlockOutput, ExecError>,
 ) -> Result<Executed, ChainError> {
     let (_, proposer) = frame.validators.find(&header.proposer).ok_or_else(|| {
         let (proposer, height) = (header.proposer, header.height);
@@ -82,7 +111,7 @@ pub(super) fn execute(
         cuts: chain.cut_at(header.height).is_some(),
     };
     let started = Instant::now();
-    let output = chain.executor().execute(&frame.tip.results.state_root, &input)?;
+    let output = execute(&frame.tip.results.state_root, &input)?;
     Ok(Executed { messages: input.messages, parent_height, output, took: started.elapsed() })
 }
 

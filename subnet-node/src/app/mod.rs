@@ -1,7 +1,8 @@
 //! The application behind the consensus engine: builds, judges, executes and commits blocks.
 //!
 //! ```text
-//!   build     mempool + parent's candidate ─▶ block on top of the tip
+//!   prepare   draft: the next block, executed before it is proposed, where that is worth it
+//!   build     that, or mempool + parent's candidate ─▶ block on top of the tip
 //!   validate  block_rules (the same on every node), then what only this node can see
 //!      └─────▶ speculate: execute, in memory, while the votes travel
 //!   commit    take that, or execute ─▶ one synced batch ─▶ new tip ─▶ mempool
@@ -16,6 +17,7 @@ pub mod block_rules;
 mod build;
 mod commit;
 mod cross_index;
+mod draft;
 mod error;
 mod execute;
 mod frame;
@@ -49,6 +51,7 @@ use crate::checkpoint::derive;
 use crate::checkpoint::sign::CheckpointSigner;
 use crate::metrics::ChainMetrics;
 use crate::parent::ParentSource;
+use draft::{DraftOptions, Drafts};
 use execute::Executed;
 use speculation::Speculations;
 
@@ -87,14 +90,22 @@ struct Inner {
     frame: Mutex<Option<Arc<Frame>>>,
     /// Blocks executed ahead of their decision.
     speculations: Speculations<Executed>,
+    /// The block that this node is about to propose.
+    drafts: Arc<Drafts>,
 }
 
 impl App {
     /// An application on a chain whose genesis is committed.
     pub fn new(parts: AppParts) -> Self {
+        let options = DraftOptions::of(&parts.chain.genesis().chain);
+        Self::with_drafts(parts, options)
+    }
+
+    fn with_drafts(parts: AppParts, options: DraftOptions) -> Self {
         let domain = derive::domain(parts.chain.genesis());
         let speculations = Speculations::new(parts.metrics.speculation.clone());
-        Self { inner: Arc::new(Inner { parts, domain, frame: Mutex::new(None), speculations }) }
+        let drafts = Arc::new(Drafts::new(options, parts.metrics.draft.clone()));
+        Self { inner: Arc::new(Inner { parts, domain, frame: Mutex::new(None), speculations, drafts }) }
     }
 
     /// The committed chain.

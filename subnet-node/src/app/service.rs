@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cid::Cid;
 use engine_api::{
-    AppFailure, Block, BuildContext, ChainStatus, DecidedBlock, HeightRules, SignedExtension, SubnetApp,
+    AppFailure, Block, BuildContext, BuiltBlock, ChainStatus, DecidedBlock, HeightRules, SignedExtension, SubnetApp,
     UndecidedBlock, ValidateContext, Verdict,
 };
 use subnet_types::{BlsSignature, FinalityCertificate, Height, VoteKey};
@@ -58,13 +58,17 @@ impl SubnetApp for App {
         .await
     }
 
-    async fn build(&self, context: BuildContext) -> Result<Block, AppFailure> {
+    async fn prepare(&self, context: BuildContext) -> Result<(), AppFailure> {
+        self.blocking("drafting a block", move |inner| inner.prepare(&context)).await
+    }
+
+    async fn build(&self, context: BuildContext) -> Result<BuiltBlock, AppFailure> {
         self.blocking("building a block", move |inner| inner.build(&context)).await
     }
 
     async fn validate(&self, context: ValidateContext, block: &Block) -> Result<Verdict, AppFailure> {
         let (height, id, round) = (block.header.height, block.id(), context.round);
-        let judged = block.clone();
+        let (judged, hints) = (block.clone(), context.hints.clone());
         let judgement = self.blocking("judging a block", move |inner| inner.judge(&context, &judged)).await?;
         let (verdict, sound) = match judgement {
             Judgement::Refused(verdict) => (verdict, None),
@@ -72,7 +76,7 @@ impl SubnetApp for App {
             Judgement::Confirm(cursor, update, sound) => (self.inner.confirm(&cursor, &update).await, Some(sound)),
         };
         if let (Verdict::Accept, Some(sound)) = (&verdict, sound) {
-            self.inner.speculate(block, sound);
+            self.inner.speculate(block, sound, hints);
         }
         self.inner.parts.metrics.judged(&verdict);
         match &verdict {

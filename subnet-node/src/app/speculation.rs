@@ -125,6 +125,13 @@ impl<T: Send + 'static> Speculations<T> {
         Some(Taken { result, took, waited })
     }
 
+    /// Waits until nothing runs.
+    #[cfg(test)]
+    pub(super) fn idle(&self) {
+        let Shared { state, ended, .. } = &*self.shared;
+        ended.wait_while(&mut state.lock(), |state| !state.running.is_empty());
+    }
+
     /// Begins nothing more, and waits for what runs.
     pub(super) fn close(&self) {
         let mut state = self.shared.state.lock();
@@ -242,8 +249,7 @@ mod tests {
         }
 
         fn idle(&self) {
-            let shared = &self.speculations.shared;
-            shared.ended.wait_while(&mut shared.state.lock(), |state| !state.running.is_empty());
+            self.speculations.idle();
         }
 
         /// Begun, taken, thrown away.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use engine_api::{Block, Source, ValidateContext, Verdict};
 use subnet_types::limits::CLOCK_DRIFT_MS_MAX;
 use subnet_types::{BlockHeader, ParentUpdate};
@@ -69,9 +70,9 @@ impl Inner {
         })
     }
 
-    /// Begins to execute a block that this node has accepted. A failure is told when the block is decided, by the
-    /// execution that follows then.
-    pub(super) fn speculate(&self, block: &Block, sound: Sound) {
+    /// Begins to execute a block that this node has accepted, with the proposer's hints. A failure is told when the block
+    /// is decided, by the execution that follows then.
+    pub(super) fn speculate(&self, block: &Block, sound: Sound, hints: Bytes) {
         let Sound { frame, content } = sound;
         // The parent may have confirmed it late, when another block was decided.
         if self.chain().tip() != frame.tip {
@@ -79,7 +80,7 @@ impl Inner {
         }
         let (chain, header) = (self.chain().clone(), block.header.clone());
         let key = Key { block: block.id(), state_root: frame.tip.results.state_root };
-        self.speculations.begin(key, move || execute(&chain, &frame, &header, content).ok());
+        self.speculations.begin(key, move || execute(&chain, &frame, &header, content, &hints).ok());
     }
 
     /// The same for a block that this node has built itself, which is checked first as a decided one is.
@@ -88,7 +89,7 @@ impl Inner {
         let key = Key { block: block.id(), state_root: frame.tip.results.state_root };
         self.speculations.begin(key, move || {
             let content = trusted_content(&chain, &frame, &verifier, &block).ok()?;
-            execute(&chain, &frame, &block.header, content).ok()
+            execute(&chain, &frame, &block.header, content, &[]).ok()
         });
     }
 

@@ -22,6 +22,7 @@ pub(super) struct LaneMetrics {
     committed: Counter,
     conflicts: Counter,
     reexecutions: Counter,
+    misled: Counter,
     cache_hits: Counter,
     cache_misses: Counter,
     execution: Total,
@@ -36,6 +37,7 @@ impl LaneMetrics {
         registry.register("committed", "Of those, committed as a lane has run them", metrics.committed.clone());
         registry.register("conflicts", "Outcomes of lanes that did not hold", metrics.conflicts.clone());
         registry.register("reexecutions", "Messages executed twice", metrics.reexecutions.clone());
+        registry.register("misled", "Executions of blocks whose waypoints were wrong", metrics.misled.clone());
         registry.register("state_cache_hits", "Actors and addresses that were known", metrics.cache_hits.clone());
         registry.register("state_cache_misses", "Those that had to be read", metrics.cache_misses.clone());
         metrics.execution.register(registry, "execution_seconds", "Time to execute signed messages");
@@ -53,6 +55,7 @@ impl LaneMetrics {
         reach(&self.committed, totals.committed);
         reach(&self.conflicts, totals.conflicts);
         reach(&self.reexecutions, totals.reexecutions);
+        reach(&self.misled, totals.misled);
         reach(&self.cache_hits, totals.cache_hits);
         reach(&self.cache_misses, totals.cache_misses);
         self.execution.reach(totals.execution);

@@ -175,7 +175,7 @@ impl TestChain {
         let height = self.app.chain().tip().height.next();
         let proposer = self.vote.public();
         let context = BuildContext { height, round: 0, proposer, time_budget: Duration::from_secs(5) };
-        let block = self.app.build(context).await.expect("a block");
+        let block = self.app.build(context).await.expect("a block").block;
         let id = block.id();
         let bytes = vote_signing_bytes(&self.identity, VoteKind::Precommit, height, 0, Some(&id), &proposer);
         let signature = CommitSignature { validator: proposer, signature: self.vote.sign(&bytes) };

@@ -118,7 +118,10 @@ impl Contender for Lanes {
 
     fn execute(&mut self, block: Vec<BlockMessage>, predictions: Option<&[u32]>) -> anyhow::Result<Vec<ApplyRet>> {
         match (&self.proposer, predictions) {
-            (Some(proposer), _) => self.executor.execute_between(&block, &proposer.waypoints),
+            (Some(proposer), _) => {
+                let missed = || self.written.take_failure().is_some();
+                self.executor.execute_between(&block, &proposer.waypoints, missed)
+            }
             (None, Some(predictions)) => self.executor.execute_hinted(&block, predictions),
             (None, None) => self.executor.execute(&block),
         }

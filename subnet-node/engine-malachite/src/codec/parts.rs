@@ -5,7 +5,7 @@ use proto::consensus as wire;
 use proto::convert::{self, FieldError};
 
 use super::{codec, key_bytes, signature_bytes};
-use crate::context::{ProposalInit, ProposalPart};
+use crate::context::{HintsInit, ProposalInit, ProposalPart};
 use crate::streaming::{CHUNK_BYTES, STREAM_ID_BYTES_MAX};
 
 /// Bytes of a part with its stream's id and framing.
@@ -20,6 +20,11 @@ pub(crate) fn init_to_proto(init: &ProposalInit) -> wire::ProposalInit {
         block: convert::block_id_bytes(&init.block),
         bytes: init.bytes,
         signature: signature_bytes(&init.signature),
+        hints: init.hints.as_ref().map(|hints| wire::HintsInit {
+            bytes: hints.bytes,
+            digest: convert::bytes_of(hints.digest.as_bytes()),
+            signature: signature_bytes(&hints.signature),
+        }),
     }
 }
 
@@ -35,6 +40,15 @@ pub(crate) fn init_from_proto(init: wire::ProposalInit) -> Result<ProposalInit, 
         block: convert::block_id("init.block", &init.block)?,
         bytes: init.bytes,
         signature: convert::signature("init.signature", &init.signature)?,
+        hints: init.hints.map(hints_from_proto).transpose()?,
+    })
+}
+
+fn hints_from_proto(hints: wire::HintsInit) -> Result<HintsInit, FieldError> {
+    Ok(HintsInit {
+        bytes: hints.bytes,
+        digest: convert::digest("init.hints.digest", &hints.digest)?,
+        signature: convert::signature("init.hints.signature", &hints.signature)?,
     })
 }
 

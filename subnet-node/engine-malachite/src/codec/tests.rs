@@ -13,11 +13,11 @@ use arc_malachitebft_sync::{ValueRequest, ValueResponse};
 use bytes::Bytes;
 use proptest::prelude::*;
 use subnet_types::hash::cid_of_bytes;
-use subnet_types::{Ed25519Signature, Height, VoteKey};
+use subnet_types::{Digest, Ed25519Signature, Height, VoteKey};
 
 use super::{DecodeError, EXTENSION_BYTES_MAX, WireCodec};
 use crate::config::SYNC_BATCH;
-use crate::context::{Address, At, BlockId, Chain, Proposal, ProposalInit, ProposalPart, Vote};
+use crate::context::{Address, At, BlockId, Chain, HintsInit, Proposal, ProposalInit, ProposalPart, Vote};
 use crate::streaming::CHUNK_BYTES;
 
 fn key(seed: u8) -> Address {
@@ -69,7 +69,13 @@ fn init() -> ProposalInit {
         block: block(1).0,
         bytes: 100,
         signature: signature(1),
+        hints: None,
     }
+}
+
+fn init_with_hints() -> ProposalInit {
+    let hints = HintsInit { bytes: 200, digest: Digest([5; 32]), signature: signature(2) };
+    ProposalInit { hints: Some(hints), ..init() }
 }
 
 fn decided(signers: u8) -> RawDecidedValue<Chain> {
@@ -124,7 +130,11 @@ fn every_message_round_trips() {
     round_trip(ValidatorProof::<Chain>::new(vec![1; 32], vec![2; 38], signature(3)));
     round_trip(Status::<Chain> { peer_id: peer(), tip_height: At(9), history_min_height: At(1) });
     round_trip(Request::<Chain>::ValueRequest(ValueRequest::new(At(3)..=At(9))));
-    for part in [ProposalPart::Init(init()), ProposalPart::Chunk(Bytes::from_static(&[1, 2, 3]))] {
+    for part in [init(), init_with_hints()]
+        .map(ProposalPart::Init)
+        .into_iter()
+        .chain([ProposalPart::Chunk(Bytes::from_static(&[1, 2, 3]))])
+    {
         round_trip(part.clone());
         round_trip(StreamMessage::new(StreamId::new(Bytes::from_static(b"id")), 5, StreamContent::Data(part)));
     }
@@ -234,6 +244,7 @@ proptest! {
             WireCodec.encode(&LivenessMsg::SkipRoundCertificate(round_certificate())),
             WireCodec.encode(&response(2)),
             WireCodec.encode(&ProposalPart::Init(init())),
+            WireCodec.encode(&ProposalPart::Init(init_with_hints())),
         ];
         for message in messages {
             let mut bytes = message.unwrap().to_vec();

@@ -16,7 +16,7 @@ use cid::Cid;
 use subnet_types::{Height, VoteKey};
 
 pub(crate) use messages::{Proposal, Vote};
-pub(crate) use parts::{ProposalInit, ProposalPart};
+pub(crate) use parts::{HintsInit, ProposalInit, ProposalPart};
 pub(crate) use validators::{Member, Members};
 
 use crate::signing::Ed25519;

@@ -1,4 +1,5 @@
-//! Parts in which a proposed block travels: one announcement signed by its proposer, then the bytes.
+//! Parts in which a proposed block travels: one announcement signed by its proposer, then the bytes, then those of the
+//! proposer's hints, if it ships any.
 //!
 //! The announcement holds the block's id, which commits to every byte after it. So a node knows with the first part
 //! whether the stream is the expected proposer's and how long it is, and buffers nothing for anybody else.
@@ -6,7 +7,8 @@
 use arc_malachitebft_app_channel::app::types::core;
 use bytes::Bytes;
 use cid::Cid;
-use subnet_types::{ChainIdentity, Ed25519Signature, Height, VoteKey};
+use subnet_types::hash::blake2b_256;
+use subnet_types::{ChainIdentity, Digest, Ed25519Signature, Height, VoteKey};
 
 use super::Chain;
 
@@ -23,9 +25,51 @@ pub(crate) struct ProposalInit {
     pub bytes: u64,
     /// Over [`subnet_types::proposal::block_stream_signing_bytes`].
     pub signature: Ed25519Signature,
+    /// What follows the block.
+    pub hints: Option<HintsInit>,
+}
+
+/// What a proposer ships beside its block to help others execute it.
+///
+/// They are not part of the block, nobody stores them, and whoever does not have them leaves them out. Their signature
+/// lets only the proposer ship wrong ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HintsInit {
+    /// Their length.
+    pub bytes: u64,
+    /// Their blake2b-256 hash.
+    pub digest: Digest,
+    /// Over [`subnet_types::proposal::hint_stream_signing_bytes`].
+    pub signature: Ed25519Signature,
 }
 
 impl ProposalInit {
+    /// Bytes of the block and of the hints together.
+    pub(crate) fn bytes_in_all(&self) -> u64 {
+        self.bytes.saturating_add(self.hints.as_ref().map_or(0, |hints| hints.bytes))
+    }
+
+    /// Whether these are the announced hints.
+    pub(crate) fn names_hints(&self, bytes: &[u8]) -> bool {
+        match &self.hints {
+            Some(hints) => hints.bytes == bytes.len() as u64 && hints.digest == blake2b_256(bytes),
+            None => bytes.is_empty(),
+        }
+    }
+
+    /// What the hints' signature covers.
+    pub(crate) fn hints_signing_bytes(&self, identity: &ChainIdentity, hints: &HintsInit) -> Vec<u8> {
+        subnet_types::proposal::hint_stream_signing_bytes(
+            identity,
+            self.height,
+            self.round,
+            &self.block,
+            hints.bytes,
+            &hints.digest,
+            &self.proposer,
+        )
+    }
+
     /// What the signature covers.
     pub(crate) fn signing_bytes(&self, identity: &ChainIdentity) -> Vec<u8> {
         subnet_types::proposal::block_stream_signing_bytes(
@@ -40,11 +84,12 @@ impl ProposalInit {
 }
 
 /// A part.
+#[expect(clippy::large_enum_variant, reason = "one of a stream's many parts is an announcement, and none is copied")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProposalPart {
     /// The announcement.
     Init(ProposalInit),
-    /// The next bytes of the encoded block.
+    /// The next bytes of the encoded block, or of the hints behind it.
     Chunk(Bytes),
 }
 

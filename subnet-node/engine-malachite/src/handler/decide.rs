@@ -3,12 +3,15 @@
 use arc_malachitebft_app_channel::Reply;
 use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next};
 use arc_malachitebft_app_channel::app::types::MisbehaviorEvidence;
-use arc_malachitebft_app_channel::app::types::core::{CommitCertificate, VoteExtensionPolicy, VoteExtensions};
-use engine_api::{AppFailure, DecidedBlock, EngineEvent, HeightRules, SubnetApp};
+use arc_malachitebft_app_channel::app::types::core::{
+    CommitCertificate, Validator as _, VoteExtensionPolicy, VoteExtensions,
+};
+use engine_api::{AppFailure, BuildContext, DecidedBlock, EngineEvent, HeightRules, SubnetApp};
 use std::sync::Arc;
 use std::time::Duration;
-use subnet_types::Height;
+use subnet_types::{Height, VoteKey};
 
+use super::propose::BUILD_SHARE;
 use super::{Handler, State};
 use crate::certificate;
 use crate::config::timeouts;
@@ -25,7 +28,8 @@ impl Handler {
         Ok((At::from(height), parameters(&self.app, height, self.propose_timeout).await?))
     }
 
-    /// Commits a decided block in a task, and acknowledges it when it is durable.
+    /// Commits a decided block in a task, and acknowledges it when it is durable. A node that proposes next uses what
+    /// remains of the interval to prepare for it.
     pub(super) async fn decided(
         &self,
         state: &mut State,
@@ -44,13 +48,14 @@ impl Handler {
             certificate: certificate::certificate(&decision),
         };
         let (app, events, committed) = (self.app.clone(), self.events.clone(), state.committed.clone());
+        let (key, propose_timeout) = (self.signer.vote_key(), self.propose_timeout);
         state.tasks.spawn(async move {
             let block = decided.certificate.block;
             app.commit(decided).await.map_err(Failure::safety)?;
             committed.send_replace(Some((height, signatures)));
             events.send(EngineEvent::Committed { height, block }).ok();
             reply.send(()).ok();
-            Ok(())
+            prepare(&app, height.next(), key, propose_timeout).await
         });
         Ok(())
     }
@@ -123,6 +128,22 @@ impl Handler {
             self.events.send(EngineEvent::Equivocation { validator, height }).ok();
         }
     }
+}
+
+/// Lets the application prepare for `height` if it is the turn of this node's `key` in its first round.
+async fn prepare(
+    app: &Arc<dyn SubnetApp>,
+    height: Height,
+    key: VoteKey,
+    propose_timeout: Duration,
+) -> Result<(), Failure> {
+    let rules = app.rules(height).await.map_err(Failure::liveness)?;
+    let round = 0;
+    if members(&rules)?.proposer(height, round).address().0 != key {
+        return Ok(());
+    }
+    let context = BuildContext { height, round, proposer: key, time_budget: propose_timeout / BUILD_SHARE };
+    app.prepare(context).await.map_err(Failure::liveness)
 }
 
 /// The rules of a height in Malachite's form.

@@ -67,12 +67,12 @@ impl Handler {
             let proposed = self.judge_restored(proposed).await?;
             state.proposals.insert(proposed);
         }
-        for Early { init, encoded } in early {
+        for Early { init, encoded, hints } in early {
             if let Err(reason) = self.check_announcement(state, &init) {
                 tracing::debug!(height = %init.height, block = %init.block, %reason, "early block dropped");
                 continue;
             }
-            self.judge_announced(state, init, encoded).await?;
+            self.judge_announced(state, init, encoded, hints).await?;
         }
         Ok(())
     }
@@ -127,9 +127,9 @@ impl Handler {
         let publisher = published_by.unwrap_or(from);
         let Some(current) = current.as_ref() else { return Ok(None) };
         let check = |init: &ProposalInit| self.check_against(current, proposals, init);
-        let (init, encoded) = match streams.accept(from, published_by, message, check) {
+        let (mut init, encoded, mut hints) = match streams.accept(from, published_by, message, check) {
             Ok(Progress::Waiting) => return Ok(None),
-            Ok(Progress::Complete(init, encoded)) => (init, encoded),
+            Ok(Progress::Complete(init, encoded, hints)) => (init, encoded, hints),
             Err(reason) => {
                 tracing::debug!(%publisher, through = %from, height = %current.height, %reason, "proposal part dropped");
                 if reason.is_fault() {
@@ -143,12 +143,17 @@ impl Handler {
             tracing::debug!(%publisher, block = %init.block, %reason, "proposed block dropped");
             return Ok(None);
         }
+        if !init.names_hints(&hints) {
+            count_fault(faults, publisher, &"the hints of a proposal are not the announced ones");
+            // The block may be good all the same.
+            (init.hints, hints) = (None, Bytes::new());
+        }
         if init.height > current.height {
-            proposals.insert_early(Early { init, encoded });
+            proposals.insert_early(Early { init, encoded, hints });
             return Ok(None);
         }
         let (height, id) = (current.height, init.block);
-        if !self.judge_announced(state, init, encoded).await? {
+        if !self.judge_announced(state, init, encoded, hints).await? {
             count_fault(&mut state.faults, publisher, &"the bytes of a proposal are not the announced block");
             return Ok(None);
         }
@@ -189,11 +194,22 @@ impl Handler {
         if !verify(&init.proposer, &init.signing_bytes(&self.identity), &init.signature) {
             return Err(Refusal::fault(format!("the signature is not {}'s", init.proposer)));
         }
+        if let Some(hints) = &init.hints
+            && !verify(&init.proposer, &init.hints_signing_bytes(&self.identity, hints), &hints.signature)
+        {
+            return Err(Refusal::fault(format!("the signature of the hints is not {}'s", init.proposer)));
+        }
         Ok(())
     }
 
     /// Opens, judges and keeps an announced block. `false` when the bytes are another block or none.
-    async fn judge_announced(&self, state: &mut State, init: ProposalInit, encoded: Bytes) -> Result<bool, Failure> {
+    async fn judge_announced(
+        &self,
+        state: &mut State,
+        init: ProposalInit,
+        encoded: Bytes,
+        hints: Bytes,
+    ) -> Result<bool, Failure> {
         let block = match open_announced(&init, &encoded, &self.identity) {
             Ok(block) => block,
             Err(reason) => {
@@ -203,7 +219,7 @@ impl Handler {
             }
         };
         let round = init.round;
-        let mut proposed = Proposed { init: Some(init), round, block, encoded, judgement: Judgement::Open };
+        let mut proposed = Proposed { init: Some(init), hints, round, block, encoded, judgement: Judgement::Open };
         proposed.judgement = self.judge(&proposed, Source::Live).await?;
         self.keep(state, proposed).await?;
         Ok(true)
@@ -234,7 +250,8 @@ impl Handler {
             tracing::warn!(%height, block = %id, "a peer sent another block than its certificate is for");
             return Ok(SyncedValueOutcome::PeerFault);
         }
-        let mut proposed = Proposed { init: None, round: number(round), block, encoded, judgement: Judgement::Open };
+        let (init, hints, round_number) = (None, Bytes::new(), number(round));
+        let mut proposed = Proposed { init, hints, round: round_number, block, encoded, judgement: Judgement::Open };
         proposed.judgement = self.judge(&proposed, Source::Certified).await?;
         let validity = match proposed.judgement {
             Judgement::Valid => Validity::Valid,
@@ -244,9 +261,8 @@ impl Handler {
         match state.proposals.get(&id) {
             // The live block has the announcement, which a later restream needs.
             Some(known) if known.init.is_some() => {
-                let init = known.init.clone();
-                let round = known.round;
-                self.keep(state, Proposed { init, round, ..proposed }).await?;
+                let (init, hints, round) = (known.init.clone(), known.hints.clone(), known.round);
+                self.keep(state, Proposed { init, hints, round, ..proposed }).await?;
             }
             _ => self.keep(state, proposed).await?,
         }
@@ -282,7 +298,7 @@ fn count_fault(faults: &mut Faults, peer: PeerId, reason: &dyn std::fmt::Display
 
 async fn judge(app: &Arc<dyn SubnetApp>, proposed: &Proposed, source: Source) -> Result<Judgement, Failure> {
     let (height, round) = (proposed.block.header.height, proposed.round);
-    let context = ValidateContext { height, round, source };
+    let context = ValidateContext { height, round, source, hints: proposed.hints.clone() };
     let block = proposed.block.id();
     match app.validate(context, &proposed.block).await.map_err(Failure::liveness)? {
         Verdict::Accept => Ok(Judgement::Valid),

@@ -10,7 +10,7 @@
 //! | `StartedRound`, `ReceivedProposalPart`, `ProcessSyncedValue` | `judge` | `undecided`, `validate`, `put_undecided` |
 //! | `GetValue`, `RestreamProposal` | `propose` | `build`, `put_undecided` |
 //! | `ExtendVote`, `VerifyVoteExtensions` | `extend` | `extend_vote`, `verify_extension` |
-//! | `Decided` | `decide` | `commit` |
+//! | `Decided` | `decide` | `commit`, `prepare` |
 //! | `GetDecidedValues`, `GetHistoryMinHeight` | `serve` | `decided`, `status` |
 
 mod decide;

@@ -7,18 +7,20 @@ use arc_malachitebft_app_channel::app::streaming::StreamId;
 use arc_malachitebft_app_channel::app::types::LocallyProposedValue;
 use arc_malachitebft_app_channel::app::types::core::Round;
 use bytes::{BufMut, Bytes, BytesMut};
-use engine_api::{AppFailure, Block, BuildContext};
+use engine_api::{AppFailure, Block, BuildContext, BuiltBlock};
 use proto::block::BLOCK_BYTES_MAX;
+use subnet_types::hash::blake2b_256;
+use subnet_types::limits::HINT_BYTES_MAX;
 use subnet_types::{Ed25519Signature, Height};
 
 use super::{Handler, State};
-use crate::context::{At, BlockId, Chain, ProposalInit, number};
+use crate::context::{At, BlockId, Chain, HintsInit, ProposalInit, number};
 use crate::failure::Failure;
 use crate::proposals::{Judgement, Proposed};
 use crate::streaming::split;
 
 /// Part of the propose timeout that building may take; the rest is for the parts to reach the others.
-const BUILD_SHARE: u32 = 2;
+pub(super) const BUILD_SHARE: u32 = 2;
 
 impl Handler {
     /// The block to propose in this round. It is durable before it is returned, and the same when asked again, even
@@ -54,7 +56,7 @@ impl Handler {
     async fn build(&self, height: Height, round: u32, timeout: Duration) -> Result<Proposed, Failure> {
         let proposer = self.signer.vote_key();
         let context = BuildContext { height, round, proposer, time_budget: timeout / BUILD_SHARE };
-        let block = self.app.build(context).await.map_err(Failure::liveness)?;
+        let BuiltBlock { block, mut hints } = self.app.build(context).await.map_err(Failure::liveness)?;
         check_built(&block, height, self).map_err(Failure::liveness)?;
         let encoded = proto::block::encode(&block.header, &block.payload);
         if encoded.len() > BLOCK_BYTES_MAX {
@@ -68,9 +70,25 @@ impl Handler {
             block: block.id(),
             bytes: encoded.len() as u64,
             signature: Ed25519Signature([0; 64]),
+            hints: None,
         };
         init.signature = self.signer.sign(&init.signing_bytes(&self.identity));
-        Ok(Proposed { init: Some(init), round, block, encoded, judgement: Judgement::Valid })
+        if hints.len() > HINT_BYTES_MAX {
+            tracing::error!(%height, bytes = hints.len(), max = HINT_BYTES_MAX, "too many hints: proposed without");
+            hints = Bytes::new();
+        }
+        init.hints = self.announce_hints(&init, &hints);
+        Ok(Proposed { init: Some(init), hints, round, block, encoded, judgement: Judgement::Valid })
+    }
+
+    fn announce_hints(&self, init: &ProposalInit, hints: &Bytes) -> Option<HintsInit> {
+        if hints.is_empty() {
+            return None;
+        }
+        let (bytes, digest) = (hints.len() as u64, blake2b_256(hints));
+        let mut announced = HintsInit { bytes, digest, signature: Ed25519Signature([0; 64]) };
+        announced.signature = self.signer.sign(&init.hints_signing_bytes(&self.identity, &announced));
+        Some(announced)
     }
 
     /// Streams a block again under its first announcement, for validators that lack it.
@@ -86,7 +104,7 @@ impl Handler {
         let Some(init) = proposed.init.clone() else { return };
         let id = StreamId::new(self.stream_id(state.streams_sent));
         state.streams_sent += 1;
-        let parts = split(init, proposed.encoded.clone(), id);
+        let parts = split(init, proposed.encoded.clone(), proposed.hints.clone(), id);
         let network = self.network.clone();
         state.tasks.spawn(async move {
             for part in parts {

@@ -3,7 +3,9 @@
 use super::*;
 use proptest::prelude::*;
 use subnet_types::hash::cid_of_bytes;
-use subnet_types::{Ed25519Signature, Height, VoteKey};
+use subnet_types::{Digest, Ed25519Signature, Height, VoteKey};
+
+use crate::context::HintsInit;
 
 fn peer(seed: u8) -> PeerId {
     let seed = [seed; 32];
@@ -19,12 +21,24 @@ fn init(bytes: usize) -> ProposalInit {
         block: cid_of_bytes(b"block"),
         bytes: bytes as u64,
         signature: Ed25519Signature([0; 64]),
+        hints: None,
     }
+}
+
+/// An announcement of a block and hints.
+fn hinted(bytes: usize, hints: usize) -> ProposalInit {
+    let signature = Ed25519Signature([0; 64]);
+    let hints = HintsInit { bytes: hints as u64, digest: Digest([0; 32]), signature };
+    ProposalInit { hints: Some(hints), ..init(bytes) }
 }
 
 fn parts(encoded: &[u8], stream: u8) -> Vec<StreamMessage<ProposalPart>> {
     let id = StreamId::new(Bytes::copy_from_slice(&[stream]));
-    split(init(encoded.len()), Bytes::copy_from_slice(encoded), id).collect()
+    split(init(encoded.len()), Bytes::copy_from_slice(encoded), Bytes::new(), id).collect()
+}
+
+fn counted(length: usize, from: usize) -> Bytes {
+    (from..from + length).map(|index| u8::try_from(index % 251).unwrap()).collect::<Vec<u8>>().into()
 }
 
 fn feed(streams: &mut Streams, parts: impl IntoIterator<Item = StreamMessage<ProposalPart>>) -> Vec<Progress> {
@@ -33,7 +47,7 @@ fn feed(streams: &mut Streams, parts: impl IntoIterator<Item = StreamMessage<Pro
 
 fn completed(progress: &[Progress]) -> Option<&Bytes> {
     progress.iter().find_map(|step| match step {
-        Progress::Complete(_, bytes) => Some(bytes),
+        Progress::Complete(_, bytes, _) => Some(bytes),
         Progress::Waiting => None,
     })
 }
@@ -55,6 +69,54 @@ proptest! {
         prop_assert_eq!(completed(&progress).map(|bytes| bytes.to_vec()), Some(encoded));
         prop_assert!(streams.open.is_empty());
     }
+}
+
+proptest! {
+    #[test]
+    fn hints_come_out_behind_the_block_in_nearly_any_order(
+        block in 1usize..4 * CHUNK_BYTES,
+        hints in 1usize..4 * CHUNK_BYTES,
+        swaps in proptest::collection::vec((0usize..8, 0usize..8), 0..8),
+    ) {
+        let (init, block, hints) = (hinted(block, hints), counted(block, 0), counted(hints, 7));
+        let id = StreamId::new(Bytes::from_static(b"a"));
+        let mut parts: Vec<_> = split(init.clone(), block.clone(), hints.clone(), id).collect();
+        let count = parts.len();
+        for (a, b) in swaps {
+            parts.swap(a % count, b % count);
+        }
+        let mut streams = Streams::default();
+        let progress = feed(&mut streams, parts);
+        prop_assert_eq!(progress.last(), Some(&Progress::Complete(init, block, hints)));
+        prop_assert!(streams.open.is_empty());
+    }
+}
+
+#[test]
+fn chunks_of_hints_have_their_places_too() {
+    let (block, hints) = (CHUNK_BYTES + 10, CHUNK_BYTES + 20);
+    let chunk = |sequence, length: usize| {
+        let content = StreamContent::Data(ProposalPart::Chunk(vec![0; length].into()));
+        StreamMessage::new(StreamId::new(Bytes::from_static(b"a")), sequence, content)
+    };
+    let announcement = StreamContent::Data(ProposalPart::Init(hinted(block, hints)));
+    let announcement = StreamMessage::new(StreamId::new(Bytes::from_static(b"a")), 0, announcement);
+    let after_announcement = |part| {
+        let mut streams = Streams::default();
+        assert_eq!(streams.accept(peer(1), None, announcement.clone(), |_| Ok(())), Ok(Progress::Waiting));
+        streams.accept(peer(1), None, part, |_| Ok(()))
+    };
+    for (sequence, length) in [(1, CHUNK_BYTES), (2, 10), (3, CHUNK_BYTES), (4, 20)] {
+        assert_eq!(after_announcement(chunk(sequence, length)), Ok(Progress::Waiting));
+    }
+    for (sequence, length) in [(2, 20), (3, 10), (4, 10), (4, CHUNK_BYTES), (5, 1), (u64::MAX, 20)] {
+        let dropped = after_announcement(chunk(sequence, length));
+        assert!(matches!(dropped, Err(Drop::OutOfPlace { .. })), "{sequence}: {dropped:?}");
+    }
+    // The block alone is not all that was announced.
+    let mut streams = Streams::default();
+    let parts = [announcement, chunk(1, CHUNK_BYTES), chunk(2, 10)];
+    assert_eq!(feed(&mut streams, parts), [Progress::Waiting, Progress::Waiting, Progress::Waiting]);
 }
 
 #[test]
@@ -90,12 +152,17 @@ fn parts_that_do_not_fit_the_announcement_are_dropped() {
 
 #[test]
 fn impossible_lengths_are_refused_before_anything_is_kept() {
-    for bytes in [0, BLOCK_BYTES_MAX + 1] {
+    let refused = |init: ProposalInit, what, bytes: usize, max| {
         let id = StreamId::new(Bytes::from_static(&[1]));
-        let announcement = StreamContent::Data(ProposalPart::Init(init(bytes)));
-        let message = StreamMessage::new(id, 0, announcement);
+        let message = StreamMessage::new(id, 0, StreamContent::Data(ProposalPart::Init(init)));
         let result = Streams::default().accept(peer(1), None, message, |_| Ok(()));
-        assert_eq!(result, Err(Drop::Length { bytes: bytes as u64 }));
+        assert_eq!(result, Err(Drop::Length { what, bytes: bytes as u64, max }));
+    };
+    for bytes in [0, BLOCK_BYTES_MAX + 1] {
+        refused(init(bytes), "a block", bytes, BLOCK_BYTES_MAX);
+    }
+    for bytes in [0, HINT_BYTES_MAX + 1] {
+        refused(hinted(100, bytes), "hints", bytes, HINT_BYTES_MAX);
     }
 }
 
@@ -123,7 +190,7 @@ fn a_flood_without_announcements_stays_small_and_does_not_touch_another_neighbou
 fn one_neighbour_cannot_buffer_more_than_its_share() {
     let mut streams = Streams::default();
     let encoded = vec![1; BLOCK_BYTES_MAX];
-    for stream in 0..6 {
+    for stream in 0..8 {
         let mut parts = parts(&encoded, stream);
         parts.remove(1); // never completes
         feed(&mut streams, parts);

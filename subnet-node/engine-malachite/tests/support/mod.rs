@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cid::Cid;
 use engine_api::{
-    AppFailure, Block, BuildContext, ChainStatus, DecidedBlock, HeightRules, SignedExtension, Source, SubnetApp,
-    UndecidedBlock, ValidateContext, Verdict,
+    AppFailure, Block, BuildContext, BuiltBlock, ChainStatus, DecidedBlock, HeightRules, SignedExtension, Source,
+    SubnetApp, UndecidedBlock, ValidateContext, Verdict,
 };
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
@@ -57,6 +58,8 @@ pub struct Rules {
     pub block_interval: Duration,
     /// Bytes of each block's only item.
     pub payload_bytes: usize,
+    /// Bytes of the hints beside each block.
+    pub hint_bytes: usize,
 }
 
 impl Rules {
@@ -66,6 +69,7 @@ impl Rules {
             extension_period: None,
             block_interval: Duration::from_millis(50),
             payload_bytes: 1000,
+            hint_bytes: 0,
         }
     }
 
@@ -109,6 +113,8 @@ struct Stored {
     upgrades: usize,
     builds: Vec<(u64, u32)>,
     validations: Vec<(u64, u32, Source)>,
+    prepared: Vec<u64>,
+    hints: BTreeMap<u64, Vec<Bytes>>,
     commits: Vec<u64>,
 }
 
@@ -143,6 +149,16 @@ impl Disk {
 
     pub fn validations(&self) -> Vec<(u64, u32, Source)> {
         self.lock().validations.clone()
+    }
+
+    /// Heights that this node was told to prepare for.
+    pub fn prepared(&self) -> Vec<u64> {
+        self.lock().prepared.clone()
+    }
+
+    /// The hints that came with each judged block of a height.
+    pub fn hints(&self, height: u64) -> Vec<Bytes> {
+        self.lock().hints.get(&height).cloned().unwrap_or_default()
     }
 
     pub fn commits(&self) -> Vec<u64> {
@@ -214,6 +230,11 @@ impl TestApp {
         Block { header, payload }
     }
 
+    /// The hints beside that block.
+    pub fn hints(&self, salt: u8) -> Bytes {
+        vec![!salt; self.rules.hint_bytes].into()
+    }
+
     fn extension(height: u64, block: &Cid, validator: &VoteKey) -> Vec<u8> {
         blake2b_256(&[&height.to_be_bytes()[..], &block.to_bytes(), validator.as_bytes()].concat()).0.repeat(3)
     }
@@ -239,7 +260,14 @@ impl SubnetApp for TestApp {
         })
     }
 
-    async fn build(&self, context: BuildContext) -> Result<Block, AppFailure> {
+    async fn prepare(&self, context: BuildContext) -> Result<(), AppFailure> {
+        let height = context.height.get();
+        assert_eq!((context.round, context.proposer), (0, vote_key(self.index)));
+        self.disk.lock().prepared.push(height);
+        Ok(())
+    }
+
+    async fn build(&self, context: BuildContext) -> Result<BuiltBlock, AppFailure> {
         let height = context.height.get();
         assert_eq!(height, self.disk.tip() + 1, "only the next height is built");
         if self.behaviour.build_fails_at == Some(height) {
@@ -247,7 +275,7 @@ impl SubnetApp for TestApp {
         }
         self.disk.lock().builds.push((height, context.round));
         let salt = self.behaviour.salt.wrapping_add(u8::try_from(context.round).unwrap());
-        Ok(self.block(height, context.proposer, salt))
+        Ok(BuiltBlock { block: self.block(height, context.proposer, salt), hints: self.hints(salt) })
     }
 
     async fn validate(&self, context: ValidateContext, block: &Block) -> Result<Verdict, AppFailure> {
@@ -261,6 +289,7 @@ impl SubnetApp for TestApp {
         let asked = (height, round, context.source);
         let is_again = context.source == Source::Live && self.disk.validations().contains(&asked);
         self.disk.lock().validations.push(asked);
+        self.disk.lock().hints.entry(height).or_default().push(context.hints);
         if is_again {
             tokio::time::sleep(self.behaviour.reask_delay).await;
         }

@@ -3,6 +3,7 @@
 mod blocks;
 mod building;
 mod checkpoints;
+mod drafts;
 mod parent_updates;
 mod restarts;
 mod speculation;

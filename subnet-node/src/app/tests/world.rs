@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use client::keys::{AccountKey, AccountScheme, CheckpointKeypair, VoteKeypair};
 use client::sign_message;
-use engine_api::{Block, BuildContext, DecidedBlock, SignedExtension, Source, SubnetApp, ValidateContext, Verdict};
+use engine_api::{
+    Block, BuildContext, BuiltBlock, DecidedBlock, SignedExtension, Source, SubnetApp, ValidateContext, Verdict,
+};
 use fvm_exec::Engine;
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
@@ -31,6 +34,7 @@ use subnet_types::{
     Power, SignedMessage, SubnetId, TimestampMs, Validator, ValidatorSet,
 };
 
+use crate::app::draft::DraftOptions;
 use crate::app::genesis::{GenesisContent, OpenOptions, open_chain};
 use crate::app::messages::MessageSource;
 use crate::app::{App, AppParts, ChainReader, pool_rules};
@@ -180,6 +184,10 @@ pub struct Node {
     pub folder: tempfile::TempDir,
     pub parent: Arc<FakeParent>,
     pub now: Arc<AtomicU64>,
+    /// In which the app executes from its next start on.
+    pub lanes: NonZeroUsize,
+    /// When the app drafts, if not as the chain's parameters say.
+    pub drafts: Option<DraftOptions>,
     pool: Arc<PoolSource>,
     app: Option<App>,
 }
@@ -197,6 +205,8 @@ impl Node {
             folder: tempfile::tempdir().unwrap(),
             parent: Arc::default(),
             now: Arc::new(AtomicU64::new(START_MS)),
+            lanes: NonZeroUsize::MIN,
+            drafts: None,
             pool: Arc::new(PoolSource(Mutex::new(Pool::new(rules, PoolLimits::default())))),
             app: None,
         };
@@ -211,12 +221,12 @@ impl Node {
             database: self.folder.path().join("db"),
             memory: MemoryLimits::default(),
             engine: Engine::new(2).unwrap(),
-            lanes: NonZeroUsize::MIN,
+            lanes: self.lanes,
         };
         let chain = open_chain(&self.content, &options).unwrap();
         let now = self.now.clone();
         let is_subnet = !self.content.genesis.subnet.is_root();
-        self.app = Some(App::new(AppParts {
+        let parts = AppParts {
             verifier: Arc::new(Verifier::new(*chain.identity(), SignaturePolicy::Bound)),
             chain,
             messages: self.pool.clone(),
@@ -224,7 +234,11 @@ impl Node {
             signer: Some(CheckpointSigner::new(checkpoint_key(1))),
             clock: Arc::new(move || TimestampMs::new(now.load(Ordering::Relaxed))),
             metrics: Metrics::new().chain,
-        }));
+        };
+        self.app = Some(match self.drafts {
+            Some(options) => App::with_drafts(parts, options),
+            None => App::new(parts),
+        });
     }
 
     pub fn app(&self) -> &App {
@@ -287,18 +301,36 @@ impl Node {
 
     /// The same in another round.
     pub async fn build_in(&self, round: u32) -> Block {
+        self.built(round).await.block
+    }
+
+    /// The same with its hints.
+    pub async fn built(&self, round: u32) -> BuiltBlock {
         self.now.fetch_add(1000, Ordering::Relaxed);
-        let context = BuildContext {
+        self.app().build(self.build_context(round)).await.unwrap()
+    }
+
+    /// Lets validator 1 prepare for the next height, and waits until nothing is executed any more.
+    pub async fn prepare(&self) {
+        self.app().prepare(self.build_context(0)).await.unwrap();
+        self.app().inner.speculations.idle();
+    }
+
+    fn build_context(&self, round: u32) -> BuildContext {
+        BuildContext {
             height: self.next_height(),
             round,
             proposer: vote_key(1).public(),
             time_budget: Duration::from_secs(30),
-        };
-        self.app().build(context).await.unwrap()
+        }
     }
 
     pub async fn judge(&self, block: &Block, source: Source) -> Verdict {
-        let context = ValidateContext { height: block.header.height, round: 0, source };
+        self.judge_hinted(block, source, Bytes::new()).await
+    }
+
+    pub async fn judge_hinted(&self, block: &Block, source: Source, hints: Bytes) -> Verdict {
+        let context = ValidateContext { height: block.header.height, round: 0, source, hints };
         self.app().validate(context, block).await.unwrap()
     }
 

@@ -144,3 +144,22 @@ async fn extensions_are_judged_one_by_one_in_their_order() {
     assert_eq!(answers, [(vote_key(3), false), (vote_key(0), true), (vote_key(1), false)]);
     fixture.end().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_node_that_proposes_next_is_told_so_after_the_commit_and_no_other_is() {
+    let fixture = Fixture::new(&Rules::of(&EQUAL));
+    let mut turns = Vec::new();
+    for height in 1..=12 {
+        fixture.round(height, 0).await;
+        let round = fixture.round_of(0, height);
+        let block = fixture.value(height, round).await.unwrap();
+        fixture.decide(height, block, 3).await.unwrap();
+        if fixture.proposer(height + 1, 0) == vote_key(0) {
+            turns.push(height + 1);
+        }
+    }
+    let disk = fixture.disk.clone();
+    fixture.end().await.unwrap();
+    assert!((2..=5).contains(&turns.len()), "{turns:?}");
+    assert_eq!(disk.prepared(), turns);
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::consensus::Role;
 use arc_malachitebft_app_channel::app::engine::host::{Next, SyncedValueOutcome};
-use arc_malachitebft_app_channel::app::streaming::{StreamId, StreamMessage};
+use arc_malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
 use arc_malachitebft_app_channel::app::types::core::{
     CommitCertificate, CommitSignature, NilOrVal, Round, Validator as _, Validity, VoteExtensions, VoteType,
 };
@@ -21,6 +21,8 @@ use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply, Signer as _, Verif
 use bytes::Bytes;
 use engine_api::{Block, Source};
 use proto::block::BLOCK_BYTES_MAX;
+use subnet_types::hash::blake2b_256;
+use subnet_types::limits::HINT_BYTES_MAX;
 use subnet_types::{Ed25519Signature, Height};
 use support::{Behaviour, Disk, IDENTITY, Rules, TestApp, vote_key, vote_seed};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -28,7 +30,7 @@ use tokio::task::JoinHandle;
 
 use super::Handler;
 use crate::certified::Certified;
-use crate::context::{Address, At, BlockId, Chain, Members, ProposalInit, ProposalPart, Vote};
+use crate::context::{Address, At, BlockId, Chain, HintsInit, Members, ProposalInit, ProposalPart, Vote};
 use crate::failure::Failure;
 use crate::running::StatusCell;
 use crate::signing::{ChainSigner, ChainVerifier};
@@ -96,6 +98,27 @@ impl Fixture {
             reply,
         });
         answer.await.map(|value| value.value)
+    }
+
+    async fn restream(&self, height: u64, block: cid::Cid) {
+        let question = AppMsg::RestreamProposal {
+            height: At(height),
+            round: Round::new(0),
+            valid_round: Round::Nil,
+            address: Address(vote_key(0)),
+            value_id: BlockId(block),
+        };
+        self.questions.send(question).await.expect("the handler runs");
+    }
+
+    /// The next announcement that is sent out; what else is sent is passed over.
+    async fn announced(&mut self) -> ProposalInit {
+        loop {
+            let NetworkMsg::PublishProposalPart(message) = self.network.recv().await.expect("the handler runs");
+            if let StreamContent::Data(ProposalPart::Init(init)) = message.content {
+                return init;
+            }
+        }
     }
 
     async fn part(&self, message: StreamMessage<ProposalPart>) -> Option<ProposedValue<Chain>> {
@@ -175,6 +198,7 @@ impl Fixture {
             block: block.id(),
             bytes: encoded.len() as u64,
             signature: Ed25519Signature([0; 64]),
+            hints: None,
         };
         (signed(init, index), block, encoded)
     }
@@ -188,6 +212,15 @@ impl Fixture {
 fn signed(mut init: ProposalInit, index: usize) -> ProposalInit {
     init.signature = ChainSigner::new(IDENTITY, &vote_seed(index)).sign(&init.signing_bytes(&IDENTITY));
     init
+}
+
+/// The announcement with these hints, as validator `index` signs it.
+fn with_hints(init: &ProposalInit, hints: &Bytes, index: usize) -> ProposalInit {
+    let signature = Ed25519Signature([0; 64]);
+    let mut announced = HintsInit { bytes: hints.len() as u64, digest: blake2b_256(hints), signature };
+    let bytes = init.hints_signing_bytes(&IDENTITY, &announced);
+    announced.signature = ChainSigner::new(IDENTITY, &vote_seed(index)).sign(&bytes);
+    ProposalInit { hints: Some(announced), ..init.clone() }
 }
 
 fn stream(name: &'static str) -> StreamId {
