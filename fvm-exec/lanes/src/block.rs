@@ -125,7 +125,7 @@ where
     /// # Errors
     /// When the message is not well formed, or this node cannot execute it.
     pub fn apply_implicit(&mut self, message: Message) -> anyhow::Result<ApplyRet> {
-        self.canonical.execute_message(message, ApplyKind::Implicit, 0)
+        self.canonical.execute(&message, ApplyKind::Implicit, 0)
     }
 
     /// Executes messages in their order, or as if.
@@ -230,7 +230,7 @@ where
     }
 
     fn run_canonically(&mut self, message: &BlockMessage) -> anyhow::Result<ApplyRet> {
-        self.canonical.execute_message(message.message.clone(), ApplyKind::Explicit, message.length)
+        self.canonical.execute(&message.message, ApplyKind::Explicit, message.length)
     }
 
     fn run_in_lanes(&mut self, messages: &[BlockMessage], plan: &Plan) -> anyhow::Result<Vec<ApplyRet>> {
@@ -327,7 +327,7 @@ where
         self.stats.conflicts += 1;
         self.stats.reexecutions += 1;
         let (ret, access) =
-            self.canonical.execute_recorded(message.message.clone(), ApplyKind::Explicit, message.length)?;
+            self.canonical.execute_recorded(&message.message, ApplyKind::Explicit, message.length)?;
         if let Kind::Call(call) = &planned.kind {
             self.learned.lock().predictor.learn(call, planned.sender, &access, ran.time);
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
+use fvm::executor::{ApplyKind, ApplyRet};
 use fvm::externs::Externs;
 use fvm::machine::Machine as _;
 use fvm_ipld_blockstore::Blockstore;
@@ -111,7 +111,7 @@ where
     executor.recorder().start();
     for index in share {
         let BlockMessage { message, length } = &messages[*index as usize];
-        rets.push((*index, executor.execute_message(message.clone(), ApplyKind::Explicit, *length)?));
+        rets.push((*index, executor.execute(message, ApplyKind::Explicit, *length)?));
     }
     let state = executor.state();
     let access = executor.recorder().finish(|id| state.actor(id))?.unwrap_or_default();

@@ -116,7 +116,7 @@ impl Work<'_> {
         let BlockMessage { message, length } = self.messages.get(index as usize)?;
         executor.state_mut().expect_next_id(*self.next_ids.get(index as usize)?);
         let started = Instant::now();
-        match executor.execute_recorded(message.clone(), ApplyKind::Explicit, *length) {
+        match executor.execute_recorded(message, ApplyKind::Explicit, *length) {
             Ok((ret, access)) => Some(Ran { ret, access, time: started.elapsed() }),
             Err(error) => {
                 tracing::debug!(index, error = format!("{error:#}"), "message left to the canonical state");

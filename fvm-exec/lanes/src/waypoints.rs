@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cid::Cid;
-use fvm::executor::{ApplyKind, ApplyRet, Executor as _};
+use fvm::executor::{ApplyKind, ApplyRet};
 use fvm::externs::Externs;
 use fvm::machine::Machine as _;
 use fvm_ipld_blockstore::Blockstore;
@@ -248,7 +248,7 @@ where
             if self.fails.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            rets.push(executor.execute_message(message.clone(), ApplyKind::Explicit, *length)?);
+            rets.push(executor.execute(message, ApplyKind::Explicit, *length)?);
         }
         let base = Arc::clone(executor.state().base());
         let mut state = std::mem::replace(executor.state_mut(), LaneState::new(base));

@@ -98,7 +98,7 @@ fn apply(executor: &mut impl Executor, message: Message) {
 }
 
 fn record(executor: &mut Ours, message: Message) {
-    executor.execute_recorded(message, ApplyKind::Explicit, RAW_LENGTH).unwrap();
+    executor.execute_recorded(&message, ApplyKind::Explicit, RAW_LENGTH).unwrap();
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -54,7 +54,7 @@ impl OneLane {
 
     /// Executes one message and tells what it has touched.
     pub fn execute_recorded(&mut self, message: BlockMessage) -> anyhow::Result<(ApplyRet, Access)> {
-        self.executor.execute_recorded(message.message, ApplyKind::Explicit, message.length)
+        self.executor.execute_recorded(&message.message, ApplyKind::Explicit, message.length)
     }
 }
 

@@ -61,18 +61,37 @@ impl<M: VmMachine> LaneExecutor<M> {
         self.machine
     }
 
-    /// Executes a message as [`Executor::execute_message`] does, and tells what it has touched.
+    /// Executes a message. `raw_length` is the length in bytes that an explicit message has on chain.
+    ///
+    /// # Errors
+    /// When the message is not well formed, or this node cannot execute it.
+    pub fn execute(&mut self, message: &Message, kind: ApplyKind, raw_length: usize) -> anyhow::Result<ApplyRet> {
+        let cleared = match preflight::clear(&mut **self, message, kind, raw_length)? {
+            Ok(cleared) => cleared,
+            Err(Refusal { exit_code, reason, penalty }) => {
+                return Ok(ApplyRet::prevalidation_fail(exit_code, reason, penalty));
+            }
+        };
+        let Ran { result, finished } = self.run(message, &cleared)?;
+        let outcome = receipt::outcome(message, self.context().epoch, result, finished);
+        match kind {
+            ApplyKind::Implicit => Ok(outcome.free_of_charge()),
+            ApplyKind::Explicit => settlement::settle(&mut **self, &cleared, message, outcome),
+        }
+    }
+
+    /// Executes a message as [`LaneExecutor::execute`] does, and tells what it has touched.
     ///
     /// # Errors
     /// As there; then nothing is known of what was touched.
     pub fn execute_recorded(
         &mut self,
-        message: Message,
+        message: &Message,
         kind: ApplyKind,
         raw_length: usize,
     ) -> anyhow::Result<(ApplyRet, Access)> {
         self.recorder().start();
-        let result = self.execute_message(message, kind, raw_length);
+        let result = self.execute(message, kind, raw_length);
         let machine = self.machine.as_ref().context("the machine was lost in a panic")?;
         let access = machine.recorder().finish(|id| machine.state().actor(id))?;
         Ok((result?, access.context("the recorder was stopped in the middle of a message")?))
@@ -133,23 +152,8 @@ fn params(message: &Message) -> Option<Block> {
 impl<M: VmMachine> Executor for LaneExecutor<M> {
     type Kernel = LaneKernel<M>;
 
-    /// Executes a message. `raw_length` is the length in bytes that an explicit message has on chain.
-    ///
-    /// # Errors
-    /// When the message is not well formed, or this node cannot execute it.
     fn execute_message(&mut self, message: Message, kind: ApplyKind, raw_length: usize) -> anyhow::Result<ApplyRet> {
-        let cleared = match preflight::clear(&mut **self, &message, kind, raw_length)? {
-            Ok(cleared) => cleared,
-            Err(Refusal { exit_code, reason, penalty }) => {
-                return Ok(ApplyRet::prevalidation_fail(exit_code, reason, penalty));
-            }
-        };
-        let Ran { result, finished } = self.run(&message, &cleared)?;
-        let outcome = receipt::outcome(&message, self.context().epoch, result, finished);
-        match kind {
-            ApplyKind::Implicit => Ok(outcome.free_of_charge()),
-            ApplyKind::Explicit => settlement::settle(&mut **self, &cleared, &message, outcome),
-        }
+        self.execute(&message, kind, raw_length)
     }
 
     fn flush(&mut self) -> anyhow::Result<Cid> {

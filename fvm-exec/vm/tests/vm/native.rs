@@ -116,7 +116,7 @@ fn native_and_wasm_actors_call_each_other() {
             .send_block(tiny(), PAY_AND_FAIL, 0, &fil(2), NO_LIMIT, 0)
             .send_block(tiny(), SPIN, 0, &fil(2), 5_000_000, 0);
         let (result, access) =
-            executor.execute_recorded(script_message(0, &script), ApplyKind::Explicit, RAW_LENGTH).unwrap();
+            executor.execute_recorded(&script_message(0, &script), ApplyKind::Explicit, RAW_LENGTH).unwrap();
         assert!(result.msg_receipt.exit_code.is_success());
         // The exit code comes first in what `send` returns.
         let codes: Vec<_> = [0x800, 0x840, 0x880]

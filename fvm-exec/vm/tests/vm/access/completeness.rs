@@ -55,7 +55,7 @@ struct Recorded {
 
 fn record(store: &Store, root: Cid, message: &Message) -> Option<Recorded> {
     let mut executor = executor(store.clone(), root);
-    let (ret, access) = executor.execute_recorded(message.clone(), ApplyKind::Explicit, RAW_LENGTH).ok()?;
+    let (ret, access) = executor.execute_recorded(message, ApplyKind::Explicit, RAW_LENGTH).ok()?;
     let root = executor.flush().unwrap();
     Some(Recorded { ret, access, after: actors(store, &root) })
 }
@@ -140,7 +140,7 @@ fn check_reads(store: &Store, root: Cid, message: &Message, recorded: &Recorded,
     }
     let bent_root = tree.flush().unwrap();
     let mut executor = executor(store.clone(), bent_root);
-    let (ret, again) = executor.execute_recorded(message.clone(), ApplyKind::Explicit, RAW_LENGTH).unwrap();
+    let (ret, again) = executor.execute_recorded(message, ApplyKind::Explicit, RAW_LENGTH).unwrap();
     crate::support::compare::assert_same(message, &recorded.ret, &ret);
     let bent_after = actors(store, &executor.flush().unwrap());
 

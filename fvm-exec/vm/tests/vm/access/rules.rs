@@ -174,7 +174,7 @@ fn recording_is_off_unless_asked_for() {
         let mut executor: Ours = ours(World::get().root, false);
         executor.execute_message(message(alice(), 0, bob(), fil(1)), ApplyKind::Explicit, RAW_LENGTH).unwrap();
         assert!(!executor.recorder().is_on());
-        executor.execute_recorded(message(alice(), 1, bob(), fil(1)), ApplyKind::Explicit, RAW_LENGTH).unwrap();
+        executor.execute_recorded(&message(alice(), 1, bob(), fil(1)), ApplyKind::Explicit, RAW_LENGTH).unwrap();
         assert!(!executor.recorder().is_on());
     });
 }

@@ -136,7 +136,7 @@ impl Pair {
     /// Executes one message on both and returns what ours has touched.
     pub fn apply_recorded(&mut self, message: &Message, kind: ApplyKind) -> Option<(ApplyRet, Access)> {
         let expected = self.stock.execute_message(message.clone(), kind, RAW_LENGTH);
-        let recorded = self.ours.execute_recorded(message.clone(), kind, RAW_LENGTH);
+        let recorded = self.ours.execute_recorded(message, kind, RAW_LENGTH);
         let (actual, access) = match recorded {
             Ok((ret, access)) => (Ok(ret), Some(access)),
             Err(error) => (Err(error), None),
