@@ -326,8 +326,7 @@ where
         }
         self.stats.conflicts += 1;
         self.stats.reexecutions += 1;
-        let (ret, access) =
-            self.canonical.execute_recorded(&message.message, ApplyKind::Explicit, message.length)?;
+        let (ret, access) = self.canonical.execute_recorded(&message.message, ApplyKind::Explicit, message.length)?;
         if let Kind::Call(call) = &planned.kind {
             self.learned.lock().predictor.learn(call, planned.sender, &access, ran.time);
         }

@@ -40,6 +40,9 @@ const HEAVY_SHARE: u32 = 5;
 /// Percent of a limit at which a block counts as full: the next message would often not find room.
 const FULL_PERCENT: u64 = 75;
 
+/// How many times as much gas as the last block a block may ask for to be judged by it.
+const PACE_SCALE_MAX: u64 = 4;
+
 /// Intervals by which the last block may be in the past. A node that is further behind catches up, and does not
 /// propose.
 const BEHIND_INTERVALS_MAX: u64 = 3;
@@ -61,6 +64,11 @@ impl DraftOptions {
     pub(super) fn of(chain: &ChainParameters) -> Self {
         let interval = Duration::from_millis(chain.block_interval_ms);
         Self { heavy: interval / HEAVY_SHARE, full_percent: FULL_PERCENT }
+    }
+
+    /// Whether a block is worth being drafted, as far as can be foreseen: full, or heavy at the pace of the last one.
+    fn expects(&self, fill: Fill, last: Pace) -> bool {
+        fill.percent >= self.full_percent || last.time_of(fill.gas) >= self.heavy
     }
 }
 
@@ -98,8 +106,26 @@ struct State {
     draft: Option<Draft>,
     /// The height for which a block was built last. A draft for it would come too late.
     built: Height,
-    /// Gas that the messages of the last block asked for, and how long executing it took.
-    last: (u64, Duration),
+    last: Pace,
+}
+
+/// Gas that the messages of the last block asked for, and how long executing it took.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    gas: u64,
+    took: Duration,
+}
+
+impl Pace {
+    /// How long messages take that ask for so much gas. Nothing where the last block was much smaller: what it took was
+    /// not for its messages.
+    fn time_of(self, gas: u64) -> Duration {
+        if gas / PACE_SCALE_MAX > self.gas {
+            return Duration::ZERO;
+        }
+        let nanos = self.took.as_nanos().saturating_mul(u128::from(gas)) / u128::from(self.gas.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
 }
 
 struct Draft {
@@ -120,7 +146,7 @@ impl Drafts {
     pub(super) fn committed(&self, messages: &[SignedMessage], took: Duration) {
         let gas = messages.iter().fold(0u64, |sum, signed| sum.saturating_add(signed.message.gas_limit));
         let mut state = self.state.lock();
-        state.last = (gas, took);
+        state.last = Pace { gas, took };
         if state.draft.take().is_some() {
             self.metrics.dropped();
         }
@@ -155,15 +181,6 @@ impl Drafts {
         self.metrics.proposed(!hints.is_empty());
         tracing::debug!(height = %header.height, ?took, hints = hints.len(), "draft proposed");
         Some(BuiltBlock { block, hints })
-    }
-}
-
-impl DraftOptions {
-    /// Whether a block is worth being drafted, by how long the last one took for its gas.
-    fn expects(&self, fill: Fill, last: (u64, Duration)) -> bool {
-        let (last_gas, last_took) = last;
-        let scaled = last_took.as_nanos().saturating_mul(u128::from(fill.gas)) / u128::from(last_gas.max(1));
-        fill.percent >= self.full_percent || scaled >= self.heavy.as_nanos()
     }
 }
 
@@ -205,5 +222,39 @@ impl Inner {
             drafts.executed(key, hints, executed.took);
             Some(executed)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAS_MAX: u64 = 1_000_000;
+
+    fn options() -> DraftOptions {
+        DraftOptions { heavy: Duration::from_millis(200), full_percent: FULL_PERCENT }
+    }
+
+    fn expects(gas: u64, last_gas: u64, last_ms: u64) -> bool {
+        let last = Pace { gas: last_gas, took: Duration::from_millis(last_ms) };
+        options().expects(Fill::new(gas, GAS_MAX, 1000, 10), last)
+    }
+
+    #[test]
+    fn block_is_judged_by_its_fill_and_by_how_long_the_last_one_took() {
+        assert!(expects(750_000, 0, 0) && !expects(749_999, 0, 0), "full");
+        assert!(expects(100_000, 100_000, 200) && !expects(100_000, 100_000, 199), "as heavy as the last");
+        assert!(expects(50_000, 100_000, 400) && !expects(49_999, 100_000, 400), "half of it");
+        assert!(expects(400_000, 100_000, 50) && !expects(400_004, 100_000, 50), "an estimate goes so far");
+        assert!(!expects(100, 0, 1000) && !expects(0, 0, 1000), "what an empty block took says nothing");
+    }
+
+    #[test]
+    fn block_is_as_full_as_what_it_is_fullest_of() {
+        let percent = |gas, bytes, items| Fill::new(gas, GAS_MAX, bytes, items).percent;
+        assert_eq!(percent(500_000, 0, 0), 50);
+        assert_eq!(percent(0, PAYLOAD_BYTES_MAX, 0), 100);
+        assert_eq!(percent(0, 0, PAYLOAD_ITEMS_MAX / 4), 25);
+        assert_eq!(percent(u64::MAX, 1, 1), Fill::new(u64::MAX, GAS_MAX, 0, 0).percent, "no overflow");
     }
 }
