@@ -1,10 +1,11 @@
 //! A proposed block as a stream of small parts, and back, with every buffer bounded.
 //!
 //! A stream is: the signed announcement (sequence 0), the block in chunks of [`CHUNK_BYTES`] (1..=n, the last may be
-//! shorter), the proposer's hints in chunks (n+1..=n+m, none when no hints are announced), an end mark (n + m + 1). Parts arrive in any order and through any neighbour; they are grouped by who published them and the
-//! stream's id. Nothing is kept for a stream whose announcement the caller refuses, and before the announcement only a
-//! few parts are. Where a bound is reached the neighbour's own oldest stream makes room, so one that floods
-//! us loses its own streams first.
+//! shorter), the proposer's hints in chunks (n + 1..=n + m, none when no hints are announced), an end mark (n + m + 1).
+//! Parts arrive in any order and through any neighbour; they are grouped by who published them and the stream's id.
+//! Nothing is kept for a stream whose announcement the caller refuses, and before the announcement only a few parts are.
+//! Where a bound is reached the neighbour's own oldest stream makes room, so one that floods us loses its own streams
+//! first.
 
 #[cfg(test)]
 mod tests;

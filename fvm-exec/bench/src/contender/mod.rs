@@ -126,15 +126,7 @@ impl Engines {
     /// # Errors
     /// As [`Engines::start`].
     pub(crate) fn one_lane(&self, world: &World) -> anyhow::Result<OneLane> {
-        self.one_lane_over(world, Layer::new(world.base.clone()))
-    }
-
-    /// The same, which reads and writes `store`: a layer above the world's blocks.
-    ///
-    /// # Errors
-    /// As [`Engines::start`].
-    pub(crate) fn one_lane_over(&self, world: &World, store: Layer) -> anyhow::Result<OneLane> {
-        OneLane::new(&self.ours, world, store)
+        OneLane::new(&self.ours, world, Layer::new(world.base.clone()))
     }
 }
 

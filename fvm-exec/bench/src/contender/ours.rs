@@ -47,6 +47,11 @@ impl OneLane {
         Ok(root)
     }
 
+    /// What messages have written since the state was flushed, and what is below.
+    pub fn written(&self) -> Overlay<Layer> {
+        self.written.clone()
+    }
+
     /// Executes one message.
     pub fn execute_one(&mut self, message: BlockMessage) -> anyhow::Result<ApplyRet> {
         self.executor.execute_message(message.message, ApplyKind::Explicit, message.length)

@@ -11,26 +11,27 @@ use vm::state::{LaneState, Snapshot};
 
 use crate::contender::Engines;
 use crate::statistics::median;
-use crate::workload::{BlockMessage, Layer, World};
+use crate::workload::{BlockMessage, World};
 
 const REPETITIONS: usize = 3;
 
 /// Nodes of the state that are kept.
 const NODES_BYTES_MAX: usize = 64 << 20;
 
-/// Commits `accesses`, those of the block after `before`, to a state that knows all their actors, and returns the time
-/// of each.
+/// Commits `accesses`, those of `block` after `before`, to a state that knows all their actors, and returns the time of
+/// each.
 pub(super) fn seconds_per_message(
     engines: &Engines,
     world: &World,
-    before: &[BlockMessage],
+    [before, block]: [&[BlockMessage]; 2],
     accesses: &[Access],
 ) -> anyhow::Result<f64> {
-    let store = Layer::new(world.base.clone());
-    let mut lane = engines.one_lane_over(world, store.clone())?;
+    let mut lane = engines.one_lane(world)?;
     lane.execute_all(before.to_vec())?;
     let root = lane.flush()?;
-    let snapshot = Arc::new(Snapshot::open(store, &root, Arc::new(Nodes::new(NODES_BYTES_MAX)))?);
+    // As in a node, what lanes have written on the way is there.
+    lane.execute_all(block.to_vec())?;
+    let snapshot = Arc::new(Snapshot::open(lane.written(), &root, Arc::new(Nodes::new(NODES_BYTES_MAX)))?);
     let mut times = Vec::new();
     for _ in 0..REPETITIONS {
         let mut state = LaneState::new(Arc::clone(&snapshot));

@@ -77,7 +77,7 @@ impl Model {
         Ok(Self {
             jobs: jobs.collect(),
             plain_seconds: samples.plain_seconds.iter().sum(),
-            commit_seconds: commit::seconds_per_message(engines, world, &before, &samples.accesses)?,
+            commit_seconds: commit::seconds_per_message(engines, world, [&before, &block], &samples.accesses)?,
             flush: FlushCost::of(
                 samples::flush_seconds(engines, world, &before, &block, 1)?,
                 samples::flush_seconds(engines, world, &before, &block, 2)?,
