@@ -10,6 +10,8 @@ use fvm_shared::receipt::Receipt;
 use subnet_types::actors::{ApplyParentUpdateParams, ApplyParentUpdateReturn, CheckpointCut};
 use subnet_types::{Height, SignedMessage, TimestampMs};
 
+use crate::overlay::IpldBlock;
+
 /// Where in the chain a message runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockContext {
@@ -56,7 +58,7 @@ pub struct BlockOutput {
     pub cut: Option<CheckpointCut>,
     /// Every IPLD block that state, receipts and events need and the store does not have, in ascending order of CID;
     /// now and then one that it has.
-    pub new_blocks: Vec<(Cid, Vec<u8>)>,
+    pub new_blocks: Vec<IpldBlock>,
 }
 
 impl BlockOutput {

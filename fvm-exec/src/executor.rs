@@ -20,6 +20,7 @@ use num_traits::Zero;
 use parking_lot::Mutex;
 use subnet_types::SignedMessage;
 use subnet_types::hash::encode;
+use vm::state::Flushed;
 
 use crate::block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
 use crate::engine::Engine;
@@ -257,11 +258,12 @@ fn run_block<B: Blockstore + Send + Sync + 'static>(
     };
 
     let flushing = Instant::now();
-    let state_root = session.flush()?;
+    let Flushed { root: state_root, blocks, mut heads } = session.flush()?;
     let overlay = session.overlay();
     let receipts_root = log.store(overlay)?;
     let Log { receipts, events } = log;
-    let new_blocks = overlay.take(&[state_root, receipts_root])?;
+    heads.push(receipts_root);
+    let new_blocks = overlay.take_with(&heads, blocks)?;
     let output = BlockOutput { state_root, receipts, receipts_root, gas_used, events, parent_update, cut, new_blocks };
     Ok((output, waypoints, flushing.elapsed()))
 }

@@ -44,7 +44,7 @@ pub use executor::Executor;
 pub use externs::BlockIds;
 pub use genesis::GenesisOutput;
 pub use genesis_file::GenesisFileError;
-pub use overlay::Overlay;
+pub use overlay::{IpldBlock, Overlay};
 pub use preflight::{MessageRejection, MessageRules};
 pub use receipts::{load_events, load_receipts};
 pub use rules::{ChainRules, NETWORK_VERSION};

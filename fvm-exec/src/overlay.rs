@@ -7,7 +7,6 @@
 //! exit code, which is right for a fault that every node has and would fork this node off for a fault of its own
 //! disk; the executor asks [`Overlay::failure`] before it believes any receipt.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -37,7 +36,10 @@ struct Written<S>([S; SHARDS]);
 
 /// Blocks are shared, so that none is copied while its shard is locked. Hashed with a secret of this process: an actor may
 /// not choose which blocks get in each other's way.
-type Shard = HashMap<Cid, Arc<Vec<u8>>, RandomState>;
+type Shard = HashMap<Cid, Arc<[u8]>, RandomState>;
+
+/// An IPLD block by its CID. Clones share the bytes.
+pub type IpldBlock = (Cid, Arc<[u8]>);
 
 impl<B> Clone for Overlay<B> {
     fn clone(&self) -> Self {
@@ -67,23 +69,32 @@ impl<B: Blockstore> Overlay<B> {
     ///
     /// # Errors
     /// When a block is not what the VM lets through.
-    pub fn take(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
+    pub fn take(&self, roots: &[Cid]) -> Result<Vec<IpldBlock>, ExecError> {
+        self.take_with(roots, Vec::new())
+    }
+
+    /// The same, and with `others` among what was taken.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_with(&self, roots: &[Cid], mut others: Vec<IpldBlock>) -> Result<Vec<IpldBlock>, ExecError> {
         let mut written = self.0.written.take();
         let filter = Filter::of(&written);
-        reached(roots, |cid| filter.may_hold(cid), |cid| written.shard_mut(cid).remove(cid))
+        let mut found = reached(roots, |cid| filter.may_hold(cid), |cid| written.shard_mut(cid).remove(cid))?;
+        found.append(&mut others);
+        Ok(in_order(found))
     }
 
     /// What was written and is reached from `roots`, in ascending order of CID. It stays written.
     ///
     /// # Errors
     /// When a block is not what the VM lets through.
-    pub fn reached(&self, roots: &[Cid]) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
+    pub fn reached(&self, roots: &[Cid]) -> Result<Vec<IpldBlock>, ExecError> {
         let mut seen = BTreeSet::new();
-        reached(
-            roots,
-            |_| true,
-            |cid| if seen.insert(*cid) { self.0.written.shard(cid).lock().get(cid).cloned() } else { None },
-        )
+        let find = |cid: &Cid| {
+            if seen.insert(*cid) { self.0.written.shard(cid).lock().get(cid).cloned() } else { None }
+        };
+        Ok(in_order(reached(roots, |_| true, find)?))
     }
 
     fn note(&self, failure: ExecError) {
@@ -137,38 +148,39 @@ impl Filter {
 fn reached(
     roots: &[Cid],
     may_find: impl Fn(&Cid) -> bool,
-    mut find: impl FnMut(&Cid) -> Option<Arc<Vec<u8>>>,
-) -> Result<Vec<(Cid, Vec<u8>)>, ExecError> {
+    mut find: impl FnMut(&Cid) -> Option<Arc<[u8]>>,
+) -> Result<Vec<IpldBlock>, ExecError> {
     let (mut found, mut open) = (Vec::new(), roots.to_vec());
     while let Some(cid) = open.pop() {
-        let block = match links::inline(&cid) {
-            Some(block) => Cow::Borrowed(block),
-            None => match find(&cid) {
-                Some(block) => Cow::Owned(Arc::unwrap_or_clone(block)),
-                // What was not written, and all below it, is in the store already.
-                None => continue,
-            },
-        };
+        let written = if links::inline(&cid).is_some() { None } else { find(&cid) };
+        // What was not written, and all below it, is in the store already.
+        let Some(block) = links::inline(&cid).or(written.as_deref()) else { continue };
         let follow = |link: Cid| {
             if may_find(&link) || links::inline(&link).is_some() {
                 open.push(link);
             }
         };
-        links::for_each(&cid, &block, follow)
+        links::for_each(&cid, block, follow)
             .map_err(|reason| ExecError::State { what: "a written block", reason: format!("{cid}: {reason}") })?;
-        if let Cow::Owned(block) = block {
+        if let Some(block) = written {
             found.push((cid, block));
         }
     }
-    found.sort_unstable_by_key(|(cid, _)| *cid);
     Ok(found)
+}
+
+/// In ascending order of CID, each once.
+fn in_order(mut blocks: Vec<IpldBlock>) -> Vec<IpldBlock> {
+    blocks.sort_unstable_by_key(|(cid, _)| *cid);
+    blocks.dedup_by_key(|(cid, _)| *cid);
+    blocks
 }
 
 impl<B: Blockstore> Blockstore for Overlay<B> {
     fn get(&self, cid: &Cid) -> anyhow::Result<Option<Vec<u8>>> {
         let known = self.0.written.shard(cid).lock().get(cid).cloned();
         if let Some(block) = known {
-            return Ok(Some(Arc::unwrap_or_clone(block)));
+            return Ok(Some(block.to_vec()));
         }
         let found = self.0.base.get(cid).inspect_err(|error| self.note_error(cid, error))?;
         // The state is closed under links: whoever asks for a block found its CID there. CIDs with another hash may
@@ -188,7 +200,7 @@ impl<B: Blockstore> Blockstore for Overlay<B> {
 
     // Nearly every block is new, so asking the disk for each would cost more than writing the rare known one again.
     fn put_keyed(&self, cid: &Cid, bytes: &[u8]) -> anyhow::Result<()> {
-        let block = Arc::new(bytes.to_vec());
+        let block = Arc::from(bytes);
         self.0.written.shard(cid).lock().insert(*cid, block);
         Ok(())
     }

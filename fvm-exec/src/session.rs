@@ -11,7 +11,7 @@ use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use lanes::{BlockExecutor, BlockMessage, BlockStats, Learned, Options, Waypoint, Waypoints};
-use vm::state::CacheUse;
+use vm::state::{CacheUse, Flushed};
 
 use crate::block::BlockContext;
 use crate::engine::Engine;
@@ -109,7 +109,10 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
         segments: usize,
     ) -> Result<(Vec<ApplyRet>, Waypoints), ExecError> {
         let overlay = &self.overlay;
-        let reached = |roots: &[Cid]| Ok(overlay.reached(roots)?);
+        let reached = |roots: &[Cid]| {
+            let blocks = overlay.reached(roots)?;
+            Ok(blocks.into_iter().map(|(cid, block)| (cid, block.to_vec())).collect())
+        };
         let result = self.executor.execute_marking(messages, segments, reached);
         self.checked(result, "executing the block's messages")
     }
@@ -128,9 +131,9 @@ impl<B: Blockstore + Send + Sync + 'static> Session<B> {
         self.checked(result, "executing the block's messages")
     }
 
-    /// Writes the state into the overlay and returns its root.
-    pub(crate) fn flush(&mut self) -> Result<Cid, ExecError> {
-        let result = self.executor.flush();
+    /// Puts the state together. What is new in it must be in the store before the next block.
+    pub(crate) fn flush(&mut self) -> Result<Flushed, ExecError> {
+        let result = self.executor.flush_apart();
         self.checked(result, "writing the state")
     }
 

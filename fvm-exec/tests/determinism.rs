@@ -4,6 +4,7 @@
 
 mod common;
 
+use cid::Cid;
 use common::accounts::{bls, call, ethereum, secp, transfer};
 use common::chain::{Chain, bundle_blocks};
 use common::genesis::{child_genesis, root_genesis};
@@ -186,7 +187,7 @@ fn genesis_refuses_addresses_that_are_no_accounts_and_bundles_that_are_not_there
     assert!(matches!(error, ExecError::Bundle { .. }), "{error}");
     let (fake, car) = common::genesis::fake_bundle();
     let reader = fvm_ipld_car::CarReader::new(car.as_slice()).unwrap();
-    store.commit(reader.map(|block| block.unwrap().into()).collect());
+    store.commit(reader.map(|block| <(Cid, Vec<u8>)>::from(block.unwrap())));
     build(&root_genesis(fake, &[])).expect("the state needs no code that runs");
     let error = Chain::engine().compile(&store, &fake, || true).unwrap_err();
     assert!(matches!(error, ExecError::Bundle { .. }), "actors that are no wasm: {error}");

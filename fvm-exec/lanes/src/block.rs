@@ -17,7 +17,7 @@ use fvm_shared::address::Address;
 use fvm_shared::message::Message;
 use fvm_shared::state::ActorState;
 use fvm_shared::{ActorID, METHOD_SEND};
-use vm::state::{LaneState, Snapshot};
+use vm::state::{Flushed, LaneState, Snapshot};
 use vm::{Code, LaneExecutor, LaneMachine, VmMachine as _};
 
 use crate::commit;
@@ -371,6 +371,15 @@ where
     /// When the store fails.
     pub fn flush(&mut self) -> anyhow::Result<Cid> {
         self.canonical.flush()
+    }
+
+    /// Puts the state together as [`BlockExecutor::flush`] does, and leaves it to the caller to store what is new in it
+    /// before the next block.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn flush_apart(&mut self) -> anyhow::Result<Flushed> {
+        Ok(self.canonical.flush_apart()?)
     }
 
     /// The lanes that there may be.

@@ -33,7 +33,7 @@ use subnet_types::actors::{
 use subnet_types::genesis::{GenesisBalance, mint_reserve};
 
 use crate::error::ExecError;
-use crate::overlay::Overlay;
+use crate::overlay::{IpldBlock, Overlay};
 pub use bundle::Bundle;
 
 /// Where a genesis leads.
@@ -42,7 +42,7 @@ pub struct GenesisOutput {
     /// Root of the state before block 1.
     pub state_root: Cid,
     /// Every IPLD block of that state, in ascending order of CID. The bundle's are not among them.
-    pub new_blocks: Vec<(Cid, Vec<u8>)>,
+    pub new_blocks: Vec<IpldBlock>,
 }
 
 /// Builds the state before the first block of the chain that starts from `genesis`. `store` holds the blocks of the

@@ -17,8 +17,8 @@ impl MemoryStore {
     }
 
     /// Adds blocks, as a node does in its batch.
-    pub fn commit(&self, blocks: Vec<(Cid, Vec<u8>)>) {
-        self.0.write().unwrap().extend(blocks);
+    pub fn commit(&self, blocks: impl IntoIterator<Item = (Cid, impl AsRef<[u8]>)>) {
+        self.0.write().unwrap().extend(blocks.into_iter().map(|(cid, block)| (cid, block.as_ref().to_vec())));
     }
 
     /// Loses a block, as a broken disk does.

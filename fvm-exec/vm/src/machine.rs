@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use cid::Cid;
 use fvm::externs::Externs;
-use fvm::kernel::Result;
+use fvm::kernel::{ClassifyResult as _, Result};
 use fvm::machine::limiter::DefaultMemoryLimiter;
 use fvm::machine::{Machine, MachineContext, Manifest};
 use fvm::state_tree::StateTree;
@@ -22,7 +22,7 @@ use hamt::Nodes;
 use crate::access::Recorder;
 use crate::engine::Code as ActorCode;
 use crate::native::Natives;
-use crate::state::{LaneState, Snapshot};
+use crate::state::{Flushed, LaneState, Snapshot};
 
 /// Network versions that `fvm` 4.8.4 runs.
 const SUPPORTED: RangeInclusive<NetworkVersion> = NetworkVersion::V21..=NetworkVersion::V29;
@@ -162,6 +162,14 @@ impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> LaneMachine<S
         Ok(())
     }
 
+    /// Puts the state together as [`Machine::flush`] does, and leaves it to the caller to store what is new in it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn flush_apart(&mut self) -> Result<Flushed> {
+        self.0.state.flush(self.0.flush_threads)
+    }
+
     /// Lets the state be written on this many threads.
     #[must_use]
     pub fn with_flush_threads(mut self, threads: NonZeroUsize) -> Self {
@@ -230,7 +238,9 @@ impl<S: Blockstore + Clone + Sync + 'static, E: Externs + 'static> Machine for L
 
     /// Writes what has changed since the last time.
     fn flush(&mut self) -> Result<Cid> {
-        self.0.state.flush(self.0.flush_threads)
+        let Flushed { root, blocks, .. } = self.flush_apart()?;
+        self.blockstore().put_many_keyed(blocks).or_fatal()?;
+        Ok(root)
     }
 
     fn into_store(self) -> S {

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use cid::Cid;
+use fvm_exec::IpldBlock;
 use fvm_ipld_blockstore::Blockstore;
 
 use crate::storage::Store;
@@ -10,13 +11,13 @@ use crate::storage::Store;
 pub(super) struct After<'a> {
     pub(super) store: &'a Store,
     /// In ascending order of CID, as execution returns them.
-    pub(super) new_blocks: &'a [(Cid, Vec<u8>)],
+    pub(super) new_blocks: &'a [IpldBlock],
 }
 
 impl Blockstore for After<'_> {
     fn get(&self, cid: &Cid) -> anyhow::Result<Option<Vec<u8>>> {
         match self.new_blocks.binary_search_by_key(cid, |(cid, _)| *cid) {
-            Ok(index) => Ok(Some(self.new_blocks[index].1.clone())),
+            Ok(index) => Ok(Some(self.new_blocks[index].1.to_vec())),
             Err(_) => self.store.get(cid),
         }
     }

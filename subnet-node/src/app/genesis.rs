@@ -104,7 +104,8 @@ fn write_genesis(content: &GenesisContent, store: &Store) -> Result<(), OpenErro
     put_all(&memory, &built.new_blocks);
     let validators = StateView::new(&memory, &built.state_root)?.gateway()?.validators;
     let (receipts_root, no_receipts) = no_receipts();
-    let blocks = [content.bundle.clone(), built.new_blocks, vec![(receipts_root, no_receipts)]].concat();
+    let bundle = content.bundle.iter().map(|(cid, block)| (*cid, Arc::from(block.as_slice())));
+    let blocks = bundle.chain(built.new_blocks).chain([(receipts_root, no_receipts.into())]).collect();
     let results = BlockResults { state_root: built.state_root, receipts_root, gas_used: 0, validators };
     store.put_genesis(&GenesisCommit { identity: content.genesis.identity(), results, blocks })?;
     tracing::info!(
@@ -116,9 +117,9 @@ fn write_genesis(content: &GenesisContent, store: &Store) -> Result<(), OpenErro
     Ok(())
 }
 
-fn put_all(store: &MemoryBlockstore, blocks: &[(Cid, Vec<u8>)]) {
+fn put_all(store: &MemoryBlockstore, blocks: &[(Cid, impl AsRef<[u8]>)]) {
     for (cid, bytes) in blocks {
-        store.put_keyed(cid, bytes).expect("a map in memory takes every block");
+        store.put_keyed(cid, bytes.as_ref()).expect("a map in memory takes every block");
     }
 }
 

@@ -25,7 +25,7 @@ fn genesis() -> GenesisCommit {
     GenesisCommit {
         identity: CHAIN,
         results: results(b"genesis"),
-        blocks: vec![(cid_of_bytes(b"code"), b"code".into())],
+        blocks: vec![(cid_of_bytes(b"code"), b"code"[..].into())],
     }
 }
 
@@ -59,7 +59,7 @@ fn commit(height: u64) -> BlockCommit {
         results: results(&encode(&("results", height))),
         receipts: vec![],
         events: vec![],
-        blocks: vec![(cid_of_bytes(&encode(&("state", height))), encode(&("state", height)))],
+        blocks: vec![(cid_of_bytes(&encode(&("state", height))), encode(&("state", height)).into())],
         certificate: StoredCertificate { certificate, extensions: vec![] },
         checkpoint: None,
         certified: None,
@@ -76,7 +76,7 @@ fn assert_has(store: &Store, commit: &BlockCommit) {
     assert_eq!(store.certificate(height).unwrap().as_ref(), Some(&commit.certificate));
     assert_eq!(store.height_of(&commit.block.id()).unwrap(), Some(height));
     assert_eq!(store.message_position(&commit.message_cids[0]).unwrap(), Some(MessagePosition { height, index: 0 }));
-    assert_eq!(Blockstore::get(store, &commit.blocks[0].0).unwrap().as_ref(), Some(&commit.blocks[0].1));
+    assert_eq!(Blockstore::get(store, &commit.blocks[0].0).unwrap().as_deref(), Some(&*commit.blocks[0].1));
 }
 
 fn assert_has_not(store: &Store, commit: &BlockCommit) {

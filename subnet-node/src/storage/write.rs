@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use cid::Cid;
 use engine_api::{Block, UndecidedBlock};
+use fvm_exec::IpldBlock;
 use fvm_ipld_encoding::BytesSer;
 use fvm_shared::event::StampedEvent;
 use fvm_shared::receipt::Receipt;
@@ -30,7 +31,7 @@ pub struct GenesisCommit {
     /// State root, the root of no receipts, and the first validators.
     pub results: BlockResults,
     /// Actor code and state.
-    pub blocks: Vec<(Cid, Vec<u8>)>,
+    pub blocks: Vec<IpldBlock>,
 }
 
 /// Everything that enters the store with one block.
@@ -47,7 +48,7 @@ pub struct BlockCommit {
     /// Its events, one list for each receipt.
     pub events: Vec<Vec<StampedEvent>>,
     /// State and receipts that are new.
-    pub blocks: Vec<(Cid, Vec<u8>)>,
+    pub blocks: Vec<IpldBlock>,
     /// Proof that it is final.
     pub certificate: StoredCertificate,
     /// The checkpoint it cut.
@@ -204,7 +205,7 @@ impl<'a> Batch<'a> {
         self.inner.put_cf(self.store.family(family), key, encode(value));
     }
 
-    fn put_ipld(&mut self, blocks: &[(Cid, Vec<u8>)]) {
+    fn put_ipld(&mut self, blocks: &[IpldBlock]) {
         let family = self.store.family(IPLD);
         for (cid, bytes) in blocks {
             self.inner.put_cf(family, cid.to_bytes(), bytes);

@@ -9,6 +9,7 @@ use fvm_exec::Overlay;
 use fvm_ipld_blockstore::Blockstore as _;
 use lanes::{BlockExecutor, Options, Waypoints};
 use vm::access::Access;
+use vm::state::Flushed;
 use vm::{Code, LaneExecutor, LaneMachine};
 
 use super::{Contender, Counters, Machine, NoExterns};
@@ -42,9 +43,7 @@ impl OneLane {
 
     /// Writes the state and returns its root.
     pub fn flush(&mut self) -> anyhow::Result<Cid> {
-        let root = self.executor.flush()?;
-        store(&self.written, root, &self.store)?;
-        Ok(root)
+        store(self.executor.flush_apart()?, &self.written, &self.store)
     }
 
     /// What messages have written since the state was flushed, and what is below.
@@ -63,9 +62,10 @@ impl OneLane {
     }
 }
 
-/// Stores what was written and is reached from `root`, as a node does, where it goes to the disk.
-fn store(written: &Overlay<Layer>, root: Cid, store: &Layer) -> anyhow::Result<()> {
-    store.put_many_keyed(written.take(&[root])?)
+/// Stores what is new in a state and what it reaches of what was written, as a node does, where it goes to the disk.
+fn store(flushed: Flushed, written: &Overlay<Layer>, store: &Layer) -> anyhow::Result<Cid> {
+    store.put_many_keyed(written.take_with(&flushed.heads, flushed.blocks)?)?;
+    Ok(flushed.root)
 }
 
 /// Blocks in lanes, as a node runs them: what the state reaches is taken out of memory and stored.
@@ -108,7 +108,10 @@ impl Proposer {
     fn propose(&mut self, block: &[BlockMessage], segments: usize) -> anyhow::Result<()> {
         self.executor.resume(&context(self.root))?;
         let store = &self.store;
-        let reached = |roots: &[Cid]| Ok(store.reached(roots)?);
+        let reached = |roots: &[Cid]| {
+            let blocks = store.reached(roots)?;
+            Ok(blocks.into_iter().map(|(cid, block)| (cid, block.to_vec())).collect())
+        };
         self.waypoints = self.executor.execute_marking(block, segments, reached)?.1;
         self.root = self.executor.flush()?;
         Ok(())
@@ -133,9 +136,7 @@ impl Contender for Lanes {
     }
 
     fn flush(&mut self) -> anyhow::Result<Cid> {
-        let root = self.executor.flush()?;
-        store(&self.written, root, &self.store)?;
-        Ok(root)
+        store(self.executor.flush_apart()?, &self.written, &self.store)
     }
 
     fn resume(&mut self, root: Cid) -> anyhow::Result<()> {

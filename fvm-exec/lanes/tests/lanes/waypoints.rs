@@ -24,7 +24,10 @@ const CASES: u32 = 120;
 fn marked(expected: &Expected, segments: usize) -> Waypoints {
     let store = Overlay::new(World::get().store.clone());
     let mut executor = ours_on(store.clone(), *ROOT, 1);
-    let reached = |roots: &[cid::Cid]| Ok(store.reached(roots)?);
+    let reached = |roots: &[Cid]| {
+        let blocks = store.reached(roots)?;
+        Ok(blocks.into_iter().map(|(cid, block)| (cid, block.to_vec())).collect())
+    };
     let (rets, waypoints) = executor.execute_marking(&expected.block(), segments, reached).unwrap();
     expected.check(&rets, &mut executor);
     waypoints

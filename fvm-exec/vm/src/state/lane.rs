@@ -277,26 +277,40 @@ impl<S: Blockstore + Sync> LaneState<S> {
     }
 }
 
+/// A state that was written: what is new in it, and not in the store yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flushed {
+    /// Its root.
+    pub root: Cid,
+    /// The root's block and the new nodes of the actors' HAMT, each once.
+    pub blocks: Vec<(Cid, Arc<[u8]>)>,
+    /// Heads of the actors that were set. All that is new besides is reached from them, and in the store.
+    pub heads: Vec<Cid>,
+}
+
 impl<S: Blockstore + Clone + Sync> LaneState<S> {
-    /// Writes the state on up to `threads` threads and goes on from there. Returns its root.
+    /// Puts the state together on up to `threads` threads and goes on from there. Its blocks must be in the store before
+    /// anything else is done.
     ///
     /// # Errors
-    /// When a transaction is open, or the state cannot be read or written.
-    pub fn flush(&mut self, threads: NonZeroUsize) -> Result<Cid> {
+    /// When a transaction is open, or the state cannot be read.
+    pub fn flush(&mut self, threads: NonZeroUsize) -> Result<Flushed> {
         if !self.layers.is_empty() {
             return Err(ExecutionError::Fatal(anyhow!("the state cannot be written in the middle of a message")));
         }
         self.settle_addresses()?;
         let changes: BTreeMap<_, _> = std::mem::take(&mut self.actors).into_iter().collect();
-        let actors_root = self.base.write(&changes, threads)?;
+        let heads = changes.values().flatten().map(|actor| actor.state).collect();
+        let hamt::Written { root: actors_root, mut blocks } = self.base.write(&changes, threads)?;
         let registered = std::mem::take(&mut self.registered);
         match Arc::get_mut(&mut self.base) {
             Some(base) => base.advance(actors_root, changes, registered),
             // Somebody still reads the state before.
             None => self.base = Arc::new(self.base.forgetful(actors_root)),
         }
-        let root = self.base.put_root(actors_root)?;
+        let (root, block) = self.base.root(actors_root)?;
+        blocks.push((root, block));
         self.clear();
-        Ok(root)
+        Ok(Flushed { root, blocks, heads })
     }
 }

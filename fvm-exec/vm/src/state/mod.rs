@@ -14,7 +14,7 @@ mod init_map;
 mod lane;
 mod snapshot;
 
-pub use lane::LaneState;
+pub use lane::{Flushed, LaneState};
 pub use snapshot::{CacheUse, Snapshot};
 
 use fvm_shared::ActorID;

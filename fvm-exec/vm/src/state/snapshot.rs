@@ -8,12 +8,12 @@ use anyhow::{Context as _, anyhow};
 use cid::Cid;
 use fvm::kernel::{ClassifyResult as _, ExecutionError, Result};
 use fvm_ipld_blockstore::Blockstore;
-use fvm_ipld_encoding::{CborStore as _, from_slice, to_vec};
+use fvm_ipld_encoding::{CborStore as _, DAG_CBOR, from_slice, to_vec};
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use fvm_shared::state::{ActorState, StateRoot, StateTreeVersion};
-use hamt::{Changes, Nodes};
-use multihash_codetable::Code;
+use hamt::{Changes, Nodes, Written};
+use multihash_codetable::{Code, MultihashDigest as _};
 
 use super::INIT_ACTOR_ID;
 use super::cache::Cache;
@@ -147,18 +147,20 @@ impl<S: Blockstore + Sync> Snapshot<S> {
         Ok(self.init.get_or_init(|| (actor.state, map)))
     }
 
-    /// Writes the state with these actors changed into the store, and returns the root of the actors' HAMT.
-    pub(super) fn write(&self, changes: &BTreeMap<ActorID, Option<ActorState>>, threads: NonZeroUsize) -> Result<Cid> {
+    /// The actors' HAMT with these actors changed.
+    pub(super) fn write(
+        &self,
+        changes: &BTreeMap<ActorID, Option<ActorState>>,
+        threads: NonZeroUsize,
+    ) -> Result<Written> {
         let entry = |(id, actor): (&ActorID, &Option<ActorState>)| {
             let actor = actor.as_ref().map(to_vec).transpose().context("encoding an actor").or_fatal()?;
             Ok((Address::new_id(*id).to_bytes(), actor))
         };
         let changes = changes.iter().map(entry).collect::<Result<Changes>>()?;
-        let written = hamt::write(&self.store, &self.nodes, &self.actors_root, &changes, threads)
+        hamt::write(&self.store, &self.nodes, &self.actors_root, &changes, threads)
             .context("writing the state")
-            .or_fatal()?;
-        self.store.put_many_keyed(written.blocks).or_fatal()?;
-        Ok(written.root)
+            .or_fatal()
     }
 
     /// Turns this into the snapshot of the state that [`Snapshot::write`] has made of it: what was read and not changed
@@ -197,10 +199,11 @@ impl<S: Blockstore + Sync> Snapshot<S> {
         }
     }
 
-    /// Stores the root of the state and returns it.
-    pub(super) fn put_root(&self, actors_root: Cid) -> Result<Cid> {
+    /// The root of the state with these actors.
+    pub(super) fn root(&self, actors_root: Cid) -> Result<(Cid, Arc<[u8]>)> {
         let root = StateRoot { version: StateTreeVersion::V5, actors: actors_root, info: self.info };
-        self.store.put_cbor(&root, Code::Blake2b256).or_fatal()
+        let block = to_vec(&root).context("encoding the root of the state").or_fatal()?;
+        Ok((Cid::new_v1(DAG_CBOR, Code::Blake2b256.digest(&block)), block.into()))
     }
 
     /// How often actors and addresses were known.
