@@ -35,6 +35,7 @@ mod session;
 mod state_view;
 mod totals;
 mod warm;
+pub mod witness;
 
 pub use accounts::Accounts;
 pub use block::{BlockContext, BlockInput, BlockOutput, CallOutcome};
