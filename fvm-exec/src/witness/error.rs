@@ -111,8 +111,8 @@ pub enum WitnessError {
         /// The child that was asked for.
         child: SubnetId,
     },
-    /// The entry of the child's actor says that it is for another child.
-    #[error("the entry on the way is of {actual}, expected {expected}: the state is not one that this code writes")]
+    /// The entry of the child's actor says that it is for another child, so the name is one of another hierarchy.
+    #[error("the entry of that actor is for {actual}, expected {expected}: ask the parent of {expected}")]
     OtherChild {
         /// The child that was asked for.
         expected: SubnetId,
@@ -190,10 +190,7 @@ impl RecordError {
         match error {
             WitnessError::Missing { cid } => ExecError::MissingBlock { cid }.into(),
             WitnessError::State { what, reason } => ExecError::State { what, reason }.into(),
-            WitnessError::Link { .. }
-            | WitnessError::OtherChild { .. }
-            | WitnessError::Gap { .. }
-            | WitnessError::Misplaced { .. } => {
+            WitnessError::Link { .. } | WitnessError::Gap { .. } | WitnessError::Misplaced { .. } => {
                 ExecError::State { what: "the gateway's ranges", reason: error.to_string() }.into()
             }
             refused => refused.into(),
