@@ -8,11 +8,12 @@ use std::ops::{ControlFlow, Range};
 
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
-use fvm_ipld_encoding::{CborStore, strict_bytes};
+use fvm_ipld_encoding::strict_bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::WitnessError;
+use super::store::load;
 
 /// Of every AMT of the gateway.
 const BIT_WIDTH: u32 = 3;
@@ -42,7 +43,7 @@ pub(super) fn each<T: DeserializeOwned, B: Blockstore>(
         return Ok(numbers.start);
     }
     let mut reader = Reader { store, what, take };
-    let Root(bit_width, height, _count, node): Root<T> = reader.load(root)?;
+    let Root(bit_width, height, _count, node): Root<T> = load(store, what, root)?;
     if bit_width != BIT_WIDTH || height > HEIGHT_MAX {
         return Err(reader.malformed(format!(
             "an AMT of bit width {bit_width} and height {height}, expected {BIT_WIDTH} and at most {HEIGHT_MAX}"
@@ -138,7 +139,7 @@ impl<B: Blockstore, F> Reader<'_, B, F> {
         while at < numbers.end {
             let Some(link) = &links[slot(at, below + 1)] else { return Ok(ControlFlow::Break(at)) };
             let next = (at | within).saturating_add(1).min(numbers.end);
-            let node: Node<T> = self.load(link)?;
+            let node: Node<T> = load(self.store, self.what, link)?;
             if let ControlFlow::Break(end) = self.visit(node, below, at..next)? {
                 return Ok(ControlFlow::Break(end));
             }
@@ -160,11 +161,6 @@ impl<B: Blockstore, F> Reader<'_, B, F> {
         Ok(std::array::from_fn(|slot| if bits & (1 << slot) == 0 { None } else { items.next() }))
     }
 
-    fn load<S: DeserializeOwned>(&self, cid: &Cid) -> Result<S, WitnessError> {
-        let found = self.store.get_cbor(cid).map_err(|error| self.malformed(format!("{error:#}")))?;
-        found.ok_or(WitnessError::Missing { cid: *cid })
-    }
-
     fn malformed(&self, reason: String) -> WitnessError {
         WitnessError::state(self.what, reason)
     }
@@ -180,6 +176,7 @@ mod tests {
     use super::*;
     use fvm_ipld_amt::Amt;
     use fvm_ipld_blockstore::MemoryBlockstore;
+    use fvm_ipld_encoding::{BytesSer, CborStore};
     use multihash_codetable::Code::Blake2b256;
     use proptest::prelude::*;
     use serde::Serialize;
@@ -198,12 +195,8 @@ mod tests {
     }
 
     /// A node as it is written.
-    fn node(
-        bitmap: &[u8],
-        links: Vec<Cid>,
-        entries: Vec<u64>,
-    ) -> (fvm_ipld_encoding::BytesSer<'_>, Vec<Cid>, Vec<u64>) {
-        (fvm_ipld_encoding::BytesSer(bitmap), links, entries)
+    fn node(bitmap: &[u8], links: Vec<Cid>, entries: Vec<u64>) -> (BytesSer<'_>, Vec<Cid>, Vec<u64>) {
+        (BytesSer(bitmap), links, entries)
     }
 
     proptest! {

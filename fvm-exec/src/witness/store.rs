@@ -1,4 +1,4 @@
-//! The two stores of a walk: blocks that somebody sent, and a log over any store of what was read.
+//! What a walk reads from: blocks that somebody sent, or any store, and a log over both of what was read.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,12 +6,25 @@ use std::collections::BTreeMap;
 use anyhow::anyhow;
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
+use fvm_ipld_encoding::from_slice;
+use serde::de::DeserializeOwned;
 use subnet_types::hash::{cid_of_bytes, digest_of_cid};
 use subnet_types::parent::WitnessBlock;
 
 use super::error::{RecordError, WitnessError};
 use super::{WITNESS_BLOCK_BYTES_MAX, WITNESS_BLOCKS_MAX, WITNESS_BYTES_MAX};
 use crate::error::ExecError;
+
+/// Reads the block `cid` as a `T`.
+pub(super) fn load<T: DeserializeOwned, B: Blockstore>(
+    store: &B,
+    what: &'static str,
+    cid: &Cid,
+) -> Result<T, WitnessError> {
+    let found = store.get(cid).map_err(|error| WitnessError::state(what, format!("{error:#}")))?;
+    let block = found.ok_or(WitnessError::Missing { cid: *cid })?;
+    from_slice(&block).map_err(|error| WitnessError::state(what, error))
+}
 
 /// The blocks of a witness under the CIDs that their bytes have.
 pub(super) struct Given<'a>(BTreeMap<Cid, &'a [u8]>);

@@ -4,8 +4,14 @@ use std::ops::{ControlFlow, Range};
 
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
+use fvm_ipld_encoding::from_slice;
+use fvm_shared::ActorID;
+use fvm_shared::address::Address;
+use fvm_shared::state::{ActorState, StateRoot, StateTreeVersion};
 use gateway_actor::types::{Child, LoggedChange, QueuedMessage};
+use hamt::Nodes;
 use serde::de::DeserializeOwned;
+use subnet_types::actors::{GATEWAY_ID, INIT_ID};
 use subnet_types::cross::CrossMessage;
 use subnet_types::hash::encode;
 use subnet_types::parent::MembershipChange;
@@ -13,9 +19,8 @@ use subnet_types::quantity::{ConfigurationNumber, Nonce};
 use subnet_types::subnet_id::SubnetId;
 
 use super::error::{RangeKind, WitnessError};
+use super::store::load;
 use super::{Proven, RangeQuery, amt};
-use crate::error::ExecError;
-use crate::state_view::StateView;
 
 /// Reads what `query` asks for in the state `state_root`. Touches no block that it does not need.
 pub(super) fn walk<B: Blockstore>(store: &B, state_root: &Cid, query: &RangeQuery) -> Result<Proven, WitnessError> {
@@ -34,14 +39,56 @@ pub(super) fn walk<B: Blockstore>(store: &B, state_root: &Cid, query: &RangeQuer
 fn entry<B: Blockstore>(store: &B, state_root: &Cid, subnet: &SubnetId) -> Result<Child, WitnessError> {
     let actor = subnet.checkpoint_actor().ok_or_else(|| WitnessError::Root { subnet: subnet.clone() })?;
     let unknown = || WitnessError::NotRegistered { child: subnet.clone() };
-    let view = StateView::new(store, state_root).map_err(unreadable)?;
-    let id = view.lookup_id(&actor).map_err(unreadable)?.ok_or_else(unknown)?;
-    let gateway = view.gateway().map_err(unreadable)?;
+    let actors = Actors::open(store, state_root)?;
+    let init: init::State = actors.state("the init actor", INIT_ID)?;
+    let id = actors.look_up("the address map", &init.address_map, &actor)?.ok_or_else(unknown)?;
+    let gateway: gateway_actor::State = actors.state("the gateway", GATEWAY_ID)?;
     let child: Child = amt::get(store, "the gateway's children", &gateway.children, id)?.ok_or_else(unknown)?;
     if child.subnet != *subnet {
         return Err(WitnessError::OtherChild { expected: subnet.clone(), actual: child.subnet });
     }
     Ok(child)
+}
+
+/// Bytes of nodes that are kept during a walk, of which none is read twice: one of up to 32 KiB is kept, and the widest
+/// of small actors has half of that.
+const NODES_BYTES_MAX: usize = 4 << 20;
+
+/// The actors of a state. Its trees are read node by node and nothing of them is decoded but the entry that is asked for.
+struct Actors<'a, B> {
+    store: &'a B,
+    nodes: Nodes,
+    root: Cid,
+}
+
+impl<'a, B: Blockstore> Actors<'a, B> {
+    fn open(store: &'a B, state_root: &Cid) -> Result<Self, WitnessError> {
+        let what = "the state root";
+        let root: StateRoot = load(store, what, state_root)?;
+        if root.version != StateTreeVersion::V5 {
+            return Err(WitnessError::state(what, format!("its version is {:?}, expected V5", root.version)));
+        }
+        Ok(Self { store, nodes: Nodes::new(NODES_BYTES_MAX), root: root.actors })
+    }
+
+    /// The state of one of the actors that every chain has.
+    fn state<T: DeserializeOwned>(&self, what: &'static str, id: ActorID) -> Result<T, WitnessError> {
+        let actor: Option<ActorState> = self.look_up(what, &self.root, &Address::new_id(id))?;
+        let actor = actor.ok_or_else(|| WitnessError::state(what, format!("no actor has id {id}")))?;
+        load(self.store, what, &actor.state)
+    }
+
+    /// What a map from addresses has for `key`.
+    fn look_up<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        map: &Cid,
+        key: &Address,
+    ) -> Result<Option<T>, WitnessError> {
+        let found =
+            self.nodes.get(self.store, map, &key.to_bytes()).map_err(|error| WitnessError::state(what, error))?;
+        found.map(|value| from_slice(&value)).transpose().map_err(|error| WitnessError::state(what, error))
+    }
 }
 
 fn messages<B: Blockstore>(store: &B, child: &Child, query: &RangeQuery) -> Result<Vec<CrossMessage>, WitnessError> {
@@ -126,12 +173,5 @@ impl Span {
             return Err(WitnessError::Beyond { what, from, next });
         }
         Ok(from..next.min(from.saturating_add(max as u64)))
-    }
-}
-
-fn unreadable(error: ExecError) -> WitnessError {
-    match error {
-        ExecError::State { what, reason } => WitnessError::state(what, reason),
-        other => WitnessError::state("the state", other),
     }
 }
