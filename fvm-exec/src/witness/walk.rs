@@ -41,7 +41,7 @@ fn entry<B: Blockstore>(store: &B, state_root: &Cid, subnet: &SubnetId) -> Resul
     let unknown = || WitnessError::NotRegistered { child: subnet.clone() };
     let actors = Actors::open(store, state_root)?;
     let init: init::State = actors.state("the init actor", INIT_ID)?;
-    let id = actors.look_up("the address map", &init.address_map, &actor)?.ok_or_else(unknown)?;
+    let id: ActorID = actors.look_up("the address map", &init.address_map, &actor)?.ok_or_else(unknown)?;
     let gateway: gateway_actor::State = actors.state("the gateway", GATEWAY_ID)?;
     let child: Child = amt::get(store, "the gateway's children", &gateway.children, id)?.ok_or_else(unknown)?;
     if child.subnet != *subnet {
