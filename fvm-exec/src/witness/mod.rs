@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
 use subnet_types::cross::CrossMessage;
+use subnet_types::hash::encode;
 use subnet_types::limits::{
     BLOCK_INFO_BYTES_MAX, CHANGES_PER_UPDATE_MAX, CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_BLOCK_MAX,
 };
@@ -105,6 +106,20 @@ pub struct Proven {
     pub next_nonce: Nonce,
     /// The configuration that the next change to be logged makes.
     pub next_configuration: ConfigurationNumber,
+}
+
+impl Proven {
+    /// Whether an update may end where these answers to `query` end: where nothing is left, or at a limit of updates.
+    /// Who asks for less than an update brings gets ranges that are true and may not be whole.
+    pub fn is_whole(&self, query: &RangeQuery) -> bool {
+        let limits = RangeLimits::UPDATE;
+        let (messages, changes) = (self.messages.len(), self.changes.len());
+        let bytes: usize = self.messages.iter().map(|message| encode(message).len()).sum();
+        let is_last_message = query.from_nonce.checked_add(messages as u64) == Some(self.next_nonce);
+        let is_last_change = query.from_configuration.checked_add(changes as u64) == Some(self.next_configuration);
+        (is_last_message || messages >= limits.messages_max || bytes >= limits.message_bytes_max)
+            && (is_last_change || changes >= limits.changes_max)
+    }
 }
 
 /// Ranges of a state with the blocks that prove them.

@@ -12,7 +12,7 @@ use fvm_shared::address::Address;
 use gateway_actor::types::{Child as Entry, LoggedChange, QueuedMessage};
 use multihash_codetable::Multihash;
 use subnet_types::hash::{cid_of_bytes, encode};
-use subnet_types::limits::{CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
+use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
 use subnet_types::{ConfigurationNumber, Nonce, SubnetId};
 
 use crate::common::genesis::ROOT_CHAIN_ID;
@@ -109,9 +109,34 @@ fn header_alone_can_be_proved_current() {
     let proven = verify(&root, &query, &bare.blocks).unwrap();
     assert_eq!((proven.messages.len(), proven.changes.len()), (0, 0));
     assert_eq!((proven.next_nonce, proven.next_configuration), (Nonce::new(100), ConfigurationNumber::new(7)));
+    assert!(!proven.is_whole(&query), "messages and changes are waiting");
     // Whoever has it all is shown the same, whatever its limits are.
     let up_to_date = ask(&child.name, 100, 7, 128);
+    assert!(proven.is_whole(&up_to_date), "nothing is waiting");
     assert_eq!(verify(&root, &up_to_date, &bare.blocks), Ok(proven));
+}
+
+#[test]
+fn ranges_are_whole_at_the_last_number_and_at_an_updates_limits() {
+    let (mut parent, child) = small(0, 0);
+    parent.queue_all(&child, CROSS_MESSAGES_PER_BLOCK_MAX as u64 + 2);
+    for _ in 0..CHANGES_PER_UPDATE_MAX + 2 {
+        parent.log(&child);
+    }
+    let root = parent.root();
+    let is_whole = |nonce, configuration, messages_max, changes_max| {
+        let limits = RangeLimits { messages_max, changes_max, ..RangeLimits::UPDATE };
+        let query = RangeQuery { limits, ..ask(&child.name, nonce, configuration, 0) };
+        record(&parent.store, &root, &query).unwrap().proven.is_whole(&query)
+    };
+    let (messages, changes) = (CROSS_MESSAGES_PER_BLOCK_MAX, CHANGES_PER_UPDATE_MAX);
+    assert!(is_whole(0, 2, messages, changes), "full");
+    assert!(!is_whole(0, 2, messages - 1, changes));
+    assert!(!is_whole(0, 2, messages, changes - 1));
+    assert!(is_whole(5, 7, messages, changes), "the rest");
+    assert!(is_whole(5, 7, messages - 3, changes - 3), "the rest, exactly");
+    assert!(!is_whole(5, 7, messages - 4, changes - 3));
+    assert!(!is_whole(5, 7, messages - 3, changes - 4));
 }
 
 #[test]
@@ -156,6 +181,7 @@ fn fullest_update_fits_a_witness() {
     let bytes: usize = proven.messages.iter().map(|message| encode(message).len()).sum();
     assert!((UPDATE_MESSAGE_BYTES_MAX..UPDATE_MESSAGE_BYTES_MAX + CROSS_MESSAGE_BYTES_MAX).contains(&bytes));
     assert_eq!(proven.changes.len(), query.limits.changes_max);
+    assert!(proven.messages.len() < query.limits.messages_max && proven.is_whole(&query));
     assert!(size(&recorded.blocks) < WITNESS_BYTES_MAX * 3 / 4, "room for a deeper state");
     println!(
         "fullest update: {} messages of {bytes} bytes, {} blocks, {} bytes",
