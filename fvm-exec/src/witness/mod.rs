@@ -11,7 +11,7 @@
 //! ```
 //!
 //! What always holds:
-//! - Both sides run [`walk`] over a [`Blockstore`], so neither can see what the other does not.
+//! - Both sides run the same walk over a [`Blockstore`], so neither can see what the other does not.
 //! - State and question decide which blocks a witness has and in which order. Another list is refused, so nobody who
 //!   passes a witness on can change it.
 //! - A range begins where it was asked to begin, has no gap, and ends with the last number that the gateway has given
