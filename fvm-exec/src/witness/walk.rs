@@ -15,7 +15,7 @@ use subnet_types::actors::{GATEWAY_ID, INIT_ID};
 use subnet_types::cross::CrossMessage;
 use subnet_types::hash::encode;
 use subnet_types::parent::MembershipChange;
-use subnet_types::quantity::{ConfigurationNumber, Nonce};
+use subnet_types::quantity::ConfigurationNumber;
 use subnet_types::subnet_id::SubnetId;
 
 use super::error::{RangeKind, WitnessError};
