@@ -13,7 +13,9 @@ use fvm_shared::version::NetworkVersion;
 use subnet_types::actors::manifest_names;
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the package lies in the workspace")
+    // Where the package is now: one build directory may serve several copies of the repository.
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is"));
+    package.join("../..").canonicalize().expect("the package lies in the workspace")
 }
 
 fn record() -> Record {

@@ -210,7 +210,8 @@ fn shapes_are_within_the_common_node_api() {
     let named = std::env::var("FRC_0104").ok();
     let is_named = named.is_some();
     let path = named.unwrap_or_else(|| {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/spec/frc-0104-common-node-api.json").to_owned()
+        let package = std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+        package + "/../../../shared/spec/frc-0104-common-node-api.json"
     });
     let text = match std::fs::read(&path) {
         Ok(text) => text,

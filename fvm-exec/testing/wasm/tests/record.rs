@@ -6,7 +6,7 @@ use test_actors::MODULES;
 use test_actors::record::{Record, RecordedModule};
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is"))
         .join("../../..")
         .canonicalize()
         .expect("the package lies in the workspace")
