@@ -9,7 +9,7 @@ use num_traits::Zero;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subnet_types::actors::{
-    BURNT_FUNDS_ID, CommitCheckpointParams, CommitCheckpointReturn, GATEWAY_ID, RegisterChildParams,
+    BURNT_FUNDS_ID, CommitCheckpointParams, CommitCheckpointReturn, DeliverParams, GATEWAY_ID, RegisterChildParams,
     RegisterChildReturn, gateway,
 };
 use subnet_types::cross::CrossMessage;
@@ -43,8 +43,11 @@ fn ask<P: Serialize, T: DeserializeOwned>(
 }
 
 /// Gets this subnet its name.
-pub(crate) fn register_child(rt: &impl Runtime, actor: Address) -> Result<RegisterChildReturn, ActorError> {
-    ask(rt, "RegisterChild", gateway::REGISTER_CHILD, Some(&RegisterChildParams { actor }))
+pub(crate) fn register_child(
+    rt: &impl Runtime,
+    params: &RegisterChildParams,
+) -> Result<RegisterChildReturn, ActorError> {
+    ask(rt, "RegisterChild", gateway::REGISTER_CHILD, Some(params))
 }
 
 /// Opens the way down and learns where the subnet starts to follow this chain.
@@ -74,7 +77,7 @@ pub(crate) fn log_change(rt: &impl Runtime, change: &MembershipChange) -> Result
 /// value came back.
 pub(crate) fn deliver(rt: &impl Runtime, message: &CrossMessage) -> Result<SendReturn, ActorError> {
     let to = Address::new_id(GATEWAY_ID);
-    let params = encode_params(message)?;
+    let params = encode_params(&DeliverParams { messages: vec![message.clone()] })?;
     rt.send(&to, gateway::DELIVER, params, &message.amount(), Some(DELIVERY_GAS))
 }
 

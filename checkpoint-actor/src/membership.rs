@@ -4,7 +4,8 @@ use actor_runtime::{ActorError, Runtime, require_caller};
 use fvm_shared::address::{Address, Protocol};
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::{
-    CheckpointConstructorParams, INIT_ID, JoinParams, RegisterChildReturn, RegisterParams, SetPowerParams,
+    CheckpointConstructorParams, INIT_ID, JoinParams, RegisterChildParams, RegisterChildReturn, RegisterParams,
+    SetPowerParams,
 };
 use subnet_types::events::{EventBuilder, checkpoint as events};
 use subnet_types::genesis::MembershipMode;
@@ -40,7 +41,9 @@ pub(crate) fn register(rt: &impl Runtime, params: RegisterParams) -> Result<Regi
         return Err(CheckpointError::ActorKind { address: params.actor.to_string() }.into());
     }
     expect_address(rt, &params.actor, rt.receiver())?;
-    let named = ext::register_child(rt, params.actor)?;
+    let cross_gas_price = state.parameters.chain.cross_gas_price;
+    let registering = RegisterChildParams { actor: params.actor, cross_gas_price };
+    let named = ext::register_child(rt, &registering)?;
     let mut state: State = rt.load_state()?;
     state.actor = Some(params.actor);
     state.subnet = Some(named.subnet.clone());

@@ -1,8 +1,10 @@
 //! Methods by which the subnet commits what it did, and its messages reach this chain.
 
 use actor_runtime::{ActorError, Runtime, decode_params};
+use fvm_shared::error::ExitCode;
 use subnet_types::actors::{
-    CommitCheckpointParams, DeliverBatchParams, DeliverReturn, SubmitCheckpointParams, SubmitCheckpointReturn,
+    CommitCheckpointParams, DeliverBatchParams, DeliverReturn, DeliverUnclaimedReturn, SubmitCheckpointParams,
+    SubmitCheckpointReturn,
 };
 use subnet_types::cross::{CrossMessage, MessageBatch};
 use subnet_types::events::{EventBuilder, checkpoint as events};
@@ -65,7 +67,10 @@ pub(crate) fn deliver_batch(
 
 /// Anyone has a message delivered again that was set aside. When the gateway fails at it as before, so does this call,
 /// and the message stays where it is.
-pub(crate) fn deliver_unclaimed(rt: &impl Runtime, message: CrossMessage) -> Result<DeliverReturn, ActorError> {
+pub(crate) fn deliver_unclaimed(
+    rt: &impl Runtime,
+    message: CrossMessage,
+) -> Result<DeliverUnclaimedReturn, ActorError> {
     let mut state: State = rt.load_state()?;
     require_direct(rt, &state)?;
     state.take_unclaimed(rt.store(), &message)?;
@@ -80,13 +85,17 @@ pub(crate) fn deliver_unclaimed(rt: &impl Runtime, message: CrossMessage) -> Res
     if !sent.is_success() {
         return Err(Rejection::StillUnclaimed { nonce, exit_code: sent.exit_code }.into());
     }
-    let outcome: DeliverReturn = decode_params(sent.return_data)?;
+    let returned: DeliverReturn = decode_params(sent.return_data)?;
+    let exit_code = *returned
+        .outcomes
+        .first()
+        .ok_or_else(|| ActorError::new(ExitCode::USR_SERIALIZATION, "the gateway returned no outcome".to_owned()))?;
     let mut state: State = rt.load_state()?;
     state.is_delivering = false;
     rt.save_state(&state)?;
     let event = EventBuilder::new(events::MESSAGE_CLAIMED).indexed("nonce", &nonce);
-    rt.emit_event(&event.field("exit-code", &outcome.exit_code).build())?;
-    Ok(outcome)
+    rt.emit_event(&event.field("exit-code", &exit_code).build())?;
+    Ok(DeliverUnclaimedReturn { exit_code })
 }
 
 /// Delivers checked messages from the cursor on, and returns the state as saved. Before each one the gas for a whole

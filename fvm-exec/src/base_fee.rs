@@ -42,6 +42,7 @@ mod tests {
             signatures: SignaturePolicy::Bound,
             checkpoint_period_blocks: 10,
             trusting_period_ms: 1_000_000,
+            cross_gas_price: TokenAmount::default(),
             bundle: cid_of(&0u8),
         }
     }

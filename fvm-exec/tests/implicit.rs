@@ -272,7 +272,7 @@ fn fullest_updates_and_the_cut_behind_them_fit_the_implicit_gas() {
             message.origin = CrossAddress { subnet: deepest(), address: nobody(nonce) };
             if is_receipt {
                 let (of, return_data) = (message.id, Default::default());
-                message.kind = CrossKind::Receipt { of, exit_code: ExitCode::new(5), return_data };
+                message.kind = CrossKind::Receipt { of, of_sequence: 0, exit_code: ExitCode::new(5), return_data };
             }
             message
         });

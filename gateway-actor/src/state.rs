@@ -158,6 +158,7 @@ impl State {
             gas_limit: 0,
             fee: TokenAmount::default(),
             expires: None,
+            wants_receipt: false,
         }
     }
 

@@ -6,8 +6,8 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use num_traits::Zero;
 use subnet_types::actors::{
-    ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, CheckpointCut, ClaimParams, DeliverReturn,
-    EnqueueReturn, FIRST_USER_ID, FundParams, ReleaseParams, SYSTEM_ID, refusal,
+    ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, CheckpointCut, ClaimParams, DeliverParams,
+    DeliverReturn, EnqueueReturn, FIRST_USER_ID, FundParams, ReleaseParams, SYSTEM_ID, refusal,
 };
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
 use subnet_types::events::{EventBuilder, gateway as events};
@@ -56,9 +56,16 @@ pub(crate) fn release(rt: &impl Runtime, params: ReleaseParams) -> Result<Enqueu
     Ok(EnqueueReturn { id: message.id, nonce: message.nonce })
 }
 
-/// A child's checkpoint actor hands over a bottom-up message with its amount. Whatever the message is, this succeeds:
+/// A child's checkpoint actor hands over bottom-up messages with their amounts. Whatever a message is, this succeeds:
 /// a refused one sends its value back, so it costs only itself.
-pub(crate) fn deliver(rt: &impl Runtime, message: CrossMessage) -> Result<DeliverReturn, ActorError> {
+pub(crate) fn deliver(rt: &impl Runtime, params: DeliverParams) -> Result<DeliverReturn, ActorError> {
+    let amount: TokenAmount = params.messages.iter().map(CrossMessage::amount).sum();
+    expect_value(rt, &amount)?;
+    let outcomes = params.messages.iter().map(|message| deliver_one(rt, message)).collect::<Result<_, _>>()?;
+    Ok(DeliverReturn { outcomes })
+}
+
+fn deliver_one(rt: &impl Runtime, message: &CrossMessage) -> Result<ExitCode, ActorError> {
     let caller = rt.caller();
     let mut state: State = rt.load_state()?;
     let child = state.active(rt.store(), caller)?;
@@ -67,26 +74,25 @@ pub(crate) fn deliver(rt: &impl Runtime, message: CrossMessage) -> Result<Delive
         return Err(GatewayError::NegativeAmount { nonce: message.nonce }.into());
     }
     let amount = message.amount();
-    expect_value(rt, &amount)?;
-    let exit_code = settle(rt, &mut state, &message, Edge::Child(&child.subnet))?;
+    let exit_code = settle(rt, &mut state, message, Edge::Child(&child.subnet))?;
     // What goes back is locked again, with a receipt; only a forged origin gets none, for there is nobody to tell.
     let mut goes_back = exit_code == refusal::FORGED_ORIGIN;
     if !exit_code.is_success() && !goes_back {
-        match state.receipt_for(&message, exit_code) {
+        match state.receipt_for(message, exit_code) {
             Some(receipt) => {
                 let receipt = state.queue_down(rt.store(), caller, height(rt), receipt)?;
                 queued_down(rt, caller, &receipt)?;
                 goes_back = true;
             }
-            None => keep_unclaimed(rt, &mut state, &message)?,
+            None => keep_unclaimed(rt, &mut state, message)?,
         }
     }
     rt.save_state(&state)?;
-    settled(rt, &message, exit_code)?;
+    settled(rt, message, exit_code)?;
     if goes_back {
         ext::lock(rt, caller, &amount)?;
     }
-    Ok(DeliverReturn { exit_code })
+    Ok(exit_code)
 }
 
 /// System applies what the parent finalized. An update that cannot be applied as a whole aborts and changes nothing; a

@@ -273,6 +273,7 @@ mod tests {
             gas_limit: 0,
             fee: TokenAmount::default(),
             expires: None,
+            wants_receipt: false,
         }
     }
 
@@ -312,6 +313,7 @@ mod tests {
         ledger.take_queued(&crossing(1, 20, CrossKind::Transfer)).expect("was funded");
         let receipt = || CrossKind::Receipt {
             of: crossing(7, 5, CrossKind::Transfer).id,
+            of_sequence: 7,
             exit_code: ExitCode::new(107),
             return_data: RawBytes::default(),
         };
@@ -326,7 +328,8 @@ mod tests {
     fn messages_that_only_a_later_delivery_brings_count_when_they_are_delivered() {
         let messages = vec![crossing(0, 5, CrossKind::Transfer), crossing(1, 6, CrossKind::Transfer)];
         let deliver = |next: u64| {
-            let params = DeliverBatchParams { sequence: Sequence::new(1), messages: messages.clone() };
+            let params =
+                DeliverBatchParams { sequence: Sequence::new(1), messages: messages.clone(), proof: Vec::new() };
             let returned = SubmitCheckpointReturn { next_nonce: Nonce::new(next), undelivered: 2 - next };
             executed(Address::new_id(1000), checkpoint::DELIVER_BATCH, 0, encode(&params), encode(&returned))
         };

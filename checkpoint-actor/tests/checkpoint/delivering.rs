@@ -124,7 +124,7 @@ fn submissions_and_deliveries_do_not_nest() {
         certificate: world.certify(&checkpoint, &[1, 2, 3]),
         messages: messages.clone(),
     };
-    let delivery = DeliverBatchParams { sequence: Sequence::new(1), messages: messages.clone() };
+    let delivery = DeliverBatchParams { sequence: Sequence::new(1), messages: messages.clone(), proof: Vec::new() };
     let nested = [
         (methods::SUBMIT_CHECKPOINT, encode_params(&submission).unwrap()),
         (methods::DELIVER_BATCH, encode_params(&delivery).unwrap()),
@@ -154,7 +154,7 @@ fn contracts_neither_submit_nor_deliver() {
     let checkpoint = world.next(&[]);
     let certificate = world.certify(&checkpoint, &[1, 2, 3]);
     let submission = SubmitCheckpointParams { checkpoint, certificate, messages: vec![] };
-    let delivery = DeliverBatchParams { sequence: Sequence::new(2), messages: second };
+    let delivery = DeliverBatchParams { sequence: Sequence::new(2), messages: second, proof: Vec::new() };
     let calls = [
         (methods::SUBMIT_CHECKPOINT, encode_params(&submission).unwrap()),
         (methods::DELIVER_BATCH, encode_params(&delivery).unwrap()),

@@ -111,7 +111,7 @@ fn nothing_nests_inside_it() {
     world.rt.answer_with(move |rt, _| {
         let error = rt.call(dispatch, STRANGER, &atto(0), methods::DELIVER_UNCLAIMED, again.clone()).unwrap_err();
         assert_eq!(error.exit_code, ExitCode::new(175));
-        let outcome = DeliverReturn { exit_code: ExitCode::OK };
+        let outcome = DeliverReturn { outcomes: vec![ExitCode::OK] };
         Some(SendReturn { exit_code: ExitCode::OK, return_data: encode_params(&outcome).unwrap() })
     });
     world.deliver_unclaimed(&messages[0]).unwrap();

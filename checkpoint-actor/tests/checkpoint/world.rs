@@ -13,9 +13,9 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, MethodNum};
 use serde::Serialize;
 use subnet_types::actors::{
-    CheckpointConstructorParams, CommitCheckpointReturn, DeliverBatchParams, DeliverReturn, GATEWAY_ID, INIT_ID,
-    JoinParams, METHOD_CONSTRUCTOR, RegisterChildReturn, RegisterParams, SubmitCheckpointParams,
-    SubmitCheckpointReturn, checkpoint, gateway, refusal,
+    CheckpointConstructorParams, CommitCheckpointReturn, DeliverBatchParams, DeliverParams, DeliverReturn,
+    DeliverUnclaimedReturn, GATEWAY_ID, INIT_ID, JoinParams, METHOD_CONSTRUCTOR, RegisterChildReturn, RegisterParams,
+    SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint, gateway, refusal,
 };
 use subnet_types::checkpoint::{
     CHECKPOINT_VERSION, Checkpoint, CheckpointDomain, ConfigurationApplied, QuorumCertificate,
@@ -86,6 +86,7 @@ pub fn parameters(mode: MembershipMode, validators_min: u64) -> SubnetParameters
             signatures: SignaturePolicy::Bound,
             checkpoint_period_blocks: PERIOD,
             trusting_period_ms: 60_000,
+            cross_gas_price: TokenAmount::default(),
             bundle: cid_of_bytes(b"bundle"),
         },
         mode,
@@ -127,8 +128,8 @@ impl Gateway {
                 answer(&CommitCheckpointReturn { oldest_unapplied: self.oldest_unapplied.get() })
             }
             gateway::DELIVER => {
-                let message: CrossMessage = decode_params(sent.params.clone()).unwrap();
-                let nonce = message.nonce.get();
+                let params: DeliverParams = decode_params(sent.params.clone()).unwrap();
+                let nonce = params.messages[0].nonce.get();
                 if self.failing.borrow().contains(&nonce) {
                     return Some(SendReturn::failed(ExitCode::SYS_OUT_OF_GAS));
                 }
@@ -138,7 +139,7 @@ impl Gateway {
                     rt.call(dispatch, GATEWAY_ID, &sent.value, checkpoint::LOCK, None).unwrap();
                     exit_code = refusal::FORBIDDEN;
                 }
-                answer(&DeliverReturn { exit_code })
+                answer(&DeliverReturn { outcomes: vec![exit_code] })
             }
             _ => return None,
         })
@@ -303,7 +304,8 @@ impl World {
     }
 
     pub fn deliver(&self, sequence: u64, messages: &[CrossMessage]) -> Result<SubmitCheckpointReturn, ActorError> {
-        let params = DeliverBatchParams { sequence: Sequence::new(sequence), messages: messages.to_vec() };
+        let params =
+            DeliverBatchParams { sequence: Sequence::new(sequence), messages: messages.to_vec(), proof: Vec::new() };
         let returned = self.call(STRANGER, 0, checkpoint::DELIVER_BATCH, &params)?;
         Ok(decode_params(returned).unwrap())
     }
@@ -311,7 +313,7 @@ impl World {
     /// Has an unclaimed message delivered again.
     pub fn deliver_unclaimed(&self, message: &CrossMessage) -> Result<ExitCode, ActorError> {
         let returned = self.call(STRANGER, 0, checkpoint::DELIVER_UNCLAIMED, message)?;
-        Ok(decode_params::<DeliverReturn>(returned).unwrap().exit_code)
+        Ok(decode_params::<DeliverUnclaimedReturn>(returned).unwrap().exit_code)
     }
 
     /// `count` transfers of `value` from the subnet, from the next nonce on.
@@ -338,5 +340,6 @@ pub fn message(nonce: u64, value: u64) -> CrossMessage {
         gas_limit: 0,
         fee: atto(0),
         expires: None,
+        wants_receipt: false,
     }
 }

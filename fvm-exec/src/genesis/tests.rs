@@ -44,6 +44,7 @@ fn root(bundle: Cid) -> Genesis {
             signatures: SignaturePolicy::Bound,
             checkpoint_period_blocks: 10,
             trusting_period_ms: 1_000_000,
+            cross_gas_price: TokenAmount::default(),
             bundle,
         },
         validators: ValidatorSet::new(ConfigurationNumber::FIRST, vec![validator]).unwrap(),

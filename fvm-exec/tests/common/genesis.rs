@@ -74,6 +74,7 @@ pub fn parameters(bundle: Cid) -> ChainParameters {
         signatures: SignaturePolicy::Bound,
         checkpoint_period_blocks: CHECKPOINT_PERIOD_BLOCKS,
         trusting_period_ms: 1_000_000_000,
+        cross_gas_price: TokenAmount::default(),
         bundle,
     }
 }

@@ -24,6 +24,7 @@ pub fn top_down(subnet: &SubnetId, nonce: u64, to: Address, value: TokenAmount) 
         gas_limit: 0,
         fee: TokenAmount::from_atto(0),
         expires: None,
+        wants_receipt: false,
     }
 }
 
@@ -33,6 +34,7 @@ pub fn update(parent_height: u64, messages: Vec<CrossMessage>) -> ApplyParentUpd
         parent_height: Height::new(parent_height),
         parent_block: cid_of(&("parent block", parent_height + 1)),
         parent_timestamp: TimestampMs::new(GENESIS_TIME_MS + parent_height * 1000),
+        parent_validators: None,
         messages,
         changes: Vec::new(),
     }

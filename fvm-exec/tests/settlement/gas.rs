@@ -26,6 +26,7 @@ fn up(subnet: &Subnet, nonce: u64, to: Address) -> CrossMessage {
         gas_limit: 0,
         fee: nano(0),
         expires: None,
+        wants_receipt: false,
     }
 }
 

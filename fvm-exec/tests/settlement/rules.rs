@@ -26,6 +26,7 @@ fn up(root: &Root, subnet: &Subnet, count: u64, value: u64) -> Vec<CrossMessage>
         gas_limit: 0,
         fee: nano(0),
         expires: None,
+        wants_receipt: false,
     };
     (first..first + count).map(message).collect()
 }
@@ -118,7 +119,8 @@ fn whoever_submits_with_little_gas_delays_messages_but_fails_none() {
     let mut stops = Vec::new();
     for gas_limit in (20..400).step_by(20).map(|million| million * 1_000_000) {
         let receipt = if accepted {
-            let params = DeliverBatchParams { sequence: checkpoint.sequence, messages: messages.clone() };
+            let params =
+                DeliverBatchParams { sequence: checkpoint.sequence, messages: messages.clone(), proof: Vec::new() };
             send(&mut root, gas_limit, checkpoint::DELIVER_BATCH, encode(&params))
         } else {
             send(&mut root, gas_limit, checkpoint::SUBMIT_CHECKPOINT, encode(&params))
@@ -147,7 +149,7 @@ fn hostile_recipients_cost_only_their_own_messages() {
     let mut messages = up(&root, &subnet, 5, 10);
     messages[1].destination.address = Address::new_actor(b"nobody");
     messages[2].destination.address = subnet.actor;
-    messages[3].kind = CrossKind::Call { payload: RawBytes::new(vec![1]) };
+    messages[3].kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![1]) };
     let custody = root.state(&subnet).custody;
     assert_eq!(settle(&mut root, &subnet, &[1, 2, 3], &messages), ExitCode::OK);
     assert_eq!(root.chain.balance(&secp(50)), nano(20));

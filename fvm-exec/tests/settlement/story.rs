@@ -56,6 +56,7 @@ impl Pair {
             parent_height: height,
             parent_block: cid_of(&("root block", height)),
             parent_timestamp: TimestampMs::new(time),
+            parent_validators: None,
             messages: gateway.top_down(store, self.subnet.id, parent.next_nonce, 256).unwrap(),
             changes,
         }

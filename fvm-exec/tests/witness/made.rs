@@ -75,7 +75,7 @@ impl Parent {
     pub fn queue(&mut self, child: &Child, payload: usize) -> CrossMessage {
         let kind = match payload {
             0 => CrossKind::Transfer,
-            length => CrossKind::Call { payload: RawBytes::new(vec![7; length]) },
+            length => CrossKind::Call { method: 2, params: RawBytes::new(vec![7; length]) },
         };
         let draft = Draft {
             origin: secp(111),

@@ -53,7 +53,12 @@ impl State {
             origin: message.destination.address,
             destination: message.origin.clone(),
             value: message.amount(),
-            kind: CrossKind::Receipt { of: message.id, exit_code, return_data: Default::default() },
+            kind: CrossKind::Receipt {
+                of: message.id,
+                of_sequence: message.origin_sequence,
+                exit_code,
+                return_data: Default::default(),
+            },
         })
     }
 }

@@ -38,6 +38,9 @@ impl State {
         parent.height = update.parent_height;
         parent.block = Some(update.parent_block);
         parent.timestamp = update.parent_timestamp;
+        if let Some(set) = &update.parent_validators {
+            parent.validators = save(store, set)?;
+        }
         // It came out of the reserve.
         self.reserve -= received;
         if !update.changes.is_empty() {

@@ -18,7 +18,7 @@ use subnet_types::{Digest, SubnetId};
 use crate::world::{ALICE, CHILD, ROBOT, RawOrUnit, World, child, child_address, set, validator};
 
 fn registering(actor: Address) -> RegisterChildParams {
-    RegisterChildParams { actor }
+    RegisterChildParams { actor, cross_gas_price: fvm_shared::econ::TokenAmount::default() }
 }
 
 fn report(nonce: u64, configuration: u64) -> CommitCheckpointParams {

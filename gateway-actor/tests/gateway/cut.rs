@@ -23,6 +23,7 @@ fn cut_fixes_batch_burn_cursor_and_configuration() {
         parent_height: Height::new(70),
         parent_block: cid_of_bytes(b"parent"),
         parent_timestamp: TimestampMs::new(70_000),
+        parent_validators: None,
         messages: vec![down(0, 3)],
         changes: vec![MembershipChange { number: ConfigurationNumber::new(2), validator: validator(4, 10) }],
     };
@@ -106,6 +107,7 @@ fn value_may_go_down_and_up_for_ever() {
             parent_height: Height::new(70 + round),
             parent_block: cid_of_bytes(b"parent"),
             parent_timestamp: TimestampMs::new(70_000),
+            parent_validators: None,
             messages: vec![message],
             changes: vec![],
         };

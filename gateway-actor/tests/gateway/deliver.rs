@@ -8,7 +8,7 @@ use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use gateway_actor::{State, dispatch};
 use subnet_types::SubnetId;
-use subnet_types::actors::{ClaimParams, DeliverReturn, FundParams, checkpoint, gateway, refusal};
+use subnet_types::actors::{ClaimParams, DeliverParams, DeliverReturn, FundParams, checkpoint, gateway, refusal};
 use subnet_types::cross::{CrossKind, CrossMessage};
 use subnet_types::quantity::Height;
 
@@ -18,8 +18,14 @@ fn amount(message: &CrossMessage) -> u64 {
     message.amount().atto().try_into().unwrap()
 }
 
+fn one(message: &CrossMessage) -> DeliverParams {
+    DeliverParams { messages: vec![message.clone()] }
+}
+
 fn deliver(world: &World, message: &CrossMessage) -> ExitCode {
-    world.ok::<DeliverReturn>(CHILD, amount(message), gateway::DELIVER, message).exit_code
+    let returned: DeliverReturn = world.ok(CHILD, amount(message), gateway::DELIVER, &one(message));
+    assert_eq!(returned.outcomes.len(), 1);
+    returned.outcomes[0]
 }
 
 #[test]
@@ -33,19 +39,19 @@ fn transfer_is_credited() {
 #[test]
 fn only_a_registered_child_delivers_and_with_the_exact_amount() {
     let world = World::root_with_child();
-    assert_eq!(world.error(ALICE, 5, gateway::DELIVER, &up(0, 5)).exit_code, ExitCode::USR_FORBIDDEN);
-    assert_eq!(world.error(CHILD, 4, gateway::DELIVER, &up(0, 5)).exit_code, ExitCode::new(49));
-    assert_eq!(world.error(CHILD, 6, gateway::DELIVER, &up(0, 5)).exit_code, ExitCode::new(49));
+    assert_eq!(world.error(ALICE, 5, gateway::DELIVER, &one(&up(0, 5))).exit_code, ExitCode::USR_FORBIDDEN);
+    assert_eq!(world.error(CHILD, 4, gateway::DELIVER, &one(&up(0, 5))).exit_code, ExitCode::new(49));
+    assert_eq!(world.error(CHILD, 6, gateway::DELIVER, &one(&up(0, 5))).exit_code, ExitCode::new(49));
     let mut negative = up(0, 5);
     negative.value = -fil(5);
-    assert_eq!(world.error(CHILD, 0, gateway::DELIVER, &negative).exit_code, ExitCode::new(58));
+    assert_eq!(world.error(CHILD, 0, gateway::DELIVER, &one(&negative)).exit_code, ExitCode::new(58));
 }
 
 #[test]
 fn refused_message_sends_its_value_back_with_a_receipt_and_its_reason() {
     type Change = fn(&mut CrossMessage);
     let cases: [(ExitCode, Change); 8] = [
-        (refusal::CALL, |m| m.kind = CrossKind::Call { payload: RawBytes::new(vec![1]) }),
+        (refusal::CALL, |m| m.kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![1]) }),
         (refusal::EXPIRED, |m| m.expires = Some(Height::new(5))),
         (refusal::FEE, |m| m.fee = fil(1)),
         (refusal::RECIPIENT, |m| m.destination.address = Address::new_id(ALICE)),
@@ -61,7 +67,12 @@ fn refused_message_sends_its_value_back_with_a_receipt_and_its_reason() {
         assert_eq!(deliver(&world, &message), code);
         let receipt = world.queued().pop().unwrap();
         assert_eq!((receipt.destination, receipt.value), (message.origin.clone(), message.amount()));
-        let expected = CrossKind::Receipt { of: message.id, exit_code: code, return_data: RawBytes::default() };
+        let expected = CrossKind::Receipt {
+            of: message.id,
+            of_sequence: message.origin_sequence,
+            exit_code: code,
+            return_data: RawBytes::default(),
+        };
         assert_eq!(receipt.kind, expected);
         let last = world.sends().pop().unwrap();
         assert_eq!(last, (Address::new_id(CHILD), checkpoint::LOCK, message.amount()), "{code:?}");
@@ -135,7 +146,7 @@ fn deliveries_do_not_nest_but_messages_may_be_queued_in_one() {
     world.rt.answer_with(|rt, sent| {
         if sent.to == f1("dave") {
             assert!(rt.load_state::<State>().unwrap().is_delivering);
-            let params = |value: u64| encode_params(&up(1, value)).unwrap();
+            let params = |value: u64| encode_params(&one(&up(1, value))).unwrap();
             let nested = rt.call(dispatch, CHILD, &fil(1), gateway::DELIVER, params(1)).unwrap_err();
             assert_eq!(nested.exit_code, ExitCode::new(60));
             // The mock's handler does not answer inside itself; the queue does.

@@ -73,7 +73,12 @@ fn fund_reaches_children_of_this_chain_only() {
 fn fund_waits_until_the_child_has_a_genesis() {
     let world = World::root();
     world.rt.add_actor(CHILD, code("checkpoint"), Some(child_address()));
-    world.ok::<RawOrUnit>(CHILD, 0, gateway::REGISTER_CHILD, &RegisterChildParams { actor: child_address() });
+    world.ok::<RawOrUnit>(
+        CHILD,
+        0,
+        gateway::REGISTER_CHILD,
+        &RegisterChildParams { actor: child_address(), cross_gas_price: fvm_shared::econ::TokenAmount::default() },
+    );
     assert_eq!(world.error(ALICE, 1, gateway::FUND, &to(child(), f1("bob"))).exit_code, ExitCode::new(44));
     world.call(CHILD, 0, gateway::ACTIVATE_CHILD, None).unwrap();
     world.fund(1);

@@ -21,6 +21,7 @@ fn update(height: u64, messages: Vec<CrossMessage>) -> ApplyParentUpdateParams {
         parent_height: Height::new(height),
         parent_block: cid_of_bytes(b"parent"),
         parent_timestamp: TimestampMs::new(height * 1_000),
+        parent_validators: None,
         messages,
         changes: vec![],
     }
@@ -114,7 +115,7 @@ fn more_than_one_block_may_apply_is_refused() {
 fn hostile_message_costs_only_itself_and_goes_back() {
     type Change = fn(&mut CrossMessage);
     let cases: [(ExitCode, Change); 6] = [
-        (refusal::CALL, |m| m.kind = CrossKind::Call { payload: RawBytes::new(vec![1]) }),
+        (refusal::CALL, |m| m.kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![1]) }),
         (refusal::FEE, |m| m.fee = fil(2)),
         (refusal::RECIPIENT, |m| m.destination.address = Address::new_id(100)),
         (refusal::NO_ROUTE, |m| m.destination.subnet = child().child(nobody()).unwrap()),
@@ -129,7 +130,12 @@ fn hostile_message_costs_only_itself_and_goes_back() {
         assert_eq!(outcomes, vec![ExitCode::OK, code, ExitCode::OK]);
         let receipt = world.outbox().pop().unwrap();
         assert_eq!((receipt.destination, receipt.value), (hostile.origin.clone(), hostile.amount()));
-        let expected = CrossKind::Receipt { of: hostile.id, exit_code: code, return_data: RawBytes::default() };
+        let expected = CrossKind::Receipt {
+            of: hostile.id,
+            of_sequence: hostile.origin_sequence,
+            exit_code: code,
+            return_data: RawBytes::default(),
+        };
         assert_eq!(receipt.kind, expected);
         let burn = world.sends().pop().unwrap();
         assert_eq!(burn, (Address::new_id(SYSTEM_ID), METHOD_SEND, hostile.amount()), "it goes where a release goes");

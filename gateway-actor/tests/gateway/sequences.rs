@@ -4,8 +4,8 @@ use actor_runtime::{Runtime, encode_params};
 use fvm_shared::address::Address;
 use proptest::prelude::*;
 use subnet_types::actors::{
-    ApplyParentUpdateParams, ClaimParams, CommitCheckpointParams, FundParams, ReleaseParams, SYSTEM_ID, checkpoint,
-    gateway,
+    ApplyParentUpdateParams, ClaimParams, CommitCheckpointParams, DeliverParams, FundParams, ReleaseParams, SYSTEM_ID,
+    checkpoint, gateway,
 };
 use subnet_types::checkpoint::TopDownApplied;
 use subnet_types::hash::cid_of_bytes;
@@ -86,7 +86,7 @@ proptest! {
                     if is_lost {
                         message.destination.address = nobody();
                     }
-                    let result = world.call(CHILD, sent, gateway::DELIVER, encode_params(&message).unwrap());
+                    let result = world.call(CHILD, sent, gateway::DELIVER, encode_params(&DeliverParams { messages: vec![message.clone()] }).unwrap());
                     prop_assert_eq!(result.is_ok(), sent == value);
                     if result.is_ok() {
                         nonce += 1;
@@ -157,6 +157,7 @@ proptest! {
                         parent_height: Height::new((parent.height.get() + height).saturating_sub(1)),
                         parent_block: cid_of_bytes(b"parent"),
                         parent_timestamp: TimestampMs::new(parent.timestamp.get() + 1),
+                        parent_validators: None,
                         messages,
                         changes: vec![],
                     };
@@ -177,6 +178,7 @@ proptest! {
                         parent_height: parent.height,
                         parent_block: cid_of_bytes(b"parent"),
                         parent_timestamp: parent.timestamp,
+                        parent_validators: None,
                         messages: vec![],
                         changes: vec![MembershipChange { number, validator: validator(seed, power) }],
                     };

@@ -106,7 +106,12 @@ impl World {
     pub fn root_with_child() -> Self {
         let world = Self::root();
         world.rt.add_actor(CHILD, code("checkpoint"), Some(child_address()));
-        world.ok::<RawOrUnit>(CHILD, 0, gateway::REGISTER_CHILD, &RegisterChildParams { actor: child_address() });
+        world.ok::<RawOrUnit>(
+            CHILD,
+            0,
+            gateway::REGISTER_CHILD,
+            &RegisterChildParams { actor: child_address(), cross_gas_price: TokenAmount::default() },
+        );
         world.call(CHILD, 0, gateway::ACTIVATE_CHILD, None).unwrap();
         world.rt.take_sends();
         world
@@ -257,6 +262,7 @@ fn message(nonce: u64, value: u64, origin: CrossAddress, destination: CrossAddre
         gas_limit: 0,
         fee: fil(0),
         expires: None,
+        wants_receipt: false,
     }
 }
 
@@ -272,7 +278,7 @@ pub fn down(nonce: u64, value: u64) -> CrossMessage {
 
 pub fn as_receipt(mut message: CrossMessage) -> CrossMessage {
     let return_data = RawBytes::default();
-    message.kind = CrossKind::Receipt { of: Digest([9; 32]), exit_code: ExitCode::new(5), return_data };
+    message.kind = CrossKind::Receipt { of: Digest([9; 32]), of_sequence: 0, exit_code: ExitCode::new(5), return_data };
     message
 }
 

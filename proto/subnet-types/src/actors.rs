@@ -5,6 +5,7 @@
 
 use cid::Cid;
 use frc42_dispatch::method_hash;
+use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
@@ -13,8 +14,9 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::bytes::{BlsPublicKey, BlsSignature, Ed25519Signature, VoteKey};
 use crate::checkpoint::{Checkpoint, ConfigurationApplied, QuorumCertificate, TopDownApplied};
-use crate::cross::{CrossMessage, MessageBatch};
+use crate::cross::{CrossAddress, CrossMessage, MessageBatch};
 use crate::genesis::SubnetParameters;
+use crate::membership::ValidatorSet;
 use crate::parent::MembershipChange;
 use crate::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence, TimestampMs};
 use crate::subnet_id::SubnetId;
@@ -29,6 +31,8 @@ pub const REWARD_ID: ActorID = 2;
 pub const EAM_ID: ActorID = 10;
 /// The door between a chain, its parent and its children.
 pub const GATEWAY_ID: ActorID = 64;
+/// Carries calls and receipts from the gateway to actors. Holds nothing and may do nothing else.
+pub const COURIER_ID: ActorID = 65;
 /// Where value goes that leaves circulation.
 pub const BURNT_FUNDS_ID: ActorID = 99;
 /// First id that init gives out.
@@ -43,6 +47,8 @@ pub mod manifest_names {
     pub const GATEWAY: &str = "gateway";
     /// The checkpoint actor.
     pub const CHECKPOINT: &str = "checkpoint";
+    /// The courier.
+    pub const COURIER: &str = "courier";
 }
 
 /// Methods of the reward actor.
@@ -66,13 +72,19 @@ pub mod gateway {
     /// [`CommitCheckpointParams`] →
     /// [`CommitCheckpointReturn`].
     pub const COMMIT_CHECKPOINT: MethodNum = method_hash!("CommitCheckpoint");
-    /// A registered checkpoint actor hands over one bottom-up message with its amount as value:
-    /// [`CrossMessage`] → [`DeliverReturn`].
+    /// A registered checkpoint actor hands over bottom-up messages with their amounts together as value:
+    /// [`DeliverParams`] → [`DeliverReturn`].
     pub const DELIVER: MethodNum = method_hash!("Deliver");
     /// Anyone sends value down: [`FundParams`] → [`EnqueueReturn`].
     pub const FUND: MethodNum = method_hash!("Fund");
     /// Anyone sends value up: [`ReleaseParams`] → [`EnqueueReturn`].
     pub const RELEASE: MethodNum = method_hash!("Release");
+    /// Anyone sends a cross message to any chain: [`SendParams`] with value and fee together as value →
+    /// [`EnqueueReturn`].
+    pub const SEND: MethodNum = method_hash!("Send");
+    /// An actor that took a call and did not answer at once gives its answer, and may send back value with it:
+    /// [`AnswerParams`] → [`EnqueueReturn`].
+    pub const ANSWER: MethodNum = method_hash!("Answer");
     /// System applies what the parent finalized: [`ApplyParentUpdateParams`] with
     /// the messages' amounts as value → [`ApplyParentUpdateReturn`].
     pub const APPLY_PARENT_UPDATE: MethodNum = method_hash!("ApplyParentUpdate");
@@ -80,6 +92,24 @@ pub mod gateway {
     pub const CUT_CHECKPOINT: MethodNum = method_hash!("CutCheckpoint");
     /// Anyone has an entry of the unclaimed ledger credited, now that this can work: [`ClaimParams`].
     pub const CLAIM: MethodNum = method_hash!("Claim");
+}
+
+/// Methods of the courier.
+pub mod courier {
+    use super::*;
+    /// The gateway has a call carried, with the call's value: [`CarryCallParams`] → what the destination returns.
+    pub const CARRY_CALL: MethodNum = method_hash!("CarryCall");
+    /// The gateway has a receipt carried: [`CarryReceiptParams`] → nothing.
+    pub const CARRY_RECEIPT: MethodNum = method_hash!("CarryReceipt");
+}
+
+/// Methods that an actor has to take part in calls between chains. Only the courier's word counts in them.
+pub mod receiver {
+    use super::*;
+    /// A call from another chain, with its value: [`CrossCall`] → [`CallReturn`].
+    pub const RECEIVE_CROSS_CALL: MethodNum = method_hash!("ReceiveCrossCall");
+    /// The outcome of a message that this actor sent: [`CrossReceipt`] → nothing. What came back is credited already.
+    pub const RECEIVE_CROSS_RECEIPT: MethodNum = method_hash!("ReceiveCrossReceipt");
 }
 
 /// Exit codes with which a chain refuses to deliver a cross message. They stand in the receipt that brings the value
@@ -137,7 +167,7 @@ pub mod checkpoint {
     /// [`SubmitCheckpointReturn`].
     pub const DELIVER_BATCH: MethodNum = method_hash!("DeliverBatch");
     /// Anyone has a message delivered again that the gateway would not take before: [`CrossMessage`] →
-    /// [`DeliverReturn`].
+    /// [`DeliverUnclaimedReturn`].
     pub const DELIVER_UNCLAIMED: MethodNum = method_hash!("DeliverUnclaimed");
     /// The gateway locks value for the child (the value sent): no parameters.
     pub const LOCK: MethodNum = method_hash!("Lock");
@@ -157,6 +187,8 @@ pub struct AwardTipsParams {
 pub struct RegisterChildParams {
     /// The caller's own robust address.
     pub actor: Address,
+    /// As in [`ChainParameters`](crate::genesis::ChainParameters).
+    pub cross_gas_price: TokenAmount,
 }
 
 /// Return of [`gateway::REGISTER_CHILD`].
@@ -192,6 +224,100 @@ pub struct ClaimParams {
     pub address: Address,
 }
 
+/// What a message sent with [`gateway::SEND`] does where it arrives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CallParams {
+    /// As in [`CrossKind::Call`](crate::CrossKind::Call).
+    pub method: MethodNum,
+    /// As there.
+    pub params: RawBytes,
+    /// Gas for the destination's code.
+    pub gas_limit: u64,
+}
+
+/// Parameters of [`gateway::SEND`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct SendParams {
+    /// Whom it is for, on any other chain of the hierarchy.
+    pub to: CrossAddress,
+    /// `None` for a transfer.
+    pub call: Option<CallParams>,
+    /// How much of the value that comes with these parameters is the fee, in attoFIL; the rest is for the recipient.
+    pub fee: TokenAmount,
+    /// As in [`CrossMessage`].
+    pub expires: Option<Height>,
+    /// As there.
+    pub wants_receipt: bool,
+}
+
+/// Parameters of [`gateway::ANSWER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct AnswerParams {
+    /// Id of the call.
+    pub of: crate::Digest,
+    /// Zero for success.
+    pub exit_code: ExitCode,
+    /// What the caller gets to see.
+    pub return_data: RawBytes,
+}
+
+/// Parameters of [`courier::CARRY_CALL`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CarryCallParams {
+    /// To whom.
+    pub to: Address,
+    /// Gas for its code.
+    pub gas_limit: u64,
+    /// What.
+    pub call: CrossCall,
+}
+
+/// Parameters of [`courier::CARRY_RECEIPT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CarryReceiptParams {
+    /// To whom.
+    pub to: Address,
+    /// What.
+    pub receipt: CrossReceipt,
+}
+
+/// A call as its destination gets it, in [`receiver::RECEIVE_CROSS_CALL`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CrossCall {
+    /// Id of the message. No chain delivers it twice.
+    pub id: crate::Digest,
+    /// Who calls, from where.
+    pub origin: CrossAddress,
+    /// The method called.
+    pub method: MethodNum,
+    /// Its parameters.
+    pub params: RawBytes,
+}
+
+/// What a destination returns of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CallReturn {
+    /// Whether the answer comes later, with [`gateway::ANSWER`]. Then `data` is not looked at.
+    pub is_deferred: bool,
+    /// What the caller gets to see.
+    pub data: RawBytes,
+}
+
+/// An outcome as the sender gets it, in [`receiver::RECEIVE_CROSS_RECEIPT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CrossReceipt {
+    /// Id of the message that it answers.
+    pub of: crate::Digest,
+    /// Where that message went. It was refused, when it was, there or on the way.
+    pub from: CrossAddress,
+    /// Zero for success; a [`refusal`]'s, the VM's or the destination's otherwise.
+    pub exit_code: ExitCode,
+    /// What the destination returned.
+    pub return_data: RawBytes,
+    /// What came back and was credited before this, in attoFIL.
+    pub value: TokenAmount,
+}
+
 /// Parameters of [`gateway::FUND`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct FundParams {
@@ -217,10 +343,24 @@ pub struct EnqueueReturn {
     pub nonce: Nonce,
 }
 
-/// Return of [`gateway::DELIVER`] and [`checkpoint::DELIVER_UNCLAIMED`].
+/// Parameters of [`gateway::DELIVER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct DeliverParams {
+    /// In nonce order, without a gap.
+    pub messages: Vec<CrossMessage>,
+}
+
+/// Return of [`gateway::DELIVER`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct DeliverReturn {
-    /// Zero when the destination was credited; otherwise why the value went back.
+    /// For each message, in order: zero when it was delivered or went on, otherwise why its value went back.
+    pub outcomes: Vec<ExitCode>,
+}
+
+/// Return of [`checkpoint::DELIVER_UNCLAIMED`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct DeliverUnclaimedReturn {
+    /// As in [`DeliverReturn`].
     pub exit_code: ExitCode,
 }
 
@@ -233,6 +373,8 @@ pub struct ApplyParentUpdateParams {
     pub parent_block: Cid,
     /// That block's time.
     pub parent_timestamp: TimestampMs,
+    /// The parent's validators at that block, when they are others than those tracked so far.
+    pub parent_validators: Option<ValidatorSet>,
     /// Consecutive messages from the cursor on.
     pub messages: Vec<CrossMessage>,
     /// Consecutive changes from the last pending configuration on.
@@ -321,10 +463,12 @@ pub struct SubmitCheckpointParams {
 /// Parameters of [`checkpoint::DELIVER_BATCH`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct DeliverBatchParams {
-    /// The accepted checkpoint whose batch this is.
+    /// The accepted checkpoint whose batch these are of.
     pub sequence: Sequence,
-    /// All messages of its batch in nonce order.
+    /// Messages of its batch in nonce order, without a gap.
     pub messages: Vec<CrossMessage>,
+    /// Proof of [`merkle_range_proof`](crate::hash::merkle_range_proof) that they are; empty for a whole batch.
+    pub proof: Vec<crate::Digest>,
 }
 
 /// Return of [`checkpoint::SUBMIT_CHECKPOINT`] and [`checkpoint::DELIVER_BATCH`].

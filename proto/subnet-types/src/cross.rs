@@ -1,6 +1,7 @@
 //! Cross messages: value and calls between chains.
 
 use fvm_ipld_encoding::RawBytes;
+use fvm_shared::MethodNum;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
@@ -11,7 +12,7 @@ use crate::abi::Words;
 use crate::bytes::Digest;
 use crate::hash::{encode, merkle_root};
 use crate::identity::ChainIdentity;
-use crate::limits::CROSS_MESSAGE_BYTES_MAX;
+use crate::limits::{CROSS_CALL_GAS_MAX, CROSS_HOP_GAS, CROSS_MESSAGE_BYTES_MAX, CROSS_RECEIPT_GAS};
 use crate::quantity::{Height, Nonce};
 use crate::subnet_id::SubnetId;
 
@@ -29,15 +30,21 @@ pub struct CrossAddress {
 pub enum CrossKind {
     /// Credits the value.
     Transfer,
-    /// Hands the payload to the destination's `ReceiveCrossCall`.
+    /// Credits the value and hands method and parameters to the destination, in its
+    /// [`RECEIVE_CROSS_CALL`](crate::actors::receiver::RECEIVE_CROSS_CALL).
     Call {
+        /// What the destination is asked to do. Means something to the destination only.
+        method: MethodNum,
         /// Opaque to the protocol.
-        payload: RawBytes,
+        params: RawBytes,
     },
-    /// The outcome of an earlier message; its value is what comes back.
+    /// The outcome of an earlier message; its value is what comes back, its fee what is left of that message's.
     Receipt {
         /// Id of the message this answers.
         of: Digest,
+        /// That message's `origin_sequence`. With this receipt's destination it makes the id again, so the origin need
+        /// not keep a record of each transfer to know its own.
+        of_sequence: u64,
         /// Zero for success.
         exit_code: ExitCode,
         /// What the call returned.
@@ -62,12 +69,14 @@ pub struct CrossMessage {
     pub kind: CrossKind,
     /// Position on the edge it is crossing; renewed at each hop.
     pub nonce: Nonce,
-    /// Gas for the delivery.
+    /// Gas for the destination's code, when it is a call.
     pub gas_limit: u64,
-    /// Prepaid for hops and delivery, in attoFIL; travels beside the value.
+    /// Prepaid for hops, delivery and the way back, in attoFIL; travels beside the value.
     pub fee: TokenAmount,
     /// Height of the delivering chain from which on it refuses the message.
     pub expires: Option<Height>,
+    /// Whether a transfer that was delivered is answered. A call always is, and so is whatever was refused.
+    pub wants_receipt: bool,
 }
 
 const ID_TAG: &str = "subnet-runtime/cross-message/v1";
@@ -90,6 +99,25 @@ impl CrossMessage {
         encode(self).len() <= CROSS_MESSAGE_BYTES_MAX
     }
 
+    /// Whether its delivery is answered.
+    pub fn is_answered(&self) -> bool {
+        match self.kind {
+            CrossKind::Transfer => self.wants_receipt,
+            CrossKind::Call { .. } => true,
+            CrossKind::Receipt { .. } => false,
+        }
+    }
+
+    /// The most gas that its delivery, or its next hop, may use on the chain that it comes to: what has to be there
+    /// before either begins.
+    pub fn delivery_gas(&self) -> u64 {
+        match self.kind {
+            CrossKind::Transfer => CROSS_HOP_GAS,
+            CrossKind::Call { .. } => CROSS_HOP_GAS + self.gas_limit.min(CROSS_CALL_GAS_MAX),
+            CrossKind::Receipt { .. } => CROSS_HOP_GAS + CROSS_RECEIPT_GAS,
+        }
+    }
+
     /// The leaf of this message in a batch: keccak-256 over static words that hold every field.
     ///
     /// An amount below zero or above 256 bits has no word. Such a message is never queued; its leaf here is
@@ -99,10 +127,13 @@ impl CrossMessage {
     }
 
     fn leaf_words(&self) -> Option<Words> {
-        let (kind, of, exit_code, data) = match &self.kind {
-            CrossKind::Transfer => (0, Digest::ZERO, 0, &[][..]),
-            CrossKind::Call { payload } => (1, Digest::ZERO, 0, payload.bytes()),
-            CrossKind::Receipt { of, exit_code, return_data } => (2, *of, exit_code.value(), return_data.bytes()),
+        // One word for the method of a call and for the code of a receipt, one for the id that a receipt answers.
+        let (kind, of, of_sequence, number, data) = match &self.kind {
+            CrossKind::Transfer => (0, Digest::ZERO, 0, 0, &[][..]),
+            CrossKind::Call { method, params } => (1, Digest::ZERO, 0, *method, params.bytes()),
+            CrossKind::Receipt { of, of_sequence, exit_code, return_data } => {
+                (2, *of, *of_sequence, u64::from(exit_code.value()), return_data.bytes())
+            }
         };
         // "Never" and "from height 0 on" are different, so expiry takes two words.
         let expires = self.expires.unwrap_or(Height::GENESIS);
@@ -116,13 +147,15 @@ impl CrossMessage {
             .amount(&self.value)?
             .number(kind)
             .digest(&of)
-            .number(u64::from(exit_code))
+            .number(of_sequence)
+            .number(number)
             .hashed(data)
             .number(self.nonce.get())
             .number(self.gas_limit)
             .amount(&self.fee)?
             .number(u64::from(self.expires.is_some()))
-            .number(expires.get());
+            .number(expires.get())
+            .number(u64::from(self.wants_receipt));
         Some(words)
     }
 }
@@ -169,6 +202,7 @@ mod tests {
             gas_limit: 0,
             fee: TokenAmount::from_atto(1),
             expires: None,
+            wants_receipt: false,
         }
     }
 
@@ -189,9 +223,14 @@ mod tests {
             |m| m.destination.subnet = SubnetId::root(2),
             |m| m.destination.address = Address::new_actor(b"other"),
             |m| m.value = TokenAmount::from_atto(11),
-            |m| m.kind = CrossKind::Call { payload: RawBytes::default() },
-            |m| m.kind = CrossKind::Call { payload: RawBytes::new(vec![1]) },
+            |m| m.kind = CrossKind::Call { method: 0, params: RawBytes::default() },
+            |m| m.kind = CrossKind::Call { method: 2, params: RawBytes::default() },
+            |m| m.kind = CrossKind::Call { method: 0, params: RawBytes::new(vec![1]) },
             |m| m.kind = receipt(9, ExitCode::OK, &[]),
+            |m| {
+                let (of, return_data) = (Digest([9; 32]), RawBytes::default());
+                m.kind = CrossKind::Receipt { of, of_sequence: 1, exit_code: ExitCode::OK, return_data };
+            },
             |m| m.kind = receipt(8, ExitCode::OK, &[]),
             |m| m.kind = receipt(9, ExitCode::USR_NOT_FOUND, &[]),
             |m| m.kind = receipt(9, ExitCode::OK, &[1]),
@@ -202,6 +241,7 @@ mod tests {
             |m| (m.origin, m.destination) = (m.destination.clone(), m.origin.clone()),
             |m| m.expires = Some(Height::GENESIS),
             |m| m.expires = Some(Height::new(5)),
+            |m| m.wants_receipt = true,
         ];
         let root = |message: CrossMessage| MessageBatch::of(Nonce::ZERO, &[message]).root;
         let mut seen = std::collections::BTreeSet::from([root(message(0, 10))]);
@@ -213,14 +253,18 @@ mod tests {
     }
 
     fn receipt(of: u8, exit_code: ExitCode, return_data: &[u8]) -> CrossKind {
-        CrossKind::Receipt { of: Digest([of; 32]), exit_code, return_data: RawBytes::new(return_data.to_vec()) }
+        CrossKind::Receipt {
+            of: Digest([of; 32]),
+            of_sequence: 0,
+            exit_code,
+            return_data: RawBytes::new(return_data.to_vec()),
+        }
     }
 
     #[test]
     fn message_round_trips() {
         let mut call = message(3, 9);
-        call.kind =
-            CrossKind::Receipt { of: Digest([9; 32]), exit_code: ExitCode::OK, return_data: RawBytes::default() };
+        call.kind = receipt(9, ExitCode::OK, &[1]);
         assert_eq!(fvm_ipld_encoding::from_slice::<CrossMessage>(&encode(&call)).expect("decodes"), call);
     }
 }

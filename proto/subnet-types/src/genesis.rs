@@ -57,6 +57,9 @@ pub struct ChainParameters {
     /// How old (by the subnet's block time) the last followed parent header may be for an update to be accepted, in
     /// milliseconds. Has no effect on a root.
     pub trusting_period_ms: u64,
+    /// Least fee for cross messages over the edge to the parent, both ways, in attoFIL per unit of delivery gas. Has no
+    /// effect on a root.
+    pub cross_gas_price: TokenAmount,
     /// CID of the actor bundle's manifest.
     pub bundle: Cid,
 }
@@ -238,7 +241,8 @@ impl ChainParameters {
         in_range("checkpoint_period_blocks", self.checkpoint_period_blocks, 2, CHECKPOINT_PERIOD_BLOCKS_MAX)?;
         in_range("trusting_period_ms", self.trusting_period_ms, 1000, u64::MAX)?;
         let max = TokenAmount::from_atto(BASE_FEE_MIN_ATTO_MAX);
-        amount_in_range("base_fee_min", &self.base_fee_min, TokenAmount::default(), max)
+        amount_in_range("base_fee_min", &self.base_fee_min, TokenAmount::default(), max.clone())?;
+        amount_in_range("cross_gas_price", &self.cross_gas_price, TokenAmount::default(), max)
     }
 }
 

@@ -66,19 +66,75 @@ pub fn digest_of_cid(cid: &Cid) -> Option<Digest> {
 /// A leaf is `keccak(0x00 ‖ leaf)`, a node `keccak(0x01 ‖ left ‖ right)`; the last node of an odd row moves up
 /// unchanged. The prefixes keep a node from being shown as a leaf. No leaves: [`Digest::ZERO`].
 pub fn merkle_root(leaves: impl IntoIterator<Item = Digest>) -> Digest {
-    let mut row: Vec<Digest> =
-        leaves.into_iter().map(|leaf| keccak_256(&[&[0u8][..], leaf.as_bytes()].concat())).collect();
+    let mut row = hashed(leaves);
     while row.len() > 1 {
-        row = row
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => keccak_256(&[&[1u8][..], left.as_bytes(), right.as_bytes()].concat()),
-                [single] => *single,
-                _ => unreachable!("chunks(2) gives one or two"),
-            })
-            .collect();
+        row = row_above(&row);
     }
     row.pop().unwrap_or(Digest::ZERO)
+}
+
+/// What has to stand beside the leaves `first..end` to make the root of all `leaves` again: row by row from the leaves
+/// up, of each row the node left of the range and the one right of it, where their parents are in the range as well.
+///
+/// # Panics
+/// When the range is empty or goes beyond the leaves.
+pub fn merkle_range_proof(leaves: &[Digest], first: usize, end: usize) -> Vec<Digest> {
+    assert!(first < end && end <= leaves.len(), "{first}..{end} is no range of {} leaves", leaves.len());
+    let mut row = hashed(leaves.iter().copied());
+    let (mut first, mut end) = (first, end);
+    let mut proof = Vec::new();
+    while row.len() > 1 {
+        if !first.is_multiple_of(2) {
+            proof.push(row[first - 1]);
+        }
+        if !end.is_multiple_of(2) && end < row.len() {
+            proof.push(row[end]);
+        }
+        (first, end) = (first / 2, end.div_ceil(2));
+        row = row_above(&row);
+    }
+    proof
+}
+
+/// The root of a tree of `count` leaves in which `leaves` stand from position `first` on, as `proof` completes them.
+/// `None` when they do not fit, or the proof has not exactly the nodes that it takes: one range has one proof.
+pub fn merkle_range_root(
+    count: u64,
+    first: u64,
+    leaves: impl IntoIterator<Item = Digest>,
+    proof: &[Digest],
+) -> Option<Digest> {
+    let mut row = hashed(leaves);
+    let mut proof = proof.iter().copied();
+    let (mut count, mut first, mut end) = (count, first, first.checked_add(row.len() as u64)?);
+    if row.is_empty() || end > count {
+        return None;
+    }
+    while count > 1 {
+        if !first.is_multiple_of(2) {
+            row.insert(0, proof.next()?);
+        }
+        if !end.is_multiple_of(2) && end < count {
+            row.push(proof.next()?);
+        }
+        row = row_above(&row);
+        (count, first, end) = (count.div_ceil(2), first / 2, end.div_ceil(2));
+    }
+    if proof.next().is_some() { None } else { row.pop() }
+}
+
+fn hashed(leaves: impl IntoIterator<Item = Digest>) -> Vec<Digest> {
+    leaves.into_iter().map(|leaf| keccak_256(&[&[0u8][..], leaf.as_bytes()].concat())).collect()
+}
+
+fn row_above(row: &[Digest]) -> Vec<Digest> {
+    row.chunks(2)
+        .map(|pair| match pair {
+            [left, right] => keccak_256(&[&[1u8][..], left.as_bytes(), right.as_bytes()].concat()),
+            [single] => *single,
+            _ => unreachable!("chunks(2) gives one or two"),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -92,6 +148,39 @@ mod tests {
         assert_ne!(merkle_root([a, b]), merkle_root([b, a]));
         assert_ne!(merkle_root([a]), merkle_root([a, a]));
         assert_ne!(merkle_root([a, b, a]), merkle_root([a, b]));
+    }
+
+    #[test]
+    fn every_range_has_one_proof_and_no_other_leaves_have_it() {
+        for count in 1..=17_u8 {
+            let leaves: Vec<_> = (0..count).map(|leaf| Digest([leaf; 32])).collect();
+            let root = merkle_root(leaves.iter().copied());
+            for first in 0..leaves.len() {
+                for end in first + 1..=leaves.len() {
+                    let proof = merkle_range_proof(&leaves, first, end);
+                    let of = |count: usize, first: usize, leaves: &[Digest], proof: &[Digest]| {
+                        merkle_range_root(count as u64, first as u64, leaves.iter().copied(), proof)
+                    };
+                    let slice = &leaves[first..end];
+                    assert_eq!(of(leaves.len(), first, slice, &proof), Some(root), "{first}..{end} of {count}");
+                    let mut longer = proof.clone();
+                    longer.push(Digest::ZERO);
+                    assert_eq!(of(leaves.len(), first, slice, &longer), None);
+                    if let Some((_, shorter)) = proof.split_last() {
+                        assert_eq!(of(leaves.len(), first, slice, shorter), None);
+                    }
+                    let mut altered = slice.to_vec();
+                    altered[0] = Digest([99; 32]);
+                    assert_ne!(of(leaves.len(), first, &altered, &proof), Some(root));
+                    if end < leaves.len() {
+                        assert_ne!(of(leaves.len(), first + 1, slice, &proof), Some(root));
+                    }
+                    assert_eq!(of(end - 1, first, slice, &proof), None);
+                }
+            }
+        }
+        assert_eq!(merkle_range_root(3, 0, [], &[]), None);
+        assert_eq!(merkle_range_root(3, u64::MAX, [Digest::ZERO], &[]), None);
     }
 
     #[test]

@@ -32,6 +32,25 @@ pub const OUTBOX_BYTES_MAX: usize = 16 * CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX
 /// Bytes of one encoded cross message, payload included.
 pub const CROSS_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of what a call returns, in its receipt. A call that returns more fails.
+pub const CROSS_RETURN_BYTES_MAX: usize = 4 * 1024;
+
+/// Gas that one hop of a cross message may use where it comes to: checking it, crediting its value, or queueing it for
+/// the next edge, with room for state that grew. Fees count by it, so it is part of the protocol.
+pub const CROSS_HOP_GAS: u64 = 60_000_000;
+
+/// Most gas for the code of a call's destination. A message that asks for more is refused and never waits.
+pub const CROSS_CALL_GAS_MAX: u64 = 1_000_000_000;
+
+/// Gas for the sender's code when a receipt tells it the outcome.
+pub const CROSS_RECEIPT_GAS: u64 = 60_000_000;
+
+/// Delivery gas of the messages of one parent update together: the update ends with the message that reaches it.
+pub const UPDATE_GAS_MAX: u64 = 7_000_000_000;
+
+/// Headers by which one parent update leads from the tracked set to the one that voted.
+pub const HANDOVERS_PER_UPDATE_MAX: usize = 16;
+
 /// Bytes of one block's payload. Stays below the sync response limit of 10 MiB, or a decided block could never be
 /// sent to a node that fell behind.
 pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -70,6 +89,8 @@ pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
 /// Longest block interval that can be configured, in milliseconds.
 pub const BLOCK_INTERVAL_MS_MAX: u64 = 60_000;
 
+const _: () = assert!(UPDATE_GAS_MAX + CROSS_HOP_GAS + CROSS_CALL_GAS_MAX < IMPLICIT_GAS_MAX);
+const _: () = assert!(CROSS_RETURN_BYTES_MAX + 1024 <= CROSS_MESSAGE_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX + 8 * 1024 <= MESSAGE_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGE_BYTES_MAX <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX);

@@ -4,7 +4,7 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::block::BlockHeader;
 use crate::cross::CrossMessage;
-use crate::membership::Validator;
+use crate::membership::{Validator, ValidatorSet};
 use crate::quantity::ConfigurationNumber;
 use crate::vote::FinalityCertificate;
 
@@ -17,9 +17,23 @@ pub struct MembershipChange {
     pub validator: Validator,
 }
 
+/// Where the parent's validators hand over to others: the last block that one set voted on names the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Handover {
+    /// A header whose `validators_hash` is the tracked set's and whose `next_validators_hash` another's.
+    pub header: BlockHeader,
+    /// The tracked set's certificate over it.
+    pub certificate: FinalityCertificate,
+    /// The set that votes from the next height on.
+    pub validators: ValidatorSet,
+}
+
 /// A piece of the parent's finalized chain that a proposer brings into the subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct ParentUpdate {
+    /// From the validators that the subnet tracks to those that voted on `header`, in order; empty when they are the
+    /// same.
+    pub handovers: Vec<Handover>,
     /// Header `h + 1` of the parent; it commits to the state after `h`, from which messages and changes are read.
     pub header: BlockHeader,
     /// The parent validators' certificate over that header.

@@ -17,7 +17,7 @@ use subnet_types::hash::{cid_of, cid_of_bytes, encode, merkle_root};
 use subnet_types::identity::chain_identity;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
 use subnet_types::message::{SignaturePolicy, signing_bytes};
-use subnet_types::parent::WitnessBlock;
+use subnet_types::parent::{Handover, WitnessBlock};
 use subnet_types::proposal::{
     block_stream_signing_bytes, hint_stream_signing_bytes, proposal_signing_bytes, validator_peer_signing_bytes,
 };
@@ -60,17 +60,19 @@ fn message(nonce: u64, kind: CrossKind) -> CrossMessage {
         gas_limit: 10,
         fee: TokenAmount::from_atto(5),
         expires: Some(Height::new(9)),
+        wants_receipt: false,
     }
 }
 
 fn messages() -> Vec<CrossMessage> {
     vec![
         message(7, CrossKind::Transfer),
-        message(8, CrossKind::Call { payload: RawBytes::new(vec![1, 2, 3]) }),
+        message(8, CrossKind::Call { method: 2, params: RawBytes::new(vec![1, 2, 3]) }),
         message(
             9,
             CrossKind::Receipt {
                 of: Digest([6; 32]),
+                of_sequence: 4,
                 exit_code: ExitCode::USR_NOT_FOUND,
                 return_data: RawBytes::default(),
             },
@@ -110,6 +112,7 @@ fn genesis() -> Genesis {
             signatures: SignaturePolicy::Bound,
             checkpoint_period_blocks: 10,
             trusting_period_ms: 604_800_000,
+            cross_gas_price: TokenAmount::default(),
             bundle: cid_of_bytes(b"bundle"),
         },
         validators: validators(),
@@ -196,7 +199,7 @@ fn names_and_identities_are_frozen() {
         hash_of(&encode(&child())),
         "f813e2428b6d4aa0ad2b311a2fb4a7cc10062e77fac8ed78b8985768c4cd023b",
     );
-    frozen("genesis", genesis().cid(), "bafy2bzaceaehttxc3vwi3o2ljdcuyr3tmllxwg3s2w2rcagarxd7qn432cx3y");
+    frozen("genesis", genesis().cid(), "bafy2bzaceag44kkta6of7ijxvf5dsqneoybu4b2k3x35toelc6wdem66ikjms");
     let identity = chain_identity(&child(), &Cid::default());
     frozen("chain identity", identity, "5ad48b5badd8183cdd40cd3c960c5158ccf15dca16b0176aa4085a45ed7c0841");
 }
@@ -237,7 +240,7 @@ fn checkpoint_digest_and_batch_are_frozen() {
     frozen(
         "batch root",
         checkpoint().messages.root,
-        "2bc7b49952f0f70db36ac329a8659525f59834a3a5f69e39caf3cc1c117f5828",
+        "a67fb0b65384a6a06b136309d261525f54ac74f8835a09c0f8fe0c034a1b6ea5",
     );
     frozen(
         "validator set hash",
@@ -247,12 +250,12 @@ fn checkpoint_digest_and_batch_are_frozen() {
     frozen(
         "checkpoint digest",
         checkpoint().digest(&domain).expect("a digest"),
-        "eb381bf5611296a298e1356ab3d8bec9b3b360421784e35349f5bb7d54bb9b76",
+        "0dc6a5b39dfa3765edeac4ae9442a0c31d05679f3f696ecbddfbecbddf09d254",
     );
     frozen(
         "checkpoint encoding",
         cid_of(&checkpoint()),
-        "bafy2bzacedpoowyxup6pyjkxguewwai5nntzdsubsdvhzflsx5idhgoxeif3a",
+        "bafy2bzaceb6cggwy22bdcz7u6vdtxdjm63kznovqs7dhxp2c6wwlxv3fwot54",
     );
     frozen("message id", messages()[0].id, "db0b1e8882193aac8c2e61e77027ef8002b764054f132c142e4d4809d4ab6c95");
 }
@@ -369,37 +372,40 @@ fn genesis_of_an_activation_is_frozen() {
         validators: validators(),
         parent: ParentAnchor { timestamp: TimestampMs::new(1_700_000_000_000), ..anchor() },
     };
-    frozen("activation record", cid_of(&record), "bafy2bzacecorbtg4zqg3kurgy4opei2yhjoyvvyrgupnuefh3xirkcpv5lltw");
+    frozen("activation record", cid_of(&record), "bafy2bzaced6zihl7vo4zf5hxpfb2yymcfnn5dcb47xyt2xnv4q7bebvqmkmaw");
     let genesis = Genesis::from_activation(&record);
-    frozen("genesis of a subnet", genesis.cid(), "bafy2bzaceadvnkawshlgvpu7rwrsvlnsdwdqmrrkz65atbtnmzte7iqheottc");
+    frozen("genesis of a subnet", genesis.cid(), "bafy2bzacecbleqeygztsjw3msq5pub6mzuej4ywcvty3j5jrjmlcvq6fssbmm");
     frozen(
         "identity of that subnet",
         genesis.identity(),
-        "e59ea8c6901ae6145e63b58d4b98c17c441f3c43d29c3d4635170a691d1d2679",
+        "7628633510b665d713bf9531f1be4b71711f7296c1a057f53668d28f83cfb449",
     );
 }
 
 #[test]
 fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
+    let handover = Handover { header: header(), certificate: finality(), validators: validators() };
     let update = ParentUpdate {
+        handovers: vec![handover],
         header: header(),
         certificate: finality(),
         messages: messages(),
         changes: changes(),
         witness: vec![WitnessBlock { bytes: vec![1, 2, 3] }],
     };
-    frozen("parent update", cid_of(&update), "bafy2bzaceb4kmm3n42zotikddtstv32rklqhf4eghkhg5ybokgcu46nv67gxu");
+    frozen("parent update", cid_of(&update), "bafy2bzacecv3mgr7iukg5ilgnznfv4i72shesh55hoiso37nf36tqbt776ifo");
     let apply = ApplyParentUpdateParams {
         parent_height: Height::new(4),
         parent_block: header().id(),
         parent_timestamp: TimestampMs::new(1_700_000_001_000),
+        parent_validators: None,
         messages: messages(),
         changes: changes(),
     };
     frozen(
         "parameters of ApplyParentUpdate",
         cid_of(&apply),
-        "bafy2bzaceccsodbp3xjragor4xdubkil5gqo37wbylsujhzbyet2qyphcpayy",
+        "bafy2bzacebhhdenyafn6om6c6ju3sfkg5uilxbgngd7ay6qh5b4xjomaqq5fa",
     );
     let join = JoinParams {
         owner: owner(),
@@ -415,6 +421,6 @@ fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
     frozen(
         "parameters of SubmitCheckpoint",
         cid_of(&submission),
-        "bafy2bzacedohi2tgivruutvcikajygoy4fvywr3rr3equwiywpsf7ex47uclg",
+        "bafy2bzacebtcyckvwgwcmxza4vr3ac7rp4xrm5i54h5lp3uuzqllxr3qww5le",
     );
 }

@@ -44,6 +44,7 @@ fn chain() -> ChainParameters {
         signatures: SignaturePolicy::Bound,
         checkpoint_period_blocks: 10,
         trusting_period_ms: 60_000,
+        cross_gas_price: TokenAmount::default(),
         bundle: cid_of_bytes(b"bundle"),
     }
 }

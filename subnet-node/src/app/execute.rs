@@ -120,6 +120,7 @@ fn apply_params(update: ParentUpdate) -> ApplyParentUpdateParams {
         parent_height: update.header.height.previous().unwrap_or(Height::GENESIS),
         parent_block: update.header.id(),
         parent_timestamp: update.header.timestamp,
+        parent_validators: None,
         messages: update.messages,
         changes: update.changes,
     }

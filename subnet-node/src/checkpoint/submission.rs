@@ -61,7 +61,7 @@ pub fn call_for(chain: &ChainReader, duty: Duty) -> Result<Option<Call>, ChainEr
             let Some(record) = batch_with(chain, nonce)? else { return Ok(None) };
             let (sequence, messages) = (record.checkpoint.sequence, chain.checkpoint_messages(&record)?);
             let gas_limit_min = gas_limit_min(messages.len());
-            let params = encode(&DeliverBatchParams { sequence, messages });
+            let params = encode(&DeliverBatchParams { sequence, messages, proof: Vec::new() });
             Ok(Some(Call { method: checkpoint::DELIVER_BATCH, params, gas_limit_min }))
         }
     }

@@ -126,6 +126,12 @@ pub struct ChainArgs {
     /// How old the last followed parent header may be; without effect on a root. Two weeks by default
     #[arg(long, value_name = "MS", default_value_t = 1_209_600_000, help_heading = "Rules of the chain")]
     pub trusting_period_ms: u64,
+    /// Least fee for each unit of delivery gas of messages from and to the parent; without effect on a root
+    #[arg(
+        long, value_name = "AMOUNT", default_value = "0", value_parser = parse::amount,
+        help_heading = "Rules of the chain"
+    )]
+    pub cross_gas_price: TokenAmount,
     /// Accept stock Filecoin signatures, which are valid on every chain where the key has that nonce. For devnets
     #[arg(long, help_heading = "Rules of the chain")]
     pub allow_bare_signatures: bool,
@@ -141,6 +147,7 @@ impl ChainArgs {
             signatures: if self.allow_bare_signatures { SignaturePolicy::BareAllowed } else { SignaturePolicy::Bound },
             checkpoint_period_blocks: self.checkpoint_period,
             trusting_period_ms: self.trusting_period_ms,
+            cross_gas_price: self.cross_gas_price.clone(),
             bundle,
         }
     }

@@ -92,7 +92,14 @@ impl RpcContext {
         let proof = height.next();
         let certificate = stored(self.chain.certificate(proof), "certificate", proof)?.certificate;
         let header = self.header(proof)?;
-        Ok(ParentUpdateAnswer::new(ParentUpdate { header, certificate, messages, changes, witness: Vec::new() }))
+        Ok(ParentUpdateAnswer::new(ParentUpdate {
+            handovers: Vec::new(),
+            header,
+            certificate,
+            messages,
+            changes,
+            witness: Vec::new(),
+        }))
     }
 
     fn registered(&self, state: &StateView<'_, Store>, child: &SubnetId) -> Result<(ActorID, Child), ApiError> {

@@ -81,6 +81,7 @@ fn genesis(vote: &VoteKeypair, accounts: &[Address]) -> Genesis {
             signatures: SignaturePolicy::Bound,
             checkpoint_period_blocks: 10,
             trusting_period_ms: 86_400_000,
+            cross_gas_price: TokenAmount::default(),
             bundle: actor_bundle::manifest_cid(),
         },
         validators: ValidatorSet::new(ConfigurationNumber::FIRST, vec![validator]).expect("a set of one"),

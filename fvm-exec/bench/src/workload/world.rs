@@ -218,6 +218,7 @@ pub(crate) fn parameters() -> ChainParameters {
         signatures: SignaturePolicy::Bound,
         checkpoint_period_blocks: 10,
         trusting_period_ms: 1_000_000_000,
+        cross_gas_price: TokenAmount::default(),
         bundle: actor_bundle::manifest_cid(),
     }
 }

@@ -85,6 +85,7 @@ fn parameters() -> ChainParameters {
         signatures: SignaturePolicy::Bound,
         checkpoint_period_blocks: PERIOD,
         trusting_period_ms: 600_000,
+        cross_gas_price: TokenAmount::default(),
         bundle: actor_bundle::manifest_cid(),
     }
 }
@@ -399,6 +400,7 @@ pub fn parent_update(height: u64, messages: Vec<CrossMessage>) -> ParentUpdate {
         next_validators_hash: set.hash(),
     };
     certified(ParentUpdate {
+        handovers: Vec::new(),
         certificate: certificate(&PARENT_IDENTITY, header.height, &header.id(), 101),
         header,
         messages,
@@ -428,6 +430,7 @@ pub fn top_down(subnet: &SubnetId, nonce: u64, to: Address, value: TokenAmount) 
         gas_limit: 0,
         fee: TokenAmount::default(),
         expires: None,
+        wants_receipt: false,
     }
 }
 
