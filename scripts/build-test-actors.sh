@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds the actors of tests and benchmarks to wasm, into fvm-exec/testing/wasm with record.toml beside them. Run it after
-# every change to one of them, to actor-runtime, to subnet-types or to how wasm is built, and commit all three files.
+# every change to one of them, to actor-runtime, to subnet-types or to how wasm is built, and commit all of these files.
 # With --check it writes nothing and fails when the modules come out otherwise than they are committed; another toolchain
 # than theirs compares nothing and says so.
 set -eu
 . "$(dirname -- "$0")/wasm-env.sh"
 
-test_actors="token-actor pool-actor"
+test_actors="token-actor pool-actor cross-caller"
 folder=$root/fvm-exec/testing/wasm
 
 if [ "${1:-}" = "--check" ] && ! grep -qF "toolchain = \"$(wasm_toolchain)\"" "$folder/record.toml"; then
@@ -30,9 +30,10 @@ fi
 wasm_dependencies $test_actors >"$work/packages"
 
 # The recorder's package includes the files it replaces.
-for file in token-actor.wasm pool-actor.wasm record.toml; do
-    [ -f "$folder/$file" ] || : >"$folder/$file"
+for actor in $test_actors; do
+    [ -f "$folder/$actor.wasm" ] || : >"$folder/$actor.wasm"
 done
+[ -f "$folder/record.toml" ] || : >"$folder/record.toml"
 cd "$root"
 cargo run --release --quiet --locked -p test-actors --bin record-test-actors -- \
     "$root" "$work/wasm" "$work/packages" "$(wasm_toolchain)"

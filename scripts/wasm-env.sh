@@ -16,7 +16,7 @@ wasm_toolchain() {
 }
 
 # The packages that become modules of the bundle.
-wasm_actors="system init account ethaccount placeholder absent eam reward gateway-actor checkpoint-actor"
+wasm_actors="system init account ethaccount placeholder absent eam reward courier gateway-actor checkpoint-actor"
 
 wasm_package_flags() {
     for package in "$@"; do printf ' -p %s' "$package"; done

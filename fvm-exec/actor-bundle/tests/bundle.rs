@@ -57,7 +57,11 @@ fn type_numbers_are_filecoins_and_then_ours() {
         assert_eq!(manifest.id_by_code(&code), number, "{name}");
     }
     assert!(manifest.is_account_actor(&actor_bundle::code("account").expect("it is there")));
-    let ours = [(manifest_names::GATEWAY, builtin::GATEWAY), (manifest_names::CHECKPOINT, builtin::CHECKPOINT)];
+    let ours = [
+        (manifest_names::GATEWAY, builtin::GATEWAY),
+        (manifest_names::CHECKPOINT, builtin::CHECKPOINT),
+        (manifest_names::COURIER, builtin::COURIER),
+    ];
     for (name, number) in ours {
         assert_eq!(manifest.id_by_code(&actor_bundle::code(name).expect("it is there")), number, "{name}");
     }

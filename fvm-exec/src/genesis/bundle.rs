@@ -126,7 +126,7 @@ mod tests {
         let store = MemoryBlockstore::default();
         let names = builtin::NAMES;
         assert!(problem(&store, &put(&store, 2, &names)).contains("version 2"));
-        assert!(problem(&store, &put(&store, 1, &names[..names.len() - 1])).contains("no checkpoint actor"));
+        assert!(problem(&store, &put(&store, 1, &names[..names.len() - 1])).contains("no courier actor"));
         let mut swapped = names;
         swapped.swap(1, 3);
         assert!(problem(&store, &put(&store, 1, &swapped)).contains("has account in place 2, expected init"));

@@ -6,6 +6,7 @@
 //!   2 reward        collects tips
 //!  10 eam           addresses of the f410 kind
 //!  64 gateway       subnet, validators, parent
+//!  65 courier       carries calls and receipts to actors; has nothing
 //!  99 burnt funds   an account that no key owns
 //! 100 …             accounts of the document, in its order
 //! ```
@@ -28,7 +29,7 @@ use num_traits::Zero;
 use serde::Serialize;
 use subnet_types::Genesis;
 use subnet_types::actors::{
-    BURNT_FUNDS_ID, EAM_ID, FIRST_USER_ID, GATEWAY_ID, INIT_ID, REWARD_ID, SYSTEM_ID, manifest_names,
+    BURNT_FUNDS_ID, COURIER_ID, EAM_ID, FIRST_USER_ID, GATEWAY_ID, INIT_ID, REWARD_ID, SYSTEM_ID, manifest_names,
 };
 use subnet_types::genesis::{GenesisBalance, mint_reserve};
 
@@ -86,6 +87,8 @@ impl<'a, B: Blockstore> Builder<'a, B> {
         let reward = put(self.store, &reward::State::default())?;
         self.set(REWARD_ID, "reward", reward, TokenAmount::zero())?;
         self.set(EAM_ID, "eam", self.nothing, TokenAmount::zero())?;
+        let courier = put(self.store, &courier::STATE)?;
+        self.set(COURIER_ID, manifest_names::COURIER, courier, TokenAmount::zero())?;
         // Its own id is no key, so no signature is ever valid for it.
         let burnt_funds = put(self.store, &account::State { address: Address::new_id(BURNT_FUNDS_ID) })?;
         self.set(BURNT_FUNDS_ID, "account", burnt_funds, TokenAmount::zero())

@@ -133,6 +133,18 @@ pub mod refusal {
     pub const RECIPIENT: ExitCode = ExitCode::new(106);
     /// The recipient is a system actor or a checkpoint actor.
     pub const FORBIDDEN: ExitCode = ExitCode::new(107);
+    /// What the destination of a call returned is larger than may cross.
+    pub const RETURN_TOO_LARGE: ExitCode = ExitCode::new(111);
+    /// What the destination of a call returned is no [`CallReturn`](super::CallReturn).
+    pub const BAD_RETURN: ExitCode = ExitCode::new(112);
+    /// The destination's code used up the gas of the call.
+    pub const OUT_OF_GAS: ExitCode = ExitCode::new(117);
+    /// The destination's code trapped: an illegal instruction, or its stack ran over.
+    pub const TRAPPED: ExitCode = ExitCode::new(118);
+    /// There is no actor at the destination, and none can be made by sending to it.
+    pub const NO_DESTINATION: ExitCode = ExitCode::new(119);
+    /// The VM ended the destination for another reason.
+    pub const VM_ERROR: ExitCode = ExitCode::new(120);
 
     /// What a refusal's code means; `None` for another code.
     pub fn describe(code: ExitCode) -> Option<&'static str> {
@@ -145,6 +157,12 @@ pub mod refusal {
             CALL => "calls are not delivered yet, only value",
             RECIPIENT => "its recipient is not a robust address",
             FORBIDDEN => "its recipient is a system or checkpoint actor",
+            RETURN_TOO_LARGE => "what its destination returned is too large to cross",
+            BAD_RETURN => "its destination returned something that is no answer",
+            OUT_OF_GAS => "its destination used up the gas of the call",
+            TRAPPED => "its destination's code trapped",
+            NO_DESTINATION => "there is no actor at its destination",
+            VM_ERROR => "the VM ended its destination",
             _ => return None,
         })
     }

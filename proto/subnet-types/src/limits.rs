@@ -45,6 +45,10 @@ pub const CROSS_CALL_GAS_MAX: u64 = 1_000_000_000;
 /// Gas for the sender's code when a receipt tells it the outcome.
 pub const CROSS_RECEIPT_GAS: u64 = 60_000_000;
 
+/// Gas that the courier uses beside the destination's, to read the call, make it, and judge what came back. Part of
+/// [`CROSS_HOP_GAS`].
+pub const CROSS_CARRY_GAS: u64 = 20_000_000;
+
 /// Delivery gas of the messages of one parent update together: the update ends with the message that reaches it.
 pub const UPDATE_GAS_MAX: u64 = 7_000_000_000;
 
@@ -90,6 +94,7 @@ pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
 pub const BLOCK_INTERVAL_MS_MAX: u64 = 60_000;
 
 const _: () = assert!(UPDATE_GAS_MAX + CROSS_HOP_GAS + CROSS_CALL_GAS_MAX < IMPLICIT_GAS_MAX);
+const _: () = assert!(2 * CROSS_CARRY_GAS < CROSS_HOP_GAS);
 const _: () = assert!(CROSS_RETURN_BYTES_MAX + 1024 <= CROSS_MESSAGE_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX + 8 * 1024 <= MESSAGE_BYTES_MAX);

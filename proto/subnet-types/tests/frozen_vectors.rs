@@ -234,6 +234,19 @@ fn method_numbers_are_frozen() {
     );
 }
 
+// Actors of users have the receiver's in their code.
+#[test]
+fn method_numbers_of_courier_and_receivers_are_frozen() {
+    use subnet_types::actors::{courier, receiver};
+    let numbers =
+        [courier::CARRY_CALL, courier::CARRY_RECEIPT, receiver::RECEIVE_CROSS_CALL, receiver::RECEIVE_CROSS_RECEIPT];
+    frozen(
+        "method numbers of courier and receivers",
+        format!("{numbers:?}"),
+        "[3511064652, 2467690817, 420971063, 445281607]",
+    );
+}
+
 #[test]
 fn checkpoint_digest_and_batch_are_frozen() {
     let domain = CheckpointDomain { parent: Digest([4; 32]), actor: Address::new_actor(b"checkpoint actor") };

@@ -5,7 +5,7 @@
 //! actors that this chain does not have are kept by modules that refuse every call.
 
 /// Names by position; the type of `NAMES[i]` is `i + 1`.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     "system",
     "init",
     "cron",
@@ -24,6 +24,7 @@ pub const NAMES: [&str; 18] = [
     "ethaccount",
     subnet_types::actors::manifest_names::GATEWAY,
     subnet_types::actors::manifest_names::CHECKPOINT,
+    subnet_types::actors::manifest_names::COURIER,
 ];
 
 /// Type of the system actor.
@@ -46,6 +47,8 @@ pub const ETHACCOUNT: u32 = 16;
 pub const GATEWAY: u32 = 17;
 /// Type of the checkpoint actor.
 pub const CHECKPOINT: u32 = 18;
+/// Type of the courier.
+pub const COURIER: u32 = 19;
 
 /// Name of a type; `None` for a number that no built-in actor has.
 pub fn name(number: u32) -> Option<&'static str> {
@@ -76,13 +79,14 @@ mod tests {
             (ETHACCOUNT, "ethaccount"),
             (GATEWAY, "gateway"),
             (CHECKPOINT, "checkpoint"),
+            (COURIER, "courier"),
         ];
         for (expected, known) in pairs {
             assert_eq!(number(known), Some(expected), "{known}");
             assert_eq!(name(expected), Some(known));
         }
         assert_eq!(name(0), None);
-        assert_eq!(name(19), None);
+        assert_eq!(name(20), None);
         assert_eq!(number("cthulhu"), None);
     }
 }

@@ -86,8 +86,8 @@ pub fn foreign_code(seed: &[u8]) -> Cid {
 }
 
 impl MockRuntime {
-    /// The actor `receiver` without state or money, in a world of the singletons (system, init, reward, eam, gateway
-    /// and the burnt funds account).
+    /// The actor `receiver` without state or money, in a world of the singletons (system, init, reward, eam, gateway,
+    /// courier and the burnt funds account).
     pub fn new(receiver: ActorID) -> Self {
         Self {
             store: MemoryBlockstore::default(),

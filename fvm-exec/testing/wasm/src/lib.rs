@@ -28,8 +28,10 @@ impl Module {
 pub const TOKEN: Module = Module { name: "token-actor", wasm: include_bytes!("../token-actor.wasm") };
 /// The swap pool.
 pub const POOL: Module = Module { name: "pool-actor", wasm: include_bytes!("../pool-actor.wasm") };
+/// The caller and callee of calls between chains.
+pub const CROSS_CALLER: Module = Module { name: "cross-caller", wasm: include_bytes!("../cross-caller.wasm") };
 /// All of them.
-pub const MODULES: [Module; 2] = [TOKEN, POOL];
+pub const MODULES: [Module; 3] = [TOKEN, POOL, CROSS_CALLER];
 
 /// The record that belongs to [`MODULES`], as TOML.
 pub const RECORD: &str = include_str!("../record.toml");

@@ -7,8 +7,14 @@ use actor_bundle::sources::{SourcesError, locked_dependencies, sources_digest, u
 use serde::{Deserialize, Serialize};
 
 /// Folders of the packages that end up in the code.
-const PACKAGES: [&str; 4] =
-    ["fvm-exec/system-actors/actor-runtime", "fvm-exec/testing/pool", "fvm-exec/testing/token", "proto/subnet-types"];
+const PACKAGES: [&str; 6] = [
+    "fvm-exec/system-actors/actor-runtime",
+    "fvm-exec/testing/cross-caller",
+    "fvm-exec/testing/pool",
+    "fvm-exec/testing/token",
+    "gateway-actor/client",
+    "proto/subnet-types",
+];
 
 /// What the modules were built from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

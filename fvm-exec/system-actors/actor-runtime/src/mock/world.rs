@@ -42,6 +42,7 @@ impl World {
             (actors::REWARD_ID, "reward"),
             (actors::EAM_ID, "eam"),
             (actors::GATEWAY_ID, actors::manifest_names::GATEWAY),
+            (actors::COURIER_ID, actors::manifest_names::COURIER),
             (actors::BURNT_FUNDS_ID, "account"),
         ];
         let mut codes: BTreeMap<_, _> = codes.into_iter().map(|(id, name)| (id, code(name))).collect();
