@@ -129,7 +129,9 @@ fn check_answers(state: &State, store: &impl Blockstore, report: &mut Report) {
             format!("pending message {id} is not message {sequence} of {}, next is {next}", sent.origin)
         });
         if let Some(is_settled) = report.read("settled", state.is_settled(store, sequence)) {
-            report.expect(!is_settled, || format!("message {sequence} is settled and pending"));
+            report.expect(is_settled, || {
+                format!("pending message {sequence} can be answered as if it were not recorded")
+            });
         }
         report.expect(!sent.value.is_negative() && !sent.fee.is_negative(), || {
             format!("pending message {sequence} carries {} and {}", sent.value, sent.fee)

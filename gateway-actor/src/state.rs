@@ -56,7 +56,7 @@ pub struct State {
     /// HAMT of [`PendingMessage`] by id: what was sent from here and must be answered.
     pub pending_messages: Cid,
     /// AMT of words of 64 bits: bit `n % 64` of word `n / 64` says that the message with origin sequence `n` was
-    /// answered.
+    /// answered, or is recorded among the pending ones, whose entry then decides.
     pub settled: Cid,
     /// HAMT of [`OwedAnswer`] by the id of the call.
     pub owed: Cid,

@@ -93,7 +93,8 @@ impl State {
             sent_at: height,
         };
         self.pending_messages = put(store, &self.pending_messages, &message.id, entry)?;
-        Ok(())
+        // From now on the entry alone lets a receipt count: anybody can make an id of this number and another address.
+        self.mark_settled(store, message.origin_sequence)
     }
 
     /// The message sent from here under this id, while it waits for its answer. Plain transfers are not recorded.
@@ -116,7 +117,8 @@ impl State {
         all(store, &self.pending_messages)
     }
 
-    /// Whether the message sent from here with this origin sequence has been answered.
+    /// Whether the message sent from here with this origin sequence has been answered, or can be answered only by what
+    /// matches its entry among the pending ones.
     ///
     /// # Errors
     /// When the store fails.
@@ -155,9 +157,6 @@ impl State {
         if !is_known {
             return Ok(Err(refusal::RECEIPT_UNKNOWN));
         }
-        if self.is_settled(store, *of_sequence)? {
-            return Ok(Err(refusal::RECEIPT_REPEATED));
-        }
         let pending = self.pending_message(store, of)?;
         match &pending {
             Some(sent) => {
@@ -172,11 +171,11 @@ impl State {
                 }
                 self.pending_messages = delete::<PendingMessage>(store, &self.pending_messages, of)?;
             }
+            None if self.is_settled(store, *of_sequence)? => return Ok(Err(refusal::RECEIPT_REPEATED)),
             // A plain transfer is answered when it is refused, and only then.
             None if exit_code.is_success() => return Ok(Err(refusal::RECEIPT_UNKNOWN)),
-            None => {}
+            None => self.mark_settled(store, *of_sequence)?,
         }
-        self.mark_settled(store, *of_sequence)?;
         Ok(Ok(pending))
     }
 

@@ -41,7 +41,9 @@ fn receipt_for_what_was_never_sent_credits_nobody() {
     let world = World::root_with_child();
     assert_eq!(world.deliver(&receipt(0, 5, f1("alice"), 0, 106)), refusal::RECEIPT_UNKNOWN, "not sent yet");
     world.fund(5);
-    assert_eq!(world.deliver(&receipt(1, 5, f1("mallory"), 0, 106)), refusal::RECEIPT_UNKNOWN, "another's message");
+    let mut another = receipt(1, 5, f1("alice"), 0, 106);
+    another.destination.address = f1("mallory");
+    assert_eq!(world.deliver(&another), refusal::RECEIPT_UNKNOWN, "another's message");
     assert_eq!(world.deliver(&receipt(2, 5, f1("alice"), 1, 106)), refusal::RECEIPT_UNKNOWN, "a later one");
     let mut forged = receipt(3, 5, f1("alice"), 0, 106);
     if let CrossKind::Receipt { of, .. } = &mut forged.kind {
@@ -74,6 +76,22 @@ fn answer_comes_from_the_destination_and_a_refusal_from_the_way_only() {
     assert_eq!(world.deliver(&from(3, child(), 5, 108)), ExitCode::OK, "a refusal from the middle");
     assert_eq!(world.deliver(&from(4, grandchild, 0, 0)), refusal::RECEIPT_REPEATED);
     assert!(world.state().all_pending_messages(world.rt.store()).unwrap().is_empty());
+}
+
+#[test]
+fn forged_refusal_moves_the_forgers_money_and_touches_no_recorded_message() {
+    let world = World::root_with_child();
+    world.fund(5);
+    world.ok::<EnqueueReturn>(ALICE, 7, gateway::SEND, &asking_child());
+    // Anybody can make the id of a number and an address.
+    assert_eq!(world.deliver(&receipt(0, 9, f1("mallory"), 1, 106)), refusal::RECEIPT_REPEATED);
+    assert_eq!((world.holds(f1("mallory")), world.kept(f1("mallory"))), (fil(0), fil(9)));
+    assert_eq!(world.deliver(&receipt(1, 7, f1("alice"), 1, 106)), ExitCode::OK, "the true one counts");
+
+    // A plain transfer has no record: the forger pays, and the true refusal is kept for the sender to claim.
+    assert_eq!(world.deliver(&receipt(2, 9, f1("mallory"), 0, 106)), ExitCode::OK);
+    assert_eq!(world.deliver(&receipt(3, 5, f1("alice"), 0, 106)), refusal::RECEIPT_REPEATED);
+    assert_eq!((world.holds(f1("alice")), world.kept(f1("alice"))), (fil(7), fil(5)));
 }
 
 fn asking_child() -> SendParams {
