@@ -1,6 +1,6 @@
 //! Bottom-up messages: credited, refused with a receipt, or kept unclaimed.
 
-use actor_runtime::mock::code;
+use actor_runtime::mock::code as code_of;
 use actor_runtime::{Runtime, encode_params};
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::METHOD_SEND;
@@ -107,7 +107,7 @@ fn refused_message_sends_its_value_back_with_a_receipt_and_its_reason() {
     ];
     for (nonce, (code, change)) in cases.into_iter().enumerate() {
         let world = World::root_with_child();
-        world.rt.add_actor(GATEWAY_ID, code("gateway"), Some(f1("system")));
+        world.rt.add_actor(GATEWAY_ID, code_of("gateway"), Some(f1("system")));
         let mut message = up(nonce as u64, 5);
         change(&mut message);
         assert_eq!(deliver(&world, &message), code);
@@ -160,7 +160,7 @@ fn unclaimed_value_is_credited_once_that_can_work() {
     let claim = ClaimParams { address: nobody() };
     assert_eq!(world.error(ALICE, 0, gateway::CLAIM, &claim).exit_code, ExitCode::new(62), "still nobody there");
 
-    world.rt.add_actor(300, code("account"), Some(nobody()));
+    world.rt.add_actor(300, code_of("account"), Some(nobody()));
     world.call(ALICE, 0, gateway::CLAIM, encode_params(&claim).unwrap()).unwrap();
     assert_eq!(world.rt.balance_of(300), fil(14));
     assert_eq!(world.error(ALICE, 0, gateway::CLAIM, &claim).exit_code, ExitCode::new(61));

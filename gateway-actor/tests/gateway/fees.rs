@@ -1,6 +1,6 @@
 //! What messages pay on their way.
 
-use actor_runtime::encode_params;
+use actor_runtime::{Runtime, encode_params};
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
@@ -91,7 +91,7 @@ fn message_that_goes_on_pays_this_hop_and_has_enough_for_the_next_there_and_back
     let back = world.queued().pop().unwrap();
     assert_eq!((back.value, back.fee), (fil(5), fil(5 * HOP - 1)));
     assert_eq!(world.deliver(&message(1, 5 * HOP)), ExitCode::OK);
-    let queued = world.state().top_down(actor_runtime::Runtime::store(&world.rt), 201, Default::default(), 9).unwrap();
+    let queued = world.state().top_down(world.rt.store(), 201, Default::default(), 9).unwrap();
     assert_eq!((queued.len(), &queued[0].fee), (1, &fil(4 * HOP)));
 }
 

@@ -1,5 +1,6 @@
 //! Messages on their way through: down, up, and over to a sibling.
 
+use actor_runtime::Runtime;
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
@@ -49,7 +50,7 @@ fn message_crosses_to_a_sibling_at_the_common_ancestor() {
     world.add_child(SIBLING, Address::new_actor(b"sibling"), 0);
     let messages = [to_sibling(4), as_receipt(to_sibling(5), f1("erin"), 8), as_call(to_sibling(6))];
     assert_eq!(world.deliver_all(&messages), vec![ExitCode::OK; 3], "expiry is not judged here");
-    let queued = world.state().top_down(actor_runtime::Runtime::store(&world.rt), SIBLING, Nonce::ZERO, 9).unwrap();
+    let queued = world.state().top_down(world.rt.store(), SIBLING, Nonce::ZERO, 9).unwrap();
     assert_eq!(queued.len(), 3);
     for (index, (sent, went_on)) in messages.iter().zip(&queued).enumerate() {
         assert_eq!(went_on.nonce.get(), index as u64);

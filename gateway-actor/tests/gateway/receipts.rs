@@ -1,6 +1,6 @@
 //! Receipts at the chain that sent: each counts once, from where it may come, with what was sent at most.
 
-use actor_runtime::SendReturn;
+use actor_runtime::{Runtime, SendReturn};
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
@@ -163,7 +163,7 @@ fn receipt_that_cannot_be_credited_or_go_on_is_kept() {
 
     let mut state = world.state();
     state.next_origin_sequence = 2;
-    actor_runtime::Runtime::save_state(&world.rt, &state).unwrap();
+    world.rt.save_state(&state).unwrap();
     assert_eq!(world.deliver(&receipt(2, 7, nobody(), 0, 9)), ExitCode::SYS_INVALID_RECEIVER);
     assert_eq!(world.deliver(&receipt(3, 8, Address::new_id(99), 1, 9)), refusal::FORBIDDEN);
     assert_eq!((world.kept(nobody()), world.kept(Address::new_id(99))), (fil(7), fil(14)));
