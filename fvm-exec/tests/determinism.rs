@@ -5,7 +5,7 @@
 mod common;
 
 use cid::Cid;
-use common::accounts::{bls, call, ethereum, secp, transfer};
+use common::accounts::{bls, call, cross_transfer, ethereum, secp, transfer};
 use common::chain::{Chain, bundle_blocks};
 use common::genesis::{child_genesis, root_genesis};
 use common::store::MemoryStore;
@@ -200,9 +200,7 @@ fn lost_block_stops_the_node_and_makes_no_receipt() {
     chain.execute(messages());
     let gateway = chain.view().actor(GATEWAY_ID).unwrap().expect("the gateway").state;
     chain.store.lose(&gateway);
-    let release = subnet_types::actors::ReleaseParams { to: secp(1) };
-    let message =
-        call(secp(1), 2, Address::new_id(GATEWAY_ID), subnet_types::actors::gateway::RELEASE, &release, fil(1));
+    let message = cross_transfer(secp(1), 2, subnet_types::SubnetId::root(1), secp(1), fil(1));
     let error = chain.try_execute(&chain.input(vec![message.clone()])).unwrap_err();
     assert!(matches!(error, ExecError::MissingBlock { cid } if cid == gateway), "{error}");
     assert!(error.is_storage());

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::accounts::{call, secp, transfer};
+use common::accounts::{call, cross_transfer, secp, transfer};
 use common::chain::Chain;
 use common::fees::Fees;
 use common::genesis::{CHECKPOINT_PERIOD_BLOCKS, ROOT_CHAIN_ID, child_genesis, owner, validators};
@@ -14,7 +14,7 @@ use fvm_shared::bigint::BigInt;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::message::Message;
-use subnet_types::actors::{BURNT_FUNDS_ID, CheckpointCut, GATEWAY_ID, REWARD_ID, ReleaseParams, SYSTEM_ID, gateway};
+use subnet_types::actors::{BURNT_FUNDS_ID, CheckpointCut, GATEWAY_ID, REWARD_ID, SYSTEM_ID, gateway, refusal};
 use subnet_types::cross::{CrossAddress, CrossKind};
 use subnet_types::genesis::mint_reserve;
 use subnet_types::limits::{
@@ -162,8 +162,7 @@ fn cut_reports_fees_burned_and_nothing_else() {
         output
     };
     send(&mut chain, transfer(secp(ALICE), 0, secp(BOB), fil(100)));
-    let release = ReleaseParams { to: secp(BOB) };
-    let up = call(secp(BOB), 0, Address::new_id(GATEWAY_ID), gateway::RELEASE, &release, fil(30));
+    let up = cross_transfer(secp(BOB), 0, SubnetId::root(ROOT_CHAIN_ID), secp(BOB), fil(30));
     send(&mut chain, up);
     assert_eq!(chain.balance_of(BURNT_FUNDS_ID), TokenAmount::from_atto(burnt.clone()));
     assert_eq!(chain.balance_of(SYSTEM_ID), mint_reserve() - fil(1000) + fil(30));
@@ -295,7 +294,7 @@ fn fullest_updates_and_the_cut_behind_them_fit_the_implicit_gas() {
     assert!(outcomes.iter().all(|code| code.is_success()), "{outcomes:?}");
     let outcomes =
         apply(&mut chain, "receipts for nobody, kept", true, &|index| Address::new_actor(&index.to_be_bytes()));
-    assert!(outcomes.iter().all(|code| *code == ExitCode::SYS_INVALID_RECEIVER), "{outcomes:?}");
+    assert!(outcomes.iter().all(|code| *code == refusal::RECEIPT_UNKNOWN), "{outcomes:?}");
     // Several, for the later ones find a large outbox.
     for what in ["refused, with receipt", "the same again", "and again", "and again"] {
         let outcomes = apply(&mut chain, what, false, &|index| Address::new_actor(&index.to_be_bytes()));

@@ -142,7 +142,7 @@ fn unknown_methods_and_garbage_parameters_fail_and_the_block_goes_on() {
     let gateway_address = Address::new_id(GATEWAY_ID);
     let garbage = |sequence, bytes: Vec<u8>| Message {
         params: RawBytes::new(bytes),
-        ..call(secp(ALICE), sequence, gateway_address, gateway::FUND, &(), fil(1))
+        ..call(secp(ALICE), sequence, gateway_address, gateway::SEND, &(), fil(1))
     };
     let output = chain.execute(vec![
         call(secp(ALICE), 0, gateway_address, 77, &(), fil(0)),

@@ -7,6 +7,7 @@ use subnet_types::genesis::ParentAnchor;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{Height, TimestampMs};
 
+use crate::door::refuse_nesting;
 use crate::state::State;
 use crate::types::GatewayError;
 
@@ -28,7 +29,7 @@ pub(crate) fn register(rt: &impl Runtime, params: RegisterChildParams) -> Result
         let address = params.actor.to_string();
         return Err(GatewayError::AddressMismatch { address, resolved, caller }.into());
     }
-    let subnet = state.register_child(rt.store(), caller, params.actor)?;
+    let subnet = state.register_child(rt.store(), caller, params.actor, params.cross_gas_price)?;
     rt.save_state(&state)?;
     let event = EventBuilder::new(events::CHILD_REGISTERED).indexed("actor", &caller).field("subnet", &subnet);
     rt.emit_event(&event.build())?;
@@ -60,6 +61,7 @@ pub(crate) fn commit_checkpoint(
 ) -> Result<CommitCheckpointReturn, ActorError> {
     let mut state: State = rt.load_state()?;
     let answer = state.commit_checkpoint(rt.store(), rt.caller(), &params)?;
+    refuse_nesting(&state)?;
     rt.save_state(&state)?;
     let event = EventBuilder::new(events::CHECKPOINT_COMMITTED)
         .indexed("actor", &rt.caller())

@@ -4,7 +4,7 @@ use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::ActorID;
 use fvm_shared::econ::TokenAmount;
-use subnet_types::cross::CrossMessage;
+use subnet_types::cross::{CrossMessage, message_id};
 use subnet_types::hash::encode;
 use subnet_types::quantity::Nonce;
 
@@ -36,11 +36,17 @@ pub fn check(state: &State, store: &impl Blockstore, balance: &TokenAmount) -> V
     report.expect(!state.is_delivering, || "a delivery is running between messages".to_owned());
     check_sets(state, store, &mut report);
     check_outbox(state, store, &mut report);
+    if let Some(parent) = &state.parent {
+        report.expect(!parent.cross_gas_price.is_negative(), || {
+            format!("the price of the edge to the parent is {}", parent.cross_gas_price)
+        });
+    }
     report.expect(!state.reserve.is_negative() && (state.parent.is_some() || state.reserve.is_zero()), || {
         format!("the mint reserve of {} is {}", state.subnet, state.reserve)
     });
     check_cut(state, store, &mut report);
-    check_unclaimed(state, store, balance, &mut report);
+    check_answers(state, store, &mut report);
+    check_balance(state, store, balance, &mut report);
     if let Some(children) = report.read("children", state.children(store)) {
         for (id, child) in children {
             check_child(state, store, id, &child, &mut report);
@@ -111,15 +117,50 @@ fn check_cut(state: &State, store: &impl Blockstore, report: &mut Report) {
     }
 }
 
-fn check_unclaimed(state: &State, store: &impl Blockstore, balance: &TokenAmount, report: &mut Report) {
+fn check_answers(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let next = state.next_origin_sequence;
+    for (index, word) in report.read("settled", state.settled_words(store)).unwrap_or_default() {
+        let last = index.saturating_mul(64).saturating_add(63 - u64::from(word.leading_zeros().min(63)));
+        report.expect(word != 0 && last < next, || format!("message {last} is settled, {next} is the next to send"));
+    }
+    for (id, sent) in report.read("pending messages", state.all_pending_messages(store)).unwrap_or_default() {
+        let sequence = sent.origin_sequence;
+        report.expect(id == message_id(&state.identity, &sent.origin, sequence) && sequence < next, || {
+            format!("pending message {id} is not message {sequence} of {}, next is {next}", sent.origin)
+        });
+        if let Some(is_settled) = report.read("settled", state.is_settled(store, sequence)) {
+            report.expect(is_settled, || {
+                format!("pending message {sequence} can be answered as if it were not recorded")
+            });
+        }
+        report.expect(!sent.value.is_negative() && !sent.fee.is_negative(), || {
+            format!("pending message {sequence} carries {} and {}", sent.value, sent.fee)
+        });
+        report.expect(sent.destination.subnet != state.subnet, || format!("pending message {sequence} goes nowhere"));
+    }
+    let mut fees = TokenAmount::default();
+    for (id, answer) in report.read("owed answers", state.all_owed(store)).unwrap_or_default() {
+        report.expect(!answer.value.is_negative() && !answer.fee.is_negative(), || {
+            format!("the answer to {id} may bring {} and {}", answer.value, answer.fee)
+        });
+        report.expect(answer.origin.subnet != state.subnet, || format!("the answer to {id} is owed to this chain"));
+        fees += answer.fee;
+    }
+    report.expect(fees == state.owed_total, || {
+        format!("fees of owed answers say {}, they make {fees}", state.owed_total)
+    });
+}
+
+fn check_balance(state: &State, store: &impl Blockstore, balance: &TokenAmount, report: &mut Report) {
     if let Some(entries) = report.read("unclaimed", state.unclaimed(store)) {
         let sum: TokenAmount = entries.into_iter().map(|(_, amount)| amount).sum();
         report.expect(sum == state.unclaimed_total, || {
             format!("unclaimed says {}, its entries make {sum}", state.unclaimed_total)
         });
     }
-    report.expect(state.unclaimed_total <= *balance, || {
-        format!("unclaimed is {}, the balance only {balance}", state.unclaimed_total)
+    let held = &state.unclaimed_total + &state.owed_total;
+    report.expect(held <= *balance, || {
+        format!("unclaimed value and fees of owed answers are {held}, the balance only {balance}")
     });
 }
 
@@ -129,6 +170,9 @@ fn check_child(state: &State, store: &impl Blockstore, id: ActorID, child: &Chil
     let (pruned, unapplied, next) = (child.pruned_below, child.unapplied_from, child.next_nonce);
     report.expect(pruned <= unapplied && unapplied <= next, || {
         format!("child {id}: pruned below {pruned}, unapplied from {unapplied}, next {next}")
+    });
+    report.expect(!child.cross_gas_price.is_negative(), || {
+        format!("child {id}: the edge's price is {}", child.cross_gas_price)
     });
     report.expect(child.is_active || next == Nonce::ZERO, || format!("child {id} got messages before its genesis"));
     if let Some(messages) = report.read("messages", Amt::<QueuedMessage, _>::load(&child.messages, store)) {

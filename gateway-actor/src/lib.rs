@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!            parent's gateway                              this gateway
-//!   Fund ──> queue per child ──(parent update)──> ApplyParentUpdate ──> credit
-//!  credit <── Deliver <──(checkpoint actor)──────── CutCheckpoint <── outbox <── Release
+//!   Send ──> queue per child ──(parent update)──> ApplyParentUpdate ──> credit, call, or the next queue
+//!  credit <── Deliver <──(checkpoint actor)──────── CutCheckpoint <── outbox <── Send
 //! ```
 //!
-//! It sits at id 64 of every chain. Value never rests here, but for the unclaimed ledger: what goes down is locked in
-//! the child's checkpoint actor, what goes up is burned. State is saved before each send and read again after.
+//! It sits at id 64 of every chain. Value never rests here, but for the unclaimed ledger and the fees of calls whose
+//! answers are put off: what goes down is locked in the child's checkpoint actor, what goes up returns to the reserve.
+//! State is saved before each send that can run code of others, and read again after.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use actor_runtime::{ActorError, Runtime, decode_params, encode_return, require_caller, require_no_params};
@@ -16,6 +17,9 @@ use fvm_shared::MethodNum;
 use subnet_types::actors::{SYSTEM_ID, gateway};
 
 mod children;
+mod delivery;
+mod door;
+mod events;
 mod ext;
 pub mod invariants;
 pub mod state;
@@ -45,9 +49,9 @@ pub fn dispatch<R: Runtime>(
         gateway::LOG_CHANGE => nothing(children::log_change(rt, decode_params(params)?)),
         gateway::COMMIT_CHECKPOINT => encode_return(&children::commit_checkpoint(rt, decode_params(params)?)?),
         gateway::DELIVER => encode_return(&traffic::deliver(rt, decode_params(params)?)?),
-        gateway::FUND => encode_return(&traffic::fund(rt, decode_params(params)?)?),
-        gateway::RELEASE => encode_return(&traffic::release(rt, decode_params(params)?)?),
-        gateway::CLAIM => nothing(traffic::claim(rt, decode_params(params)?)),
+        gateway::SEND => encode_return(&door::send(rt, decode_params(params)?)?),
+        gateway::ANSWER => encode_return(&door::answer(rt, decode_params(params)?)?),
+        gateway::CLAIM => nothing(door::claim(rt, decode_params(params)?)),
         gateway::APPLY_PARENT_UPDATE => {
             require_caller(rt, &[SYSTEM_ID])?;
             encode_return(&traffic::apply_parent_update(rt, decode_params(params)?)?)

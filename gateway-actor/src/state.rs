@@ -19,7 +19,7 @@ use subnet_types::identity::ChainIdentity;
 use subnet_types::quantity::{Nonce, Sequence};
 use subnet_types::{SubnetId, ValidatorSet};
 
-use crate::types::{Child, Draft, GatewayError, GatewayGenesis, Outbox, ParentView};
+use crate::types::{Child, Draft, GatewayError, GatewayGenesis, Outbox, OwedAnswer, ParentView, PendingMessage};
 
 /// State of the gateway actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -53,11 +53,20 @@ pub struct State {
     pub next_sequence: Sequence,
     /// This chain's count of cross messages made here, which makes their ids unique.
     pub next_origin_sequence: u64,
+    /// HAMT of [`PendingMessage`] by id: what was sent from here and must be answered.
+    pub pending_messages: Cid,
+    /// AMT of words of 64 bits: bit `n % 64` of word `n / 64` says that the message with origin sequence `n` was
+    /// answered, or is recorded among the pending ones, whose entry then decides.
+    pub settled: Cid,
+    /// HAMT of [`OwedAnswer`] by the id of the call.
+    pub owed: Cid,
+    /// Sum of the fees in `owed`, in attoFIL; this actor's balance covers it.
+    pub owed_total: TokenAmount,
     /// HAMT of what could not be credited, by address.
     pub unclaimed: Cid,
     /// Sum of the ledger, in attoFIL; this actor's balance covers it.
     pub unclaimed_total: TokenAmount,
-    /// Set around every send that delivers, so that deliveries do not nest.
+    /// Set around every send that runs code of others, so that deliveries do not nest.
     pub is_delivering: bool,
 }
 
@@ -95,6 +104,7 @@ impl State {
                     timestamp: anchor.timestamp,
                     validators: save(store, &anchor.validators)?,
                     next_nonce: Nonce::ZERO,
+                    cross_gas_price: genesis.cross_gas_price,
                 })
             })
             .transpose()?;
@@ -113,6 +123,10 @@ impl State {
             last_cut: None,
             next_sequence: Sequence::new(1),
             next_origin_sequence: 0,
+            pending_messages: answers::empty::<PendingMessage>(store)?,
+            settled: empty_amt::<u64>(store)?,
+            owed: answers::empty::<OwedAnswer>(store)?,
+            owed_total: TokenAmount::default(),
             unclaimed: unclaimed::empty(store)?,
             unclaimed_total: TokenAmount::default(),
             is_delivering: false,
@@ -143,8 +157,8 @@ impl State {
         self.parent.as_ref().map(|parent| load(store, &parent.validators)).transpose()
     }
 
-    /// Makes a message that starts here: gives it its id and a nonce.
-    fn stamp(&mut self, draft: Draft, nonce: Nonce) -> CrossMessage {
+    /// Makes a message that starts here: gives it its id. Its nonce is the edge's matter.
+    fn stamp(&mut self, draft: Draft) -> CrossMessage {
         let origin_sequence = self.next_origin_sequence;
         self.next_origin_sequence += 1;
         CrossMessage {
@@ -154,11 +168,11 @@ impl State {
             destination: draft.destination,
             value: draft.value,
             kind: draft.kind,
-            nonce,
-            gas_limit: 0,
-            fee: TokenAmount::default(),
-            expires: None,
-            wants_receipt: false,
+            nonce: Nonce::ZERO,
+            gas_limit: draft.gas_limit,
+            fee: draft.fee,
+            expires: draft.expires,
+            wants_receipt: draft.wants_receipt,
         }
     }
 
@@ -171,11 +185,14 @@ impl State {
     }
 }
 
+mod answers;
 mod children;
 mod cut;
 mod delivery;
 mod outbox;
 mod parent;
+mod route;
 mod unclaimed;
 
-pub use delivery::Edge;
+pub use delivery::{Edge, arrival_fee, departure_fee, receipt_of, refusal_here};
+pub use route::{Way, is_on_the_way};

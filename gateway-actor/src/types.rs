@@ -11,7 +11,7 @@ use subnet_types::genesis::ParentAnchor;
 use subnet_types::identity::ChainIdentity;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
-use subnet_types::{SubnetId, ValidatorSet};
+use subnet_types::{Digest, SubnetId, ValidatorSet};
 
 /// From what a chain's gateway starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -28,6 +28,8 @@ pub struct GatewayGenesis {
     pub checkpoint_period_blocks: u64,
     /// Code of the actors that may register as children.
     pub checkpoint_code: Cid,
+    /// As in [`ChainParameters`](subnet_types::genesis::ChainParameters). Has no effect on a root.
+    pub cross_gas_price: TokenAmount,
 }
 
 /// What this chain knows of its parent.
@@ -46,6 +48,8 @@ pub struct ParentView {
     pub validators: Cid,
     /// The next top-down nonce to apply.
     pub next_nonce: Nonce,
+    /// Least fee over the edge to the parent, in attoFIL per unit of delivery gas. The parent has the same number.
+    pub cross_gas_price: TokenAmount,
 }
 
 /// A subnet below this chain.
@@ -71,6 +75,8 @@ pub struct Child {
     pub configuration_logged: ConfigurationNumber,
     /// The last configuration that an accepted checkpoint confirmed.
     pub configuration_confirmed: ConfigurationNumber,
+    /// Least fee over the edge to the child, in attoFIL per unit of delivery gas. The child has the same number.
+    pub cross_gas_price: TokenAmount,
 }
 
 /// A top-down message and since when it waits.
@@ -102,6 +108,61 @@ pub struct Draft {
     pub value: TokenAmount,
     /// What it does there.
     pub kind: CrossKind,
+    /// Gas for the destination's code, when it is a call.
+    pub gas_limit: u64,
+    /// Prepaid, in attoFIL.
+    pub fee: TokenAmount,
+    /// Height of the delivering chain from which on it refuses the message.
+    pub expires: Option<Height>,
+    /// Whether a delivered transfer is answered.
+    pub wants_receipt: bool,
+}
+
+impl Draft {
+    /// A message without fee, expiry and receipt, and without gas for code.
+    pub fn new(origin: Address, destination: CrossAddress, value: TokenAmount, kind: CrossKind) -> Self {
+        let fee = TokenAmount::default();
+        Self { origin, destination, value, kind, gas_limit: 0, fee, expires: None, wants_receipt: false }
+    }
+
+    /// Value and fee, in attoFIL.
+    pub fn amount(&self) -> TokenAmount {
+        &self.value + &self.fee
+    }
+}
+
+/// A message sent from here that is always answered, until it is. A plain transfer has no such record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct PendingMessage {
+    /// Who sent it; what comes back is this address's.
+    pub origin: Address,
+    /// Its number among this chain's messages.
+    pub origin_sequence: u64,
+    /// Whom it is for, where.
+    pub destination: CrossAddress,
+    /// In attoFIL.
+    pub value: TokenAmount,
+    /// What was prepaid, in attoFIL.
+    pub fee: TokenAmount,
+    /// This chain's height when it was sent.
+    pub sent_at: Height,
+}
+
+/// An answer that an actor of this chain has put off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct OwedAnswer {
+    /// The actor that was called. Nobody else may answer.
+    pub actor: ActorID,
+    /// The address under which it was called.
+    pub called: Address,
+    /// Who called, from where.
+    pub origin: CrossAddress,
+    /// The call's number among that chain's messages.
+    pub origin_sequence: u64,
+    /// What came with the call, in attoFIL. The actor has it, and may send back no more.
+    pub value: TokenAmount,
+    /// What is left of the fee, in attoFIL. It rests in the gateway.
+    pub fee: TokenAmount,
 }
 
 /// The bottom-up messages that no checkpoint carries yet.
@@ -226,7 +287,7 @@ pub enum GatewayError {
         received: String,
     },
     /// No message goes there from here.
-    #[error("no route from {from} to {to}: only children of this chain can be reached")]
+    #[error("no route from {from} to {to}: the way ends at a chain without such a child, or without a parent")]
     NoRoute {
         /// This chain.
         from: SubnetId,
@@ -327,16 +388,87 @@ pub enum GatewayError {
         /// What is there.
         actual: String,
     },
-    /// A child follows the validators that its parent had when it was activated; below a chain whose validators change
-    /// it would lose its way, and the value with it.
-    #[error("{subnet} has a parent, so its validators change: subnets below it cannot follow it yet")]
-    ValidatorsChange {
-        /// This chain.
-        subnet: SubnetId,
-    },
     /// Deliveries do not nest.
     #[error("a delivery is running: submit, deliver and apply are refused until it ends")]
     Delivering,
+    /// A message to the own chain crosses nothing.
+    #[error("{subnet} is this chain: send there without the gateway")]
+    OwnChain {
+        /// This chain.
+        subnet: SubnetId,
+    },
+    /// The fee is part of the value that comes along.
+    #[error("the fee is {fee} attoFIL, expected 0 to the {value} that came")]
+    FeeAboveValue {
+        /// Stated.
+        fee: String,
+        /// What came.
+        value: String,
+    },
+    /// The fee does not pay for the way there and back over the first edge.
+    #[error("the fee is {fee} attoFIL, the way there and back takes {needed}")]
+    FeeTooLow {
+        /// Stated.
+        fee: String,
+        /// Least.
+        needed: String,
+    },
+    /// No chain gives a call that much.
+    #[error("the call asks for {actual} gas, at most {max} may be asked for")]
+    GasLimit {
+        /// Asked for.
+        actual: u64,
+        /// The most.
+        max: u64,
+    },
+    /// No answer is owed to this message: it is no deferred call, or has been answered.
+    #[error("no answer is owed to {id}")]
+    NothingOwed {
+        /// Which.
+        id: Digest,
+    },
+    /// Only the actor that was called answers.
+    #[error("actor {actor} called, expected {called}, which was called")]
+    NotCalled {
+        /// Who came.
+        actor: ActorID,
+        /// Who was called.
+        called: ActorID,
+    },
+    /// More would go back than came.
+    #[error("the answer brings {actual} attoFIL, the call brought {max}")]
+    AnswerAboveValue {
+        /// What came with the answer.
+        actual: String,
+        /// What came with the call.
+        max: String,
+    },
+    /// A child's messages come in the order of their nonces.
+    #[error("delivery: message {index} has nonce {actual}, expected {expected}")]
+    DeliveryGap {
+        /// Position in the call.
+        index: usize,
+        /// The next one.
+        expected: u64,
+        /// What came.
+        actual: u64,
+    },
+    /// A call must not fail because whoever delivers it gave too little gas.
+    #[error("{available} gas is left, delivering {id} takes {needed}")]
+    DeliveryGas {
+        /// Which message.
+        id: Digest,
+        /// What is left.
+        available: u64,
+        /// What it takes.
+        needed: u64,
+    },
+    /// A price below zero.
+    #[error("the price of cross messages is {actual} attoFIL per unit of gas, expected 0 or more")]
+    NegativePrice {
+        /// What came.
+        actual: String,
+    },
     /// The ledger holds nothing for this address.
     #[error("nothing is unclaimed for {address}")]
     NothingUnclaimed {
@@ -383,7 +515,16 @@ impl GatewayError {
             Self::Delivering => 60,
             Self::NothingUnclaimed { .. } => 61,
             Self::ClaimFailed { .. } => 62,
-            Self::ValidatorsChange { .. } => 63,
+            Self::OwnChain { .. } => 64,
+            Self::FeeAboveValue { .. } => 65,
+            Self::FeeTooLow { .. } => 66,
+            Self::GasLimit { .. } => 67,
+            Self::NothingOwed { .. } => 68,
+            Self::NotCalled { .. } => 69,
+            Self::AnswerAboveValue { .. } => 70,
+            Self::DeliveryGap { .. } => 71,
+            Self::DeliveryGas { .. } => 72,
+            Self::NegativePrice { .. } => 73,
         };
         ExitCode::new(code)
     }

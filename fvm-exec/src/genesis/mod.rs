@@ -104,6 +104,7 @@ impl<'a, B: Blockstore> Builder<'a, B> {
                 parent: genesis.parent.clone(),
                 checkpoint_period_blocks: genesis.chain.checkpoint_period_blocks,
                 checkpoint_code: self.bundle.code(manifest_names::CHECKPOINT)?,
+                cross_gas_price: genesis.chain.cross_gas_price.clone(),
             },
         )
         .map_err(|error| ExecError::vm("building the gateway's state", error))?;

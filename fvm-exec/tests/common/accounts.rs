@@ -7,8 +7,10 @@ use fvm_shared::crypto::signature::Signature;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use serde::Serialize;
-use subnet_types::SignedMessage;
+use subnet_types::actors::{GATEWAY_ID, SendParams, gateway};
+use subnet_types::cross::CrossAddress;
 use subnet_types::hash::encode;
+use subnet_types::{SignedMessage, SubnetId};
 
 /// The f1 address of `seed`.
 pub fn secp(seed: u8) -> Address {
@@ -52,6 +54,13 @@ pub fn call(
 ) -> Message {
     let params = RawBytes::new(encode(params));
     Message { method_num, params, gas_limit: 1_000_000_000, ..transfer(from, sequence, to, value) }
+}
+
+/// A transfer without a fee to an account of another chain.
+pub fn cross_transfer(from: Address, sequence: u64, subnet: SubnetId, to: Address, value: TokenAmount) -> Message {
+    let to = CrossAddress { subnet, address: to };
+    let params = SendParams { to, call: None, fee: TokenAmount::default(), expires: None, wants_receipt: false };
+    call(from, sequence, Address::new_id(GATEWAY_ID), gateway::SEND, &params, value)
 }
 
 /// `message` with a blank signature of its sender's kind.

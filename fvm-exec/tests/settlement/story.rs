@@ -3,16 +3,14 @@
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use num_traits::Zero;
-use subnet_types::actors::{
-    ApplyParentUpdateParams, CheckpointCut, GATEWAY_ID, ReleaseParams, SubmitCheckpointReturn, gateway,
-};
+use subnet_types::actors::{ApplyParentUpdateParams, CheckpointCut, GATEWAY_ID, SubmitCheckpointReturn, gateway};
 use subnet_types::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
 use subnet_types::cross::CrossKind;
 use subnet_types::hash::cid_of;
 use subnet_types::parent::MembershipChange;
 use subnet_types::{Digest, Genesis, Nonce, TimestampMs};
 
-use crate::common::accounts::{call, secp};
+use crate::common::accounts::{call, cross_transfer, secp};
 use crate::common::chain::Chain;
 use crate::keys::Keys;
 use crate::subnet::{Root, Subnet, alice, decode, nano};
@@ -71,8 +69,8 @@ impl Pair {
 
     fn release(&mut self, from: Address, to: Address, value: TokenAmount) {
         let nonce = self.child.nonce(&from);
-        let params = ReleaseParams { to };
-        let message = call(from, nonce, Address::new_id(GATEWAY_ID), gateway::RELEASE, &params, value);
+        let root = self.subnet.name.parent().unwrap();
+        let message = cross_transfer(from, nonce, root, to, value);
         let output = self.child.execute(vec![message]);
         assert!(output.message_receipt(0).unwrap().exit_code.is_success());
         self.check_child();

@@ -12,13 +12,13 @@ use init::{ExecParams, ExecReturn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subnet_types::actors::{
-    CheckpointConstructorParams, FundParams, GATEWAY_ID, INIT_ID, RegisterParams, SubmitCheckpointParams, checkpoint,
+    CheckpointConstructorParams, GATEWAY_ID, INIT_ID, RegisterParams, SendParams, SubmitCheckpointParams, checkpoint,
     gateway, manifest_names,
 };
 use subnet_types::checkpoint::{
     CHECKPOINT_VERSION, Checkpoint, CheckpointDomain, ConfigurationApplied, QuorumCertificate,
 };
-use subnet_types::cross::{CrossMessage, MessageBatch};
+use subnet_types::cross::{CrossAddress, CrossMessage, MessageBatch};
 use subnet_types::genesis::{MembershipMode, SubnetParameters};
 use subnet_types::hash::{cid_of_bytes, encode};
 use subnet_types::quantity::Height;
@@ -162,8 +162,9 @@ impl Root {
     }
 
     pub fn fund(&mut self, subnet: &Subnet, to: Address, value: TokenAmount) -> Receipt {
-        let params = FundParams { subnet: subnet.name.clone(), to };
-        self.ok(alice(), Address::new_id(GATEWAY_ID), gateway::FUND, &params, value)
+        let to = CrossAddress { subnet: subnet.name.clone(), address: to };
+        let params = SendParams { to, call: None, fee: nano(0), expires: None, wants_receipt: false };
+        self.ok(alice(), Address::new_id(GATEWAY_ID), gateway::SEND, &params, value)
     }
 
     pub fn state(&self, subnet: &Subnet) -> State {

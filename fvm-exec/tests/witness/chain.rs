@@ -5,11 +5,9 @@ use std::time::Instant;
 use cid::Cid;
 use fvm_exec::StateView;
 use fvm_exec::witness::{Proven, WitnessError, record, verify};
-use fvm_shared::address::Address;
-use subnet_types::actors::{FundParams, GATEWAY_ID, gateway};
 use subnet_types::genesis::MembershipMode;
 
-use crate::common::accounts::{call, secp};
+use crate::common::accounts::{cross_transfer, secp};
 use crate::common::chain::Chain;
 use crate::made::{ask, size};
 use crate::subnet::{Root, Subnet, alice, nano};
@@ -19,13 +17,12 @@ const PER_BLOCK: u64 = 250;
 
 /// Sends value down so many times.
 fn fund(root: &mut Root, subnet: &Subnet, count: u64) {
-    let params = FundParams { subnet: subnet.name.clone(), to: secp(1) };
     let mut left = count;
     while left > 0 {
         let now = left.min(PER_BLOCK);
         let nonce = root.chain.nonce(&alice());
-        let to = Address::new_id(GATEWAY_ID);
-        let messages = (0..now).map(|n| call(alice(), nonce + n, to, gateway::FUND, &params, nano(1 + n))).collect();
+        let sent = |n| cross_transfer(alice(), nonce + n, subnet.name.clone(), secp(1), nano(1 + n));
+        let messages = (0..now).map(sent).collect();
         let output = root.send_all(messages);
         for index in 0..now as usize {
             assert!(output.message_receipt(index).unwrap().exit_code.is_success(), "message {index}");

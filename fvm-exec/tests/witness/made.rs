@@ -56,6 +56,7 @@ impl Parent {
             parent: None,
             checkpoint_period_blocks: CHECKPOINT_PERIOD_BLOCKS,
             checkpoint_code: cid_of(&"code of checkpoint actors"),
+            cross_gas_price: TokenAmount::default(),
         };
         let gateway = State::genesis(&store, genesis).unwrap();
         Self { store, gateway, init }
@@ -65,7 +66,7 @@ impl Parent {
     pub fn child(&mut self, name: &str) -> Child {
         let actor = Address::new_actor(name.as_bytes());
         let id = self.init.assign_id(&self.store, &actor, None).unwrap();
-        let name = self.gateway.register_child(&self.store, id, actor).unwrap();
+        let name = self.gateway.register_child(&self.store, id, actor, TokenAmount::default()).unwrap();
         let time = TimestampMs::new(GENESIS_TIME_MS);
         self.gateway.activate_child(&self.store, id, Height::new(1), time).unwrap();
         Child { id, name }
@@ -77,12 +78,9 @@ impl Parent {
             0 => CrossKind::Transfer,
             length => CrossKind::Call { method: 2, params: RawBytes::new(vec![7; length]) },
         };
-        let draft = Draft {
-            origin: secp(111),
-            destination: CrossAddress { subnet: child.name.clone(), address: secp(1) },
-            value: TokenAmount::from_nano(self.gateway.next_origin_sequence + 1),
-            kind,
-        };
+        let destination = CrossAddress { subnet: child.name.clone(), address: secp(1) };
+        let value = TokenAmount::from_nano(self.gateway.next_origin_sequence + 1);
+        let draft = Draft::new(secp(111), destination, value, kind);
         self.gateway.queue_down(&self.store, child.id, Height::new(2), draft).unwrap()
     }
 

@@ -4,6 +4,7 @@ use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
 use subnet_types::SubnetId;
 use subnet_types::actors::{CommitCheckpointParams, CommitCheckpointReturn};
 use subnet_types::cross::CrossMessage;
@@ -22,18 +23,19 @@ const PRUNE_PER_COMMIT_MAX: u64 = 32;
 const PRUNE_PER_MESSAGE_MAX: u64 = 2;
 
 impl State {
-    /// Enters the actor `id`, whose robust address is `actor`, as a child.
+    /// Enters the actor `id`, whose robust address is `actor`, as a child behind an edge with this price.
     ///
     /// # Errors
-    /// When it is one already, the child would be too deep, or this chain is no root.
+    /// When it is one already, the child would be too deep, or the price is below zero.
     pub fn register_child(
         &mut self,
         store: &impl Blockstore,
         id: ActorID,
         actor: Address,
+        cross_gas_price: TokenAmount,
     ) -> Result<SubnetId, GatewayError> {
-        if self.parent.is_some() {
-            return Err(GatewayError::ValidatorsChange { subnet: self.subnet.clone() });
+        if cross_gas_price.is_negative() {
+            return Err(GatewayError::NegativePrice { actual: cross_gas_price.atto().to_string() });
         }
         if let Some(child) = self.child(store, id)? {
             return Err(GatewayError::AlreadyRegistered { actor: id, subnet: child.subnet });
@@ -50,6 +52,7 @@ impl State {
             changes: empty_amt::<LoggedChange>(store)?,
             configuration_logged: ConfigurationNumber::FIRST,
             configuration_confirmed: ConfigurationNumber::FIRST,
+            cross_gas_price,
         };
         self.put_child(store, id, child)?;
         Ok(subnet)
@@ -98,7 +101,7 @@ impl State {
         self.put_child(store, id, child)
     }
 
-    /// Queues a message for the child of `id` and returns it with its nonce.
+    /// Queues a message that starts here for the child of `id` and returns it with its nonce.
     ///
     /// # Errors
     /// When there is no such active child or the message is too large to cross.
@@ -109,8 +112,24 @@ impl State {
         height: Height,
         draft: Draft,
     ) -> Result<CrossMessage, GatewayError> {
+        let message = self.stamp(draft);
+        self.pass_down(store, id, height, message)
+    }
+
+    /// Queues a message for the child of `id`, from wherever it comes, and returns it with its new nonce. Changes
+    /// nothing when it fails.
+    ///
+    /// # Errors
+    /// When there is no such active child or the message is too large to cross.
+    pub(crate) fn pass_down(
+        &mut self,
+        store: &impl Blockstore,
+        id: ActorID,
+        height: Height,
+        message: CrossMessage,
+    ) -> Result<CrossMessage, GatewayError> {
         let mut child = self.active(store, id)?;
-        let message = self.stamp(draft, child.next_nonce);
+        let message = CrossMessage { nonce: child.next_nonce, ..message };
         let actual = encode(&message).len();
         if actual > CROSS_MESSAGE_BYTES_MAX {
             return Err(GatewayError::TooLarge { actual, max: CROSS_MESSAGE_BYTES_MAX });

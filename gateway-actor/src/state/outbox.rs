@@ -20,7 +20,7 @@ impl State {
     ///
     /// # Errors
     /// On a root, when the message is too large to cross, or when too much waits already.
-    pub fn release(
+    pub fn send_up(
         &mut self,
         store: &impl Blockstore,
         height: Height,
@@ -33,22 +33,36 @@ impl State {
         self.queue_up(store, draft)
     }
 
-    /// Puts a message into the outbox, past the limits for users if need be: the answer to a message that came down
-    /// must not be lost because users filled it.
+    /// Puts a message that starts here into the outbox, past the limits for users if need be: the answer to a message
+    /// that came down must not be lost because users filled it.
     ///
     /// # Errors
     /// On a root, and when the message is too large to cross.
     pub(crate) fn queue_up(&mut self, store: &impl Blockstore, draft: Draft) -> Result<CrossMessage, GatewayError> {
+        let message = self.stamp(draft);
+        self.pass_up(store, message)
+    }
+
+    /// Puts a message into the outbox, from wherever it comes, and returns it with its new nonce. Changes nothing when
+    /// it fails.
+    ///
+    /// # Errors
+    /// As [`Self::queue_up`].
+    pub(crate) fn pass_up(
+        &mut self,
+        store: &impl Blockstore,
+        message: CrossMessage,
+    ) -> Result<CrossMessage, GatewayError> {
         if self.parent.is_none() {
             return Err(GatewayError::NoParent { subnet: self.subnet.clone() });
         }
-        let message = self.stamp(draft, self.outbox.next_nonce());
+        let message = CrossMessage { nonce: self.outbox.next_nonce(), ..message };
         let bytes = encode(&message).len();
         if bytes > CROSS_MESSAGE_BYTES_MAX {
             return Err(GatewayError::TooLarge { actual: bytes, max: CROSS_MESSAGE_BYTES_MAX });
         }
         self.reserve += message.amount();
-        self.outbox.push(store, &message)?;
+        self.outbox.push(store, &message, bytes)?;
         Ok(message)
     }
 }
@@ -60,12 +74,12 @@ impl Outbox {
         Ok(Self { messages, base: first_nonce, first_nonce, count: 0, bytes: 0, value })
     }
 
-    fn push(&mut self, store: &impl Blockstore, message: &CrossMessage) -> Result<(), GatewayError> {
+    fn push(&mut self, store: &impl Blockstore, message: &CrossMessage, bytes: usize) -> Result<(), GatewayError> {
         let mut messages = Amt::<CrossMessage, _>::load(&self.messages, store).map_err(state_error)?;
         messages.set(message.nonce.saturating_since(self.base), message.clone()).map_err(state_error)?;
         self.messages = messages.flush().map_err(state_error)?;
         self.count += 1;
-        self.bytes += encode(message).len() as u64;
+        self.bytes += bytes as u64;
         self.value += message.amount();
         Ok(())
     }

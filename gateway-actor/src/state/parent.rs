@@ -35,6 +35,12 @@ impl State {
         at_most("messages", update.messages.len(), CROSS_MESSAGES_PER_BLOCK_MAX)?;
         at_most("changes", update.changes.len(), CHANGES_PER_UPDATE_MAX)?;
         check_messages(parent, &update.messages, received)?;
+        if let Some(set) = &update.parent_validators {
+            set.check().map_err(|error| GatewayError::BadConfiguration {
+                number: set.number(),
+                problem: format!("the parent's: {error}"),
+            })?;
+        }
         parent.height = update.parent_height;
         parent.block = Some(update.parent_block);
         parent.timestamp = update.parent_timestamp;

@@ -15,7 +15,7 @@ use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 use subnet_types::{Digest, SubnetId};
 
-use crate::world::{ALICE, CHILD, ROBOT, RawOrUnit, World, child, child_address, set, validator};
+use crate::world::{ALICE, CHILD, ROBOT, RawOrUnit, World, child, child_address, fil, set, validator};
 
 fn registering(actor: Address) -> RegisterChildParams {
     RegisterChildParams { actor, cross_gas_price: fvm_shared::econ::TokenAmount::default() }
@@ -71,7 +71,7 @@ fn child_below_the_deepest_level_is_refused() {
     let world = World::root();
     let mut state = world.state();
     state.subnet = SubnetId::new(314, vec![child_address(); SUBNET_DEPTH_MAX - 1]).unwrap();
-    let error = state.register_child(world.rt.store(), CHILD, child_address()).unwrap_err();
+    let error = state.register_child(world.rt.store(), CHILD, child_address(), Default::default()).unwrap_err();
     assert_eq!(error.exit_code(), ExitCode::new(41), "{error}");
 }
 
@@ -176,10 +176,21 @@ fn pruning_is_bounded_and_catches_up() {
 }
 
 #[test]
-fn nobody_registers_below_a_chain_whose_validators_change() {
+fn subnets_have_children_too() {
     let world = World::subnet();
     let actor = Address::new_actor(b"grandchild");
-    world.rt.add_actor(CHILD, code("checkpoint"), Some(actor));
-    let error = world.error(CHILD, 0, gateway::REGISTER_CHILD, &registering(actor));
-    assert_eq!(error.exit_code, ExitCode::new(63), "{error}");
+    world.add_child(CHILD, actor, 0);
+    assert_eq!(world.child().subnet, child().child(actor).unwrap());
+}
+
+#[test]
+fn price_of_the_edge_is_kept_and_is_not_negative() {
+    let world = World::root();
+    world.rt.add_actor(CHILD, code("checkpoint"), Some(child_address()));
+    let at_price = |price| RegisterChildParams { cross_gas_price: price, ..registering(child_address()) };
+    let error = world.error(CHILD, 0, gateway::REGISTER_CHILD, &at_price(-fil(1)));
+    assert_eq!(error.exit_code, ExitCode::new(73), "{error}");
+    world.ok::<RawOrUnit>(CHILD, 0, gateway::REGISTER_CHILD, &at_price(fil(3)));
+    assert_eq!(world.child().cross_gas_price, fil(3));
+    assert_eq!(World::subnet_at(4).state().parent.unwrap().cross_gas_price, fil(4));
 }

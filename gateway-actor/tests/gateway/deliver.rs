@@ -1,31 +1,25 @@
 //! Bottom-up messages: credited, refused with a receipt, or kept unclaimed.
 
-use actor_runtime::mock::code;
+use actor_runtime::mock::code as code_of;
 use actor_runtime::{Runtime, encode_params};
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
-use gateway_actor::{State, dispatch};
 use subnet_types::SubnetId;
-use subnet_types::actors::{ClaimParams, DeliverParams, DeliverReturn, FundParams, checkpoint, gateway, refusal};
+use subnet_types::actors::{ClaimParams, DeliverParams, GATEWAY_ID, checkpoint, gateway, refusal};
 use subnet_types::cross::{CrossKind, CrossMessage};
-use subnet_types::quantity::Height;
+use subnet_types::limits::CROSS_CALL_GAS_MAX;
+use subnet_types::quantity::{Height, Nonce};
 
-use crate::world::{ALICE, CHILD, ROBOT, World, as_receipt, child, child_address, f1, fil, nobody, root, up};
-
-fn amount(message: &CrossMessage) -> u64 {
-    message.amount().atto().try_into().unwrap()
-}
+use crate::world::{ALICE, CHILD, World, amount, as_call, as_receipt, child, child_address, f1, fil, nobody, root, up};
 
 fn one(message: &CrossMessage) -> DeliverParams {
     DeliverParams { messages: vec![message.clone()] }
 }
 
 fn deliver(world: &World, message: &CrossMessage) -> ExitCode {
-    let returned: DeliverReturn = world.ok(CHILD, amount(message), gateway::DELIVER, &one(message));
-    assert_eq!(returned.outcomes.len(), 1);
-    returned.outcomes[0]
+    world.deliver(message)
 }
 
 #[test]
@@ -45,23 +39,75 @@ fn only_a_registered_child_delivers_and_with_the_exact_amount() {
     let mut negative = up(0, 5);
     negative.value = -fil(5);
     assert_eq!(world.error(CHILD, 0, gateway::DELIVER, &one(&negative)).exit_code, ExitCode::new(58));
+    let mut hidden = DeliverParams { messages: vec![up(0, 10), negative] };
+    hidden.messages[1].nonce = Nonce::new(1);
+    assert_eq!(world.error(CHILD, 5, gateway::DELIVER, &hidden).exit_code, ExitCode::new(58), "hidden by the sum");
+}
+
+#[test]
+fn messages_of_one_call_are_in_nonce_order_without_a_gap() {
+    let world = World::root_with_child();
+    let refused = |messages: Vec<CrossMessage>| {
+        let value = messages.iter().map(amount).sum();
+        world.error(CHILD, value, gateway::DELIVER, &DeliverParams { messages }).exit_code.value()
+    };
+    assert_eq!(refused(vec![up(3, 1), up(5, 1)]), 71);
+    assert_eq!(refused(vec![up(3, 1), up(3, 1)]), 71);
+    assert_eq!(refused(vec![up(3, 1), up(2, 1)]), 71);
+    assert_eq!(refused(vec![up(u64::MAX, 1)]), 71);
+    assert_eq!(world.deliver_all(&[up(3, 1), up(4, 1)]), vec![ExitCode::OK; 2]);
+    assert!(world.deliver_all(&[]).is_empty());
+}
+
+#[test]
+fn run_of_transfers_costs_one_reading_and_no_writing_of_the_state() {
+    let world = World::root_with_child();
+    let before = world.rt.state_root().unwrap();
+    let run: Vec<_> = (0..50).map(|nonce| up(nonce, 1 + nonce)).collect();
+    assert_eq!(world.deliver_all(&run), vec![ExitCode::OK; 50]);
+    assert_eq!(world.rt.state_root().unwrap(), before);
+    let sends = world.sends();
+    assert_eq!(sends, (0..50).map(|nonce| (f1("dave"), METHOD_SEND, fil(1 + nonce))).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_goes_back_of_a_run_is_locked_in_one_go() {
+    let world = World::root_with_child();
+    let lost = |nonce| {
+        let mut message = up(nonce, 5);
+        message.destination.address = nobody();
+        message
+    };
+    let missing = ExitCode::SYS_INVALID_RECEIVER;
+    assert_eq!(world.deliver_all(&[lost(0), up(1, 1), lost(2)]), vec![missing, ExitCode::OK, missing]);
+    assert_eq!(world.queued().len(), 2);
+    assert_eq!(world.sends().pop().unwrap(), (Address::new_id(CHILD), checkpoint::LOCK, fil(10)));
 }
 
 #[test]
 fn refused_message_sends_its_value_back_with_a_receipt_and_its_reason() {
     type Change = fn(&mut CrossMessage);
-    let cases: [(ExitCode, Change); 8] = [
-        (refusal::CALL, |m| m.kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![1]) }),
+    let cases: [(ExitCode, Change); 10] = [
+        (refusal::GAS_LIMIT, |m| {
+            *m = as_call(m.clone());
+            m.gas_limit = CROSS_CALL_GAS_MAX + 1;
+        }),
         (refusal::EXPIRED, |m| m.expires = Some(Height::new(5))),
-        (refusal::FEE, |m| m.fee = fil(1)),
         (refusal::RECIPIENT, |m| m.destination.address = Address::new_id(ALICE)),
         (refusal::FORBIDDEN, |m| m.destination.address = child_address()),
-        (refusal::NO_ROUTE, |m| m.destination.subnet = SubnetId::root(314).child(nobody()).unwrap()),
+        (refusal::FORBIDDEN, |m| m.destination.address = f1("system")),
+        (refusal::FORBIDDEN, |m| {
+            *m = as_call(m.clone());
+            m.destination.address = child_address();
+        }),
+        (refusal::UNKNOWN_SUBNET, |m| m.destination.subnet = SubnetId::root(314).child(nobody()).unwrap()),
+        (refusal::NO_ROUTE, |m| m.destination.subnet = SubnetId::root(315)),
         (refusal::WRONG_DIRECTION, |m| m.destination.subnet = child()),
         (ExitCode::SYS_INVALID_RECEIVER, |m| m.destination.address = nobody()),
     ];
     for (nonce, (code, change)) in cases.into_iter().enumerate() {
         let world = World::root_with_child();
+        world.rt.add_actor(GATEWAY_ID, code_of("gateway"), Some(f1("system")));
         let mut message = up(nonce as u64, 5);
         change(&mut message);
         assert_eq!(deliver(&world, &message), code);
@@ -106,63 +152,23 @@ fn forged_origin_goes_back_without_a_receipt() {
 }
 
 #[test]
-fn receipt_credits_even_an_id_and_never_makes_a_receipt() {
-    let world = World::root_with_child();
-    let mut receipt = as_receipt(up(0, 5));
-    receipt.destination.address = Address::new_id(ROBOT);
-    assert_eq!(deliver(&world, &receipt), ExitCode::OK);
-    assert_eq!(world.rt.balance_of(ROBOT), fil(5));
-
-    let mut stranded = as_receipt(up(1, 7));
-    stranded.destination.address = nobody();
-    assert_eq!(deliver(&world, &stranded), ExitCode::SYS_INVALID_RECEIVER);
-    stranded.destination.address = Address::new_id(99);
-    assert_eq!(deliver(&world, &stranded), refusal::FORBIDDEN);
-    assert!(world.queued().is_empty());
-    let mut kept = world.state().unclaimed(world.rt.store()).unwrap();
-    kept.sort();
-    assert_eq!(kept, vec![(Address::new_id(99), fil(7)), (nobody(), fil(7))]);
-}
-
-#[test]
 fn unclaimed_value_is_credited_once_that_can_work() {
     let world = World::root_with_child();
-    let mut stranded = as_receipt(up(0, 7));
-    stranded.destination.address = nobody();
-    deliver(&world, &stranded);
+    let stranded = as_receipt(up(0, 7), nobody(), 0);
+    assert_eq!(deliver(&world, &stranded), refusal::RECEIPT_UNKNOWN);
     deliver(&world, &stranded);
     let claim = ClaimParams { address: nobody() };
     assert_eq!(world.error(ALICE, 0, gateway::CLAIM, &claim).exit_code, ExitCode::new(62), "still nobody there");
 
-    world.rt.add_actor(300, code("account"), Some(nobody()));
+    world.rt.add_actor(300, code_of("account"), Some(nobody()));
     world.call(ALICE, 0, gateway::CLAIM, encode_params(&claim).unwrap()).unwrap();
     assert_eq!(world.rt.balance_of(300), fil(14));
     assert_eq!(world.error(ALICE, 0, gateway::CLAIM, &claim).exit_code, ExitCode::new(61));
 }
 
 #[test]
-fn deliveries_do_not_nest_but_messages_may_be_queued_in_one() {
-    let world = World::root_with_child();
-    world.rt.answer_with(|rt, sent| {
-        if sent.to == f1("dave") {
-            assert!(rt.load_state::<State>().unwrap().is_delivering);
-            let params = |value: u64| encode_params(&one(&up(1, value))).unwrap();
-            let nested = rt.call(dispatch, CHILD, &fil(1), gateway::DELIVER, params(1)).unwrap_err();
-            assert_eq!(nested.exit_code, ExitCode::new(60));
-            // The mock's handler does not answer inside itself; the queue does.
-            rt.answer(CHILD, checkpoint::LOCK, actor_runtime::SendReturn::ok());
-            let fund = encode_params(&FundParams { subnet: child(), to: f1("bob") }).unwrap();
-            rt.call(dispatch, ROBOT, &fil(3), gateway::FUND, fund).unwrap();
-        }
-        Some(actor_runtime::SendReturn::ok())
-    });
-    assert_eq!(deliver(&world, &up(0, 5)), ExitCode::OK);
-    assert_eq!(world.queued().len(), 1, "what was queued inside is not overwritten by the delivery");
-}
-
-#[test]
 fn every_refusal_has_words() {
-    for code in 100..108 {
+    for code in 100..118 {
         assert!(refusal::describe(ExitCode::new(code)).is_some(), "{code}");
     }
     assert_eq!(refusal::describe(ExitCode::OK), None);

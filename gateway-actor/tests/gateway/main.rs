@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calls;
 mod children;
 mod cut;
 mod deliver;
-mod fund;
+mod fees;
+mod forward;
 mod parent;
-mod release;
+mod receipts;
+mod send;
 mod sequences;
 mod world;

@@ -1,12 +1,13 @@
 //! Parent updates on a subnet.
 
 use actor_runtime::Runtime;
+use actor_runtime::mock::code as code_of;
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{
-    ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, SYSTEM_ID, gateway, refusal,
+    ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, GATEWAY_ID, SYSTEM_ID, gateway, refusal,
 };
 use subnet_types::cross::{CrossKind, CrossMessage};
 use subnet_types::hash::cid_of_bytes;
@@ -14,7 +15,7 @@ use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX}
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, TimestampMs};
 
-use crate::world::{ALICE, World, as_receipt, at, child, down, f1, fil, nobody, root, set, validator};
+use crate::world::{ALICE, World, as_call, as_receipt, at, child, down, f1, fil, nobody, root, set, validator};
 
 fn update(height: u64, messages: Vec<CrossMessage>) -> ApplyParentUpdateParams {
     ApplyParentUpdateParams {
@@ -115,15 +116,22 @@ fn more_than_one_block_may_apply_is_refused() {
 fn hostile_message_costs_only_itself_and_goes_back() {
     type Change = fn(&mut CrossMessage);
     let cases: [(ExitCode, Change); 6] = [
-        (refusal::CALL, |m| m.kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![1]) }),
-        (refusal::FEE, |m| m.fee = fil(2)),
+        (refusal::GAS_LIMIT, |m| {
+            *m = as_call(m.clone());
+            m.gas_limit = u64::MAX;
+        }),
+        (refusal::FORBIDDEN, |m| {
+            *m = as_call(m.clone());
+            m.destination.address = f1("system");
+        }),
         (refusal::RECIPIENT, |m| m.destination.address = Address::new_id(100)),
-        (refusal::NO_ROUTE, |m| m.destination.subnet = child().child(nobody()).unwrap()),
+        (refusal::UNKNOWN_SUBNET, |m| m.destination.subnet = child().child(nobody()).unwrap()),
         (refusal::WRONG_DIRECTION, |m| m.destination.subnet = root()),
         (ExitCode::SYS_INVALID_RECEIVER, |m| m.destination.address = nobody()),
     ];
     for (code, change) in cases {
         let world = World::subnet();
+        world.rt.add_actor(GATEWAY_ID, code_of("gateway"), Some(f1("system")));
         let mut hostile = down(1, 7);
         change(&mut hostile);
         let outcomes = apply(&world, &update(60, vec![down(0, 5), hostile.clone(), down(2, 3)]));
@@ -146,8 +154,10 @@ fn hostile_message_costs_only_itself_and_goes_back() {
 #[test]
 fn receipt_that_cannot_be_credited_is_kept_and_makes_none() {
     let world = World::subnet();
-    let mut receipt = as_receipt(down(0, 5));
-    receipt.destination.address = nobody();
+    let mut state = world.state();
+    state.next_origin_sequence = 1;
+    world.rt.save_state(&state).unwrap();
+    let receipt = as_receipt(down(0, 5), nobody(), 0);
     let mut own = down(1, 2);
     own.origin = at(child(), f1("carol"));
     let outcomes = apply(&world, &update(60, vec![receipt, own]));
@@ -192,4 +202,19 @@ fn receipts_are_taken_when_the_outbox_is_full_for_users() {
     let next = world.cut(20).unwrap();
     assert_eq!(next.messages.first_nonce.get(), cut.messages.count);
     assert_eq!(next.burned, fil(0), "what waited left circulation when it was queued");
+}
+
+#[test]
+fn set_of_the_parents_validators_is_checked_before_it_is_stored() {
+    let world = World::subnet();
+    let mut params = update(60, vec![]);
+    params.parent_validators = Some(set(2, &[(5, 1), (6, 2)]));
+    apply(&world, &params);
+    assert_eq!(world.state().parent_validators(world.rt.store()).unwrap(), params.parent_validators);
+    // Decoding takes any list; only the check knows that somebody must be in it.
+    let nobody: Vec<u8> = fvm_ipld_encoding::to_vec(&(3u64, Vec::<subnet_types::Validator>::new())).unwrap();
+    params.parent_validators = Some(fvm_ipld_encoding::from_slice(&nobody).unwrap());
+    let error = world.error(SYSTEM_ID, 0, gateway::APPLY_PARENT_UPDATE, &params);
+    assert_eq!(error.exit_code, ExitCode::new(59), "{error}");
+    assert_eq!(world.state().parent_validators(world.rt.store()).unwrap(), Some(set(2, &[(5, 1), (6, 2)])));
 }

@@ -1,6 +1,6 @@
 //! One gateway and its surroundings.
 
-use actor_runtime::mock::{MockRuntime, code, foreign_code};
+use actor_runtime::mock::{MockRuntime, SentMessage, code, foreign_code};
 use actor_runtime::{ActorError, Runtime, SendReturn, decode_params, encode_params};
 use fvm_ipld_encoding::RawBytes;
 use fvm_ipld_encoding::ipld_block::IpldBlock;
@@ -13,11 +13,13 @@ use gateway_actor::{State, dispatch, invariants};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subnet_types::actors::{
-    BURNT_FUNDS_ID, CheckpointCut, EnqueueReturn, FundParams, GATEWAY_ID, RegisterChildParams, ReleaseParams,
-    SYSTEM_ID, checkpoint, gateway,
+    ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, COURIER_ID, CallParams, CallReturn,
+    CheckpointCut, DeliverParams, DeliverReturn, EnqueueReturn, GATEWAY_ID, RegisterChildParams, SYSTEM_ID, SendParams,
+    checkpoint, gateway,
 };
-use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
+use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, message_id};
 use subnet_types::genesis::{ParentAnchor, mint_reserve};
+use subnet_types::hash::cid_of_bytes;
 use subnet_types::membership::Validator;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Power, TimestampMs};
 use subnet_types::{BlsPublicKey, Digest, SubnetId, ValidatorSet, VoteKey};
@@ -71,8 +73,17 @@ pub fn set(number: u64, powers: &[(u8, u64)]) -> ValidatorSet {
     ValidatorSet::new(ConfigurationNumber::new(number), validators).unwrap()
 }
 
+/// Checkpoint actors lock; accounts say their key's address.
+fn answer_as_usual(_: &MockRuntime, sent: &SentMessage) -> Option<SendReturn> {
+    match sent.method {
+        checkpoint::LOCK => Some(SendReturn::ok()),
+        2 => Some(SendReturn { exit_code: ExitCode::OK, return_data: encode_params(&f1("alice")).unwrap() }),
+        _ => None,
+    }
+}
+
 impl World {
-    fn new(subnet: SubnetId, parent: Option<ParentAnchor>) -> Self {
+    fn new(subnet: SubnetId, parent: Option<ParentAnchor>, price: u64) -> Self {
         let rt = MockRuntime::new(GATEWAY_ID);
         let genesis = GatewayGenesis {
             subnet,
@@ -81,51 +92,66 @@ impl World {
             parent,
             checkpoint_period_blocks: PERIOD,
             checkpoint_code: code("checkpoint"),
+            cross_gas_price: fil(price),
         };
         rt.save_state(&State::genesis(rt.store(), genesis).unwrap()).unwrap();
         rt.add_actor(ALICE, code("account"), Some(f1("alice")));
         rt.add_actor(ROBOT, foreign_code(b"robot"), Some(Address::new_actor(b"robot")));
         rt.add_actor(ETHAN, code("ethaccount"), Some(Address::new_delegated(10, &[0xee; 20]).unwrap()));
+        rt.add_actor(COURIER_ID, foreign_code(b"courier"), None);
         rt.set_block(5, 1_000);
-        rt.answer_with(|_, sent| {
-            // Checkpoint actors lock; accounts say their key's address.
-            (sent.method == checkpoint::LOCK).then(SendReturn::ok).or_else(|| {
-                (sent.method == 2)
-                    .then(|| SendReturn { exit_code: ExitCode::OK, return_data: encode_params(&f1("alice")).unwrap() })
-            })
-        });
+        rt.answer_with(answer_as_usual);
         Self { rt }
+    }
+
+    /// Has the courier answer like this, beside what others answer as usual.
+    pub fn courier(&self, answer: impl Fn(&MockRuntime, &SentMessage) -> SendReturn + 'static) {
+        self.rt.answer_with(move |rt, sent| {
+            let is_courier = sent.to == Address::new_id(COURIER_ID);
+            if is_courier { Some(answer(rt, sent)) } else { answer_as_usual(rt, sent) }
+        });
     }
 
     /// A root without children.
     pub fn root() -> Self {
-        Self::new(root(), None)
+        Self::new(root(), None, 0)
     }
 
     /// A root with one active child.
     pub fn root_with_child() -> Self {
+        Self::root_with_child_at(0)
+    }
+
+    /// A root with one active child, behind an edge with this price.
+    pub fn root_with_child_at(price: u64) -> Self {
         let world = Self::root();
-        world.rt.add_actor(CHILD, code("checkpoint"), Some(child_address()));
-        world.ok::<RawOrUnit>(
-            CHILD,
-            0,
-            gateway::REGISTER_CHILD,
-            &RegisterChildParams { actor: child_address(), cross_gas_price: TokenAmount::default() },
-        );
-        world.call(CHILD, 0, gateway::ACTIVATE_CHILD, None).unwrap();
-        world.rt.take_sends();
+        world.add_child(CHILD, child_address(), price);
         world
+    }
+
+    /// Registers and activates a child.
+    pub fn add_child(&self, id: ActorID, actor: Address, price: u64) {
+        self.rt.add_actor(id, code("checkpoint"), Some(actor));
+        let params = RegisterChildParams { actor, cross_gas_price: fil(price) };
+        self.ok::<RawOrUnit>(id, 0, gateway::REGISTER_CHILD, &params);
+        self.call(id, 0, gateway::ACTIVATE_CHILD, None).unwrap();
+        self.rt.take_sends();
     }
 
     /// A subnet of the root.
     pub fn subnet() -> Self {
+        Self::subnet_at(0)
+    }
+
+    /// A subnet of the root, behind an edge with this price.
+    pub fn subnet_at(price: u64) -> Self {
         let anchor = ParentAnchor {
             identity: Digest([8; 32]),
             height: Height::new(50),
             timestamp: TimestampMs::new(1_000),
             validators: set(1, &[(9, 1)]),
         };
-        let world = Self::new(child(), Some(anchor));
+        let world = Self::new(child(), Some(anchor), price);
         world.rt.set_balance(SYSTEM_ID, &mint_reserve());
         world
     }
@@ -148,9 +174,9 @@ impl World {
     pub fn fill_outbox(&self) -> u64 {
         let mut state = self.state();
         let destination = at(root(), f1("bob"));
-        let draft = Draft { origin: f1("alice"), destination, value: fil(1), kind: CrossKind::Transfer };
+        let draft = Draft::new(f1("alice"), destination, fil(1), CrossKind::Transfer);
         let mut released = 0;
-        while state.release(self.rt.store(), Height::new(5), draft.clone()).is_ok() {
+        while state.send_up(self.rt.store(), Height::new(5), draft.clone()).is_ok() {
             released += 1;
         }
         self.rt.save_state(&state).unwrap();
@@ -162,7 +188,8 @@ impl World {
     pub fn check(&self) {
         let violations = invariants::check(&self.state(), self.rt.store(), &self.rt.balance());
         assert!(violations.is_empty(), "{violations:#?}");
-        assert_eq!(self.rt.balance(), self.state().unclaimed_total, "only the ledger's value rests in the gateway");
+        let held = self.state().unclaimed_total + self.state().owed_total;
+        assert_eq!(self.rt.balance(), held, "only the ledger's value and the fees of owed answers rest in the gateway");
     }
 
     pub fn ok<T: DeserializeOwned>(
@@ -208,11 +235,51 @@ impl World {
     }
 
     pub fn fund(&self, value: u64) -> EnqueueReturn {
-        self.ok(ALICE, value, gateway::FUND, &FundParams { subnet: child(), to: f1("bob") })
+        self.ok(ALICE, value, gateway::SEND, &transfer_to(at(child(), f1("bob"))))
     }
 
     pub fn release(&self, value: u64) -> EnqueueReturn {
-        self.ok(ALICE, value, gateway::RELEASE, &ReleaseParams { to: f1("bob") })
+        self.ok(ALICE, value, gateway::SEND, &transfer_to(at(root(), f1("bob"))))
+    }
+
+    /// Hands messages over as the child's checkpoint actor does.
+    pub fn deliver_all(&self, messages: &[CrossMessage]) -> Vec<ExitCode> {
+        let value = messages.iter().map(amount).sum();
+        let params = DeliverParams { messages: messages.to_vec() };
+        self.ok::<DeliverReturn>(CHILD, value, gateway::DELIVER, &params).outcomes
+    }
+
+    /// Hands one message over.
+    pub fn deliver(&self, message: &CrossMessage) -> ExitCode {
+        let outcomes = self.deliver_all(std::slice::from_ref(message));
+        assert_eq!(outcomes.len(), 1);
+        outcomes[0]
+    }
+
+    /// Applies messages from the parent, from the cursor on.
+    pub fn apply_all(&self, messages: Vec<CrossMessage>) -> Vec<ExitCode> {
+        let parent = self.state().parent.unwrap();
+        let value = messages.iter().map(amount).sum();
+        let update = ApplyParentUpdateParams {
+            parent_height: parent.height,
+            parent_block: cid_of_bytes(b"parent"),
+            parent_timestamp: parent.timestamp,
+            parent_validators: None,
+            messages,
+            changes: vec![],
+        };
+        self.ok::<ApplyParentUpdateReturn>(SYSTEM_ID, value, gateway::APPLY_PARENT_UPDATE, &update).outcomes
+    }
+
+    /// What the ledger holds for an address.
+    pub fn kept(&self, address: Address) -> TokenAmount {
+        let entries = self.state().unclaimed(self.rt.store()).unwrap();
+        entries.into_iter().find(|(holder, _)| *holder == address).map(|(_, kept)| kept).unwrap_or_default()
+    }
+
+    /// What an address holds.
+    pub fn holds(&self, address: Address) -> TokenAmount {
+        self.rt.resolve_address(&address).map(|id| self.rt.balance_of(id)).unwrap_or_default()
     }
 
     /// Ends the period that `height` ends.
@@ -246,6 +313,17 @@ impl<'de> serde::Deserialize<'de> for RawOrUnit {
     }
 }
 
+/// A transfer without a fee.
+pub fn transfer_to(to: CrossAddress) -> SendParams {
+    SendParams { to, call: None, fee: fil(0), expires: None, wants_receipt: false }
+}
+
+/// A call without a fee.
+pub fn call_to(to: CrossAddress, gas_limit: u64) -> SendParams {
+    let call = CallParams { method: 7, params: RawBytes::new(vec![1, 2]), gas_limit };
+    SendParams { call: Some(call), ..transfer_to(to) }
+}
+
 pub fn at(subnet: SubnetId, address: Address) -> CrossAddress {
     CrossAddress { subnet, address }
 }
@@ -276,10 +354,32 @@ pub fn down(nonce: u64, value: u64) -> CrossMessage {
     message(nonce, value, at(root(), f1("carol")), at(child(), f1("dave")))
 }
 
-pub fn as_receipt(mut message: CrossMessage) -> CrossMessage {
+/// A refusal of the transfer that `to` sent as the `of_sequence`-th message of the tested chain.
+pub fn as_receipt(mut message: CrossMessage, to: Address, of_sequence: u64) -> CrossMessage {
     let return_data = RawBytes::default();
-    message.kind = CrossKind::Receipt { of: Digest([9; 32]), of_sequence: 0, exit_code: ExitCode::new(5), return_data };
+    let of = message_id(&Digest([7; 32]), &to, of_sequence);
+    message.destination.address = to;
+    message.kind = CrossKind::Receipt { of, of_sequence, exit_code: ExitCode::new(5), return_data };
     message
+}
+
+/// A call to the robot.
+pub fn as_call(mut message: CrossMessage) -> CrossMessage {
+    message.destination.address = Address::new_actor(b"robot");
+    message.kind = CrossKind::Call { method: 7, params: RawBytes::new(vec![1, 2]) };
+    message.gas_limit = 1_000;
+    message
+}
+
+/// What the courier returns of a call.
+pub fn returned(is_deferred: bool, data: &[u8]) -> SendReturn {
+    let returned = CallReturn { is_deferred, data: RawBytes::new(data.to_vec()) };
+    SendReturn { exit_code: ExitCode::OK, return_data: encode_params(&returned).unwrap() }
+}
+
+/// How much a message carries.
+pub fn amount(message: &CrossMessage) -> u64 {
+    message.amount().atto().try_into().unwrap()
 }
 
 /// An f2 address that nobody has: crediting it fails.

@@ -121,22 +121,36 @@ pub mod refusal {
     pub const FORGED_ORIGIN: ExitCode = ExitCode::new(100);
     /// The message came to a chain that is not on its way.
     pub const WRONG_DIRECTION: ExitCode = ExitCode::new(101);
-    /// The destination is another chain: messages cross one edge in this version.
+    /// The destination's hierarchy is another one, or the way up ends at a root.
     pub const NO_ROUTE: ExitCode = ExitCode::new(102);
     /// The delivering chain is at or past the height at which the message expires.
     pub const EXPIRED: ExitCode = ExitCode::new(103);
-    /// The message carries a fee: none are taken in this version.
-    pub const FEE: ExitCode = ExitCode::new(104);
-    /// The message is a call: only value crosses in this version.
-    pub const CALL: ExitCode = ExitCode::new(105);
+    /// The fee does not pay for what the next edge asks.
+    pub const FEE_TOO_LOW: ExitCode = ExitCode::new(104);
+    /// The call asks for more gas than any chain gives.
+    pub const GAS_LIMIT: ExitCode = ExitCode::new(105);
     /// The recipient is an id, which means something else on every chain.
     pub const RECIPIENT: ExitCode = ExitCode::new(106);
     /// The recipient is a system actor or a checkpoint actor.
     pub const FORBIDDEN: ExitCode = ExitCode::new(107);
-    /// What the destination of a call returned is larger than may cross.
+    /// A chain on the way has no active child of that name.
+    pub const UNKNOWN_SUBNET: ExitCode = ExitCode::new(108);
+    /// The subnet was killed.
+    pub const KILLED_SUBNET: ExitCode = ExitCode::new(109);
+    /// The message is larger than may cross.
+    pub const TOO_LARGE: ExitCode = ExitCode::new(110);
+    /// The call returned more than a receipt may carry.
     pub const RETURN_TOO_LARGE: ExitCode = ExitCode::new(111);
-    /// What the destination of a call returned is no [`CallReturn`](super::CallReturn).
+    /// The call returned something else than a [`CallReturn`](super::CallReturn).
     pub const BAD_RETURN: ExitCode = ExitCode::new(112);
+    /// The receipt answers nothing that was sent from here, or a transfer that nobody refused.
+    pub const RECEIPT_UNKNOWN: ExitCode = ExitCode::new(113);
+    /// The message has been answered.
+    pub const RECEIPT_REPEATED: ExitCode = ExitCode::new(114);
+    /// The receipt comes from a chain or an address that cannot answer the message.
+    pub const RECEIPT_SENDER: ExitCode = ExitCode::new(115);
+    /// The receipt brings more than was sent.
+    pub const RECEIPT_VALUE: ExitCode = ExitCode::new(116);
     /// The destination's code used up the gas of the call.
     pub const OUT_OF_GAS: ExitCode = ExitCode::new(117);
     /// The destination's code trapped: an illegal instruction, or its stack ran over.
@@ -145,24 +159,34 @@ pub mod refusal {
     pub const NO_DESTINATION: ExitCode = ExitCode::new(119);
     /// The VM ended the destination for another reason.
     pub const VM_ERROR: ExitCode = ExitCode::new(120);
+    /// A call with this id waits for its answer already.
+    pub const ID_TAKEN: ExitCode = ExitCode::new(121);
 
     /// What a refusal's code means; `None` for another code.
     pub fn describe(code: ExitCode) -> Option<&'static str> {
         Some(match code {
             FORGED_ORIGIN => "its origin is not below the chain it came from",
             WRONG_DIRECTION => "its destination is not on this side of the edge",
-            NO_ROUTE => "no route: messages cross one edge only",
+            NO_ROUTE => "no route: its destination is in no subnet of this hierarchy",
             EXPIRED => "it expired before it was delivered",
-            FEE => "it carries a fee, and none are taken",
-            CALL => "calls are not delivered yet, only value",
+            FEE_TOO_LOW => "its fee does not pay for the way",
+            GAS_LIMIT => "it asks for more gas than a call may have",
             RECIPIENT => "its recipient is not a robust address",
             FORBIDDEN => "its recipient is a system or checkpoint actor",
-            RETURN_TOO_LARGE => "what its destination returned is too large to cross",
-            BAD_RETURN => "its destination returned something that is no answer",
+            UNKNOWN_SUBNET => "a chain on its way has no such active child",
+            KILLED_SUBNET => "its destination was killed",
+            TOO_LARGE => "it is too large to cross",
+            RETURN_TOO_LARGE => "it returned more than a receipt may carry",
+            BAD_RETURN => "it returned what no call returns",
+            RECEIPT_UNKNOWN => "it answers nothing that was sent from here",
+            RECEIPT_REPEATED => "it answers what has been answered",
+            RECEIPT_SENDER => "it comes from where no answer can come from",
+            RECEIPT_VALUE => "it brings more than was sent",
             OUT_OF_GAS => "its destination used up the gas of the call",
             TRAPPED => "its destination's code trapped",
             NO_DESTINATION => "there is no actor at its destination",
             VM_ERROR => "the VM ended its destination",
+            ID_TAKEN => "a call with its id waits for an answer already",
             _ => return None,
         })
     }

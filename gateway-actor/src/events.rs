@@ -1,0 +1,41 @@
+//! What the gateway tells the world.
+
+use actor_runtime::{ActorError, Runtime};
+use fvm_shared::ActorID;
+use fvm_shared::address::Address;
+use fvm_shared::error::ExitCode;
+use subnet_types::Digest;
+use subnet_types::cross::CrossMessage;
+use subnet_types::events::{EventBuilder, gateway as events};
+
+/// A message waits for a child.
+pub(crate) fn queued_down(rt: &impl Runtime, actor: ActorID, message: &CrossMessage) -> Result<(), ActorError> {
+    let event = EventBuilder::new(events::MESSAGE_QUEUED_DOWN)
+        .indexed("actor", &actor)
+        .indexed("id", &message.id)
+        .field("nonce", &message.nonce);
+    rt.emit_event(&event.build())
+}
+
+/// A message waits for a checkpoint.
+pub(crate) fn queued_up(rt: &impl Runtime, message: &CrossMessage) -> Result<(), ActorError> {
+    let event = EventBuilder::new(events::MESSAGE_QUEUED_UP).indexed("id", &message.id);
+    rt.emit_event(&event.field("nonce", &message.nonce).build())
+}
+
+/// A message was delivered, went on, or was refused.
+pub(crate) fn settled(rt: &impl Runtime, message: &CrossMessage, exit_code: ExitCode) -> Result<(), ActorError> {
+    let event = EventBuilder::new(events::MESSAGE_SETTLED).indexed("id", &message.id);
+    rt.emit_event(&event.field("exit-code", &exit_code).build())
+}
+
+/// Value is kept for an address.
+pub(crate) fn unclaimed(rt: &impl Runtime, id: &Digest, address: &Address) -> Result<(), ActorError> {
+    let event = EventBuilder::new(events::VALUE_UNCLAIMED).indexed("id", id).indexed("address", address);
+    rt.emit_event(&event.build())
+}
+
+/// Such value was credited.
+pub(crate) fn claimed(rt: &impl Runtime, address: &Address) -> Result<(), ActorError> {
+    rt.emit_event(&EventBuilder::new(events::VALUE_CLAIMED).indexed("address", address).build())
+}
