@@ -18,16 +18,6 @@ use subnet_types::parent::MembershipChange;
 
 use crate::error::CheckpointError;
 
-/// Gas that one delivery may use. A plain transfer through the gateway takes some 30 million; the rest is for growing
-/// state, so that the limit itself never decides.
-const DELIVERY_GAS: u64 = 100_000_000;
-
-/// Gas that must be left besides, to take note of the outcome and end the call.
-const DELIVERY_GAS_RESERVE: u64 = 30_000_000;
-
-/// Gas that must be left before a delivery, so that whoever calls with too little cannot make a message fail.
-pub(crate) const DELIVERY_GAS_LEFT: u64 = DELIVERY_GAS + DELIVERY_GAS_RESERVE;
-
 fn ask<P: Serialize, T: DeserializeOwned>(
     rt: &impl Runtime,
     name: &'static str,
@@ -73,12 +63,14 @@ pub(crate) fn log_change(rt: &impl Runtime, change: &MembershipChange) -> Result
     Err(CheckpointError::Gateway { method: "LogChange", exit_code: sent.exit_code }.into())
 }
 
-/// Hands a message with its amount to the gateway. Returns how that call ended: anything but success means that the
-/// value came back.
-pub(crate) fn deliver(rt: &impl Runtime, message: &CrossMessage) -> Result<SendReturn, ActorError> {
+/// Hands messages with their amounts to the gateway in one call, which may use the gas of all of them. Returns how that
+/// call ended: anything but success means that it changed nothing and the value came back.
+pub(crate) fn deliver(rt: &impl Runtime, messages: &[CrossMessage]) -> Result<SendReturn, ActorError> {
     let to = Address::new_id(GATEWAY_ID);
-    let params = encode_params(&DeliverParams { messages: vec![message.clone()] })?;
-    rt.send(&to, gateway::DELIVER, params, &message.amount(), Some(DELIVERY_GAS))
+    let params = encode_params(&DeliverParams { messages: messages.to_vec() })?;
+    let value = messages.iter().map(CrossMessage::amount).sum();
+    let gas_limit = messages.iter().map(CrossMessage::delivery_gas).sum();
+    rt.send(&to, gateway::DELIVER, params, &value, Some(gas_limit))
 }
 
 /// Takes value out of circulation for good.

@@ -188,8 +188,13 @@ fn check_batches(state: &State, store: &impl Blockstore, report: &mut Report) {
         });
         report.expect(first == next, || format!("batch {sequence} begins at {first}, expected {next}"));
         waiting += &batch.value;
+        report.expect(batch.root != Digest::ZERO, || format!("batch {sequence} has no root"));
         if cursor > first {
-            waiting -= &state.batch_delivered;
+            let delivered = &state.batch_delivered;
+            report.expect(!delivered.is_negative() && *delivered <= batch.value, || {
+                format!("batch {sequence} of {} delivered {delivered}", batch.value)
+            });
+            waiting -= delivered;
         }
         let Some(end) = report.read("batch", first.checked_add(batch.count).ok_or("its nonces overflow")) else {
             return;

@@ -22,6 +22,7 @@ pub mod invariants;
 pub mod keys;
 mod membership;
 pub mod rejection;
+pub mod runs;
 mod settlement;
 pub mod state;
 pub mod types;

@@ -203,12 +203,12 @@ pub enum Rejection {
         /// The last accepted.
         last: Sequence,
     },
-    /// An earlier batch is in turn.
-    #[error("batch of checkpoint {sequence} begins at nonce {from}, next to deliver is {next}")]
+    /// Earlier messages are in turn, of this batch or of another.
+    #[error("messages of checkpoint {sequence} begin at nonce {from}, next to deliver is {next}")]
     NotInTurn {
         /// Which.
         sequence: Sequence,
-        /// Its first nonce.
+        /// Nonce of the first of them.
         from: Nonce,
         /// The cursor.
         next: Nonce,
@@ -218,6 +218,16 @@ pub enum Rejection {
     NothingWaits {
         /// Which.
         sequence: Sequence,
+    },
+    /// A slice of messages that were all delivered before; what a deliverer sees when another was faster.
+    #[error("messages of checkpoint {sequence} were delivered before nonce {end}, next to deliver is {next}")]
+    Delivered {
+        /// Which.
+        sequence: Sequence,
+        /// Nonce behind the last of them.
+        end: Nonce,
+        /// The cursor.
+        next: Nonce,
     },
     /// A batch delivers more than it declared.
     #[error("batch declared {declared} attoFIL, message {nonce} would bring it to {actual}")]
@@ -276,7 +286,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The exit code that names the rule: 150 to 182. Only a counter that contradicts itself is the actor's own fault.
+    /// The exit code that names the rule: 150 to 183. Only a counter that contradicts itself is the actor's own fault.
     pub fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::BeyondBatch { .. } => return ExitCode::USR_ILLEGAL_STATE,
@@ -313,6 +323,7 @@ impl Rejection {
             Self::NothingWaits { .. } => 180,
             Self::NotDirect { .. } => 181,
             Self::KeySum => 182,
+            Self::Delivered { .. } => 183,
         };
         ExitCode::new(code)
     }

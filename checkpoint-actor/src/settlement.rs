@@ -12,7 +12,8 @@ use subnet_types::quantity::{Height, Sequence};
 
 use crate::ext;
 use crate::rejection::Rejection;
-use crate::state::{State, check_messages};
+use crate::runs;
+use crate::state::{State, check_whole};
 
 /// Anyone submits the next checkpoint. Acceptance runs nobody's code; delivery follows as far as the gas goes.
 pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Result<SubmitCheckpointReturn, ActorError> {
@@ -23,7 +24,7 @@ pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Resul
     let digest = state.check_checkpoint(rt.store(), &checkpoint, height)?;
     let batch = checkpoint.messages.clone();
     if !messages.is_empty() {
-        check_messages(checkpoint.sequence, &batch, &messages)?;
+        check_whole(checkpoint.sequence, &batch, &messages)?;
     }
     state.check_certificate(rt.store(), &certificate, &digest, |signature, key, digest| {
         rt.verify_bls_aggregate(signature, &[*key], &[digest.as_bytes()])
@@ -52,7 +53,7 @@ pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Resul
     Ok(progress(&state))
 }
 
-/// Anyone delivers further messages of an accepted checkpoint.
+/// Anyone delivers further messages of an accepted checkpoint: a slice of its batch, or all of it.
 pub(crate) fn deliver_batch(
     rt: &impl Runtime,
     params: DeliverBatchParams,
@@ -60,8 +61,8 @@ pub(crate) fn deliver_batch(
     let state: State = rt.load_state()?;
     require_direct(rt, &state)?;
     let batch = state.batch_in_turn(rt.store(), params.sequence)?;
-    check_messages(params.sequence, &batch, &params.messages)?;
-    let state = deliver_from_cursor(rt, state, params.sequence, &batch, &params.messages)?;
+    let waiting = state.check_slice(params.sequence, &batch, &params.messages, &params.proof)?;
+    let state = deliver_from_cursor(rt, state, params.sequence, &batch, waiting)?;
     Ok(progress(&state))
 }
 
@@ -74,13 +75,13 @@ pub(crate) fn deliver_unclaimed(
     let mut state: State = rt.load_state()?;
     require_direct(rt, &state)?;
     state.take_unclaimed(rt.store(), &message)?;
-    let (available, needed) = (rt.gas_available(), ext::DELIVERY_GAS_LEFT);
+    let (available, needed) = (rt.gas_available(), runs::gas_alone(&message));
     if available < needed {
         return Err(Rejection::DeliveryGas { available, needed }.into());
     }
     state.is_delivering = true;
     rt.save_state(&state)?;
-    let sent = ext::deliver(rt, &message)?;
+    let sent = ext::deliver(rt, std::slice::from_ref(&message))?;
     let nonce = message.nonce;
     if !sent.is_success() {
         return Err(Rejection::StillUnclaimed { nonce, exit_code: sent.exit_code }.into());
@@ -98,31 +99,50 @@ pub(crate) fn deliver_unclaimed(
     Ok(DeliverUnclaimedReturn { exit_code })
 }
 
-/// Delivers checked messages from the cursor on, and returns the state as saved. Before each one the gas for a whole
-/// delivery must be there; otherwise it stops with the cursor unmoved, so that whoever calls with too little gas cannot
-/// make a message fail.
+/// Delivers checked messages, the first of which the cursor is at, and returns the state as saved. Before each call of
+/// the gateway the gas for whatever it may do must be there; otherwise this stops with the cursor unmoved, so that
+/// whoever calls with too little gas cannot make a message fail.
 fn deliver_from_cursor(
     rt: &impl Runtime,
     mut state: State,
     sequence: Sequence,
     batch: &MessageBatch,
-    messages: &[CrossMessage],
+    mut waiting: &[CrossMessage],
 ) -> Result<State, ActorError> {
     let from = state.next_delivery_nonce;
-    for message in messages.iter().filter(|message| message.nonce >= from) {
-        if rt.gas_available() < ext::DELIVERY_GAS_LEFT {
+    // Messages of a run that failed as a whole, which go one by one.
+    let mut alone: usize = 0;
+    loop {
+        let messages_max = if alone > 0 { 1 } else { runs::RUN_MESSAGES_MAX };
+        let length = runs::length(waiting, messages_max, rt.gas_available());
+        if length == 0 {
             break;
         }
-        state.pass_message(batch, message.nonce, &message.amount())?;
+        let (run, rest) = waiting.split_at(length);
+        let before = state.clone();
+        for message in run {
+            state.pass_message(batch, message.nonce, &message.amount())?;
+        }
         state.is_delivering = true;
         rt.save_state(&state)?;
-        let exit_code = ext::deliver(rt, message)?.exit_code;
+        let exit_code = ext::deliver(rt, run)?.exit_code;
         state = rt.load_state()?;
-        if !exit_code.is_success() {
-            state.set_aside(rt.store(), message)?;
-            let event = EventBuilder::new(events::MESSAGE_UNCLAIMED).indexed("nonce", &message.nonce);
-            rt.emit_event(&event.field("exit-code", &exit_code).build())?;
+        match run {
+            _ if exit_code.is_success() => {}
+            [message] => {
+                state.set_aside(rt.store(), message)?;
+                let event = EventBuilder::new(events::MESSAGE_UNCLAIMED).indexed("nonce", &message.nonce);
+                rt.emit_event(&event.field("exit-code", &exit_code).build())?;
+            }
+            _ => {
+                // What failed left nothing behind, so the state is as it was but for what was passed.
+                state = State { is_delivering: true, ..before };
+                alone = length;
+                continue;
+            }
         }
+        waiting = rest;
+        alone = alone.saturating_sub(length);
     }
     if state.is_delivering {
         state.is_delivering = false;

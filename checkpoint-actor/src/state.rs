@@ -220,5 +220,5 @@ mod configurations;
 mod members;
 mod money;
 
-pub use batches::check_messages;
+pub use batches::check_whole;
 pub use members::{MEMBERS_MAX, POWER_MAX, power_of_stake};

@@ -144,7 +144,8 @@ impl ParentLedger {
         Ok(())
     }
 
-    // Who delivers a batch brings all of it again, so a message may come twice; the actor compared both with the root.
+    // Slices may overlap, and who submits may bring what another delivers, so a message may come twice; the actor
+    // compared both with the root.
     fn carry(&mut self, messages: &[CrossMessage]) {
         for message in messages {
             let is_receipt = matches!(message.kind, CrossKind::Receipt { .. });
@@ -338,6 +339,20 @@ mod tests {
         let ledger = taken(&[deliver(1), deliver(2)]).expect("reads");
         assert_eq!(side(&ledger).expect("adds up").delivered, TokenAmount::from_atto(11));
         assert!(taken(&[deliver(2), deliver(1)]).is_err(), "a cursor does not go back");
+    }
+
+    #[test]
+    fn slices_that_overlap_count_each_message_once() {
+        let slice = |nonces: std::ops::Range<u64>| {
+            let messages = nonces.clone().map(|nonce| crossing(nonce, nonce + 1, CrossKind::Transfer)).collect();
+            let params = DeliverBatchParams { sequence: Sequence::new(1), messages, proof: vec![Digest::ZERO] };
+            let returned = SubmitCheckpointReturn { next_nonce: Nonce::new(nonces.end), undelivered: 5 - nonces.end };
+            executed(Address::new_id(1000), checkpoint::DELIVER_BATCH, 0, encode(&params), encode(&returned))
+        };
+        let mut late = slice(0..2);
+        late.receipt.exit_code = 183;
+        let ledger = taken(&[slice(0..2), late, slice(1..4), slice(4..5)]).expect("reads");
+        assert_eq!(side(&ledger).expect("adds up").delivered, TokenAmount::from_atto(1 + 2 + 3 + 4 + 5));
     }
 
     #[test]

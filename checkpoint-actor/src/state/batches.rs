@@ -9,8 +9,11 @@
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_hamt::{BytesKey, Config, Hamt};
+use fvm_shared::econ::TokenAmount;
+use subnet_types::Digest;
 use subnet_types::cross::{CrossMessage, MessageBatch};
-use subnet_types::quantity::Sequence;
+use subnet_types::hash::merkle_range_root;
+use subnet_types::quantity::{Nonce, Sequence};
 
 use super::{State, StateError, state_error};
 use crate::error::CheckpointError;
@@ -104,27 +107,105 @@ impl State {
         }
         Ok(batch.clone())
     }
+
+    /// Checks that `messages` are a slice of the batch of checkpoint `sequence`, as `proof` shows, that begins at or
+    /// before the cursor and reaches beyond it, and returns those of them that wait. Nothing moves before that, and
+    /// nothing is hashed before a slice is known to be of use.
+    ///
+    /// # Errors
+    /// When others are in turn, all of them were delivered before, or something differs.
+    pub fn check_slice<'a>(
+        &self,
+        sequence: Sequence,
+        batch: &MessageBatch,
+        messages: &'a [CrossMessage],
+        proof: &[Digest],
+    ) -> Result<&'a [CrossMessage], Rejection> {
+        let (from, end) = check_nonces(sequence, batch, messages)?;
+        let next = self.next_delivery_nonce;
+        if end <= next {
+            return Err(Rejection::Delivered { sequence, end, next });
+        }
+        if from > next {
+            return Err(Rejection::NotInTurn { sequence, from, next });
+        }
+        check_amounts(sequence, messages)?;
+        check_root(sequence, batch, messages, from.saturating_since(batch.first_nonce), proof)?;
+        let delivered = messages.iter().take_while(|message| message.nonce < next).count();
+        let (_, waiting) = messages.split_at(delivered);
+        let before = if next == batch.first_nonce { TokenAmount::default() } else { self.batch_delivered.clone() };
+        let total = before + waiting.iter().map(CrossMessage::amount).sum::<TokenAmount>();
+        let is_last = batch.first_nonce.checked_add(batch.count) == Some(end);
+        if total > batch.value || (is_last && total != batch.value) {
+            return altered(sequence, "another value");
+        }
+        Ok(waiting)
+    }
 }
 
 /// Checks that `messages` are exactly those of the batch: nothing moves before that.
 ///
 /// # Errors
 /// What differs.
-pub fn check_messages(sequence: Sequence, batch: &MessageBatch, messages: &[CrossMessage]) -> Result<(), Rejection> {
-    let altered = |problem| Err(Rejection::AlteredBatch { sequence, problem });
+pub fn check_whole(sequence: Sequence, batch: &MessageBatch, messages: &[CrossMessage]) -> Result<(), Rejection> {
     if messages.len() as u64 != batch.count {
-        return altered("another count");
+        return altered(sequence, "another count");
     }
-    for (index, message) in messages.iter().enumerate() {
-        if batch.first_nonce.checked_add(index as u64) != Some(message.nonce) {
-            return altered("nonces out of order");
-        }
-        if message.value.is_negative() || message.fee.is_negative() {
-            return altered("a negative amount");
-        }
+    check_nonces(sequence, batch, messages)?;
+    check_amounts(sequence, messages)?;
+    check_root(sequence, batch, messages, 0, &[])?;
+    if messages.iter().map(CrossMessage::amount).sum::<TokenAmount>() != batch.value {
+        return altered(sequence, "another value");
     }
-    if MessageBatch::of(batch.first_nonce, messages) != *batch {
-        return altered("another root or value");
+    Ok(())
+}
+
+fn altered<T>(sequence: Sequence, problem: &'static str) -> Result<T, Rejection> {
+    Err(Rejection::AlteredBatch { sequence, problem })
+}
+
+/// The nonces that `messages` are from and up to, if these follow each other within the batch.
+fn check_nonces(
+    sequence: Sequence,
+    batch: &MessageBatch,
+    messages: &[CrossMessage],
+) -> Result<(Nonce, Nonce), Rejection> {
+    let Some(from) = messages.first().map(|message| message.nonce) else {
+        return altered(sequence, "no messages");
+    };
+    let batch_end = batch.first_nonce.checked_add(batch.count);
+    let end = from.checked_add(messages.len() as u64);
+    let (Some(end), Some(batch_end)) = (end, batch_end) else {
+        return altered(sequence, "nonces overflow");
+    };
+    if from < batch.first_nonce || end > batch_end {
+        return altered(sequence, "nonces outside of it");
+    }
+    let is_next = |(index, message): (usize, &CrossMessage)| from.checked_add(index as u64) == Some(message.nonce);
+    if !messages.iter().enumerate().all(is_next) {
+        return altered(sequence, "nonces out of order");
+    }
+    Ok((from, end))
+}
+
+fn check_amounts(sequence: Sequence, messages: &[CrossMessage]) -> Result<(), Rejection> {
+    if messages.iter().any(|message| message.value.is_negative() || message.fee.is_negative()) {
+        return altered(sequence, "a negative amount");
+    }
+    Ok(())
+}
+
+/// Checks `messages`, which stand at `position` of the batch, against its root.
+fn check_root(
+    sequence: Sequence,
+    batch: &MessageBatch,
+    messages: &[CrossMessage],
+    position: u64,
+    proof: &[Digest],
+) -> Result<(), Rejection> {
+    let leaves = messages.iter().map(CrossMessage::leaf);
+    if merkle_range_root(batch.count, position, leaves, proof) != Some(batch.root) {
+        return altered(sequence, "another root");
     }
     Ok(())
 }

@@ -7,12 +7,10 @@ use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{DeliverBatchParams, GATEWAY_ID, SubmitCheckpointParams, checkpoint as methods, gateway};
 use subnet_types::cross::CrossMessage;
+use subnet_types::limits::CROSS_HOP_GAS;
 use subnet_types::quantity::{Nonce, Sequence};
 
-use crate::world::{OWNER, STRANGER, World, atto, message};
-
-/// Enough for one delivery and its reserve, as the actor counts them.
-const GAS_FOR_ONE: u64 = 130_000_000;
+use crate::world::{GAS_FOR_ONE, OWNER, STRANGER, World, atto, message};
 
 #[test]
 fn messages_are_delivered_in_order_with_their_amounts() {
@@ -22,8 +20,9 @@ fn messages_are_delivered_in_order_with_their_amounts() {
     assert_eq!((progress.next_nonce.get(), progress.undelivered), (3, 0));
     assert_eq!(world.delivered(), [0, 1, 2]);
     let sends: Vec<_> = world.rt.take_sends().into_iter().filter(|sent| sent.method == gateway::DELIVER).collect();
-    assert!(sends.iter().all(|sent| sent.to == Address::new_id(GATEWAY_ID) && sent.value == atto(100)));
-    assert!(sends.iter().all(|sent| sent.gas_limit.is_some()), "each has its own gas");
+    assert_eq!(sends.len(), 1, "transfers in a row share one call");
+    assert_eq!((sends[0].to, &sends[0].value), (Address::new_id(GATEWAY_ID), &atto(300)));
+    assert_eq!(sends[0].gas_limit, Some(3 * CROSS_HOP_GAS), "with the gas of all of them");
     assert_eq!((world.state().custody, world.state().batch_reserved), (atto(700), atto(0)));
 }
 

@@ -7,7 +7,7 @@ use cid::Cid;
 use fvm_ipld_blockstore::{Blockstore, MemoryBlockstore};
 use subnet_types::quantity::{Height, Sequence};
 
-use crate::world::{PERIOD, World, atto, message};
+use crate::world::{GAS_FOR_ONE, PERIOD, World, atto, message};
 
 /// Counts what is written.
 struct Counting<'a> {
@@ -67,7 +67,7 @@ fn delivered_batches_leave_nothing_behind() {
     let sequences: Vec<u64> = kept().iter().map(|(sequence, _)| sequence.get()).collect();
     assert_eq!((sequences, &kept()[0].1), (vec![3, 4], &checkpoint.messages));
     // The first of the third batch is delivered, its second waits.
-    world.rt.set_gas(130_000_000, 1);
+    world.rt.set_gas(GAS_FOR_ONE, 1);
     assert_eq!(world.deliver(3, &third).unwrap().undelivered, 2);
     assert_eq!(kept().len(), 2, "a batch is kept until its last message is delivered");
     world.rt.set_gas(10_000_000_000, 0);

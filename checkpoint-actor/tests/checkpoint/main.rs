@@ -12,5 +12,6 @@ mod odd_keys;
 mod registering;
 mod rejecting;
 mod sequences;
+mod slices;
 mod unclaimed;
 mod world;

@@ -9,14 +9,14 @@ use subnet_types::cross::CrossMessage;
 use subnet_types::genesis::MembershipMode;
 use subnet_types::quantity::ConfigurationNumber;
 
-use crate::world::{NANO, World, atto};
+use crate::world::{GAS_FOR_ONE, NANO, OWNER, STRANGER, World, atto, prove};
 
 #[derive(Clone, Debug)]
 enum Step {
     Join { seed: u64, stake: u64 },
     Lock { value: u64 },
     Submit { values: Vec<u64>, burned: u64, is_with_messages: bool, confirm: bool, signers: u8, broken: u8 },
-    Deliver { gas: u64 },
+    Deliver { gas: u64, back: u64, count: u64, is_ahead: bool, is_altered: bool, is_repeated: bool },
     DeliverUnclaimed { nonce: u64, is_healed: bool },
 }
 
@@ -24,11 +24,15 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => (5..9u64, 0..30u64).prop_map(|(seed, stake)| Step::Join { seed, stake }),
         3 => (0..500u64).prop_map(|value| Step::Lock { value }),
-        5 => (prop::collection::vec(0..200u64, 0..4), 0..100u64, any::<bool>(), any::<bool>(), 0..8u8, 0..12u8)
+        5 => (prop::collection::vec(0..100u64, 0..8), 0..100u64, any::<bool>(), any::<bool>(), 0..8u8, 0..12u8)
             .prop_map(|(values, burned, is_with_messages, confirm, signers, broken)| Step::Submit {
                 values, burned, is_with_messages, confirm, signers, broken,
             }),
-        2 => (0..4u64).prop_map(|gas| Step::Deliver { gas }),
+        4 => (0..8u64, 0..5u64, 1..9u64, prop::bool::weighted(0.1), prop::bool::weighted(0.1), any::<bool>()).prop_map(
+            |(gas, back, count, is_ahead, is_altered, is_repeated)| Step::Deliver {
+                gas, back, count, is_ahead, is_altered, is_repeated,
+            }
+        ),
         2 => (0..12u64, any::<bool>()).prop_map(|(nonce, is_healed)| Step::DeliverUnclaimed { nonce, is_healed }),
     ]
 }
@@ -92,15 +96,29 @@ proptest! {
                         prop_assert_eq!(world.state().next_batch_nonce.get(), first + values.len() as u64);
                     }
                 }
-                Step::Deliver { gas } => {
-                    world.rt.set_gas(130_000_000 + gas, 1);
-                    let cursor = world.state().next_delivery_nonce;
-                    for (sequence, messages) in &batches {
-                        let is_in_turn = messages.iter().any(|message| message.nonce == cursor);
-                        let result = world.deliver(*sequence, messages);
-                        prop_assert_eq!(result.is_ok(), is_in_turn);
-                        if is_in_turn {
-                            break;
+                Step::Deliver { gas, back, count, is_ahead, is_altered, is_repeated } => {
+                    // From too little for one to enough for a run; each call of the gateway uses that of one message.
+                    world.rt.set_gas(GAS_FOR_ONE - 30_000_000 + gas * 30_000_000, 60_000_000);
+                    let aim = world.state().next_delivery_nonce.get();
+                    for (sequence, messages) in batches.iter().filter(|(_, messages)| !messages.is_empty()) {
+                        let first = messages[0].nonce.get();
+                        let from = if is_ahead { aim + 1 } else { aim.saturating_sub(back) };
+                        let from = from.clamp(first, first + messages.len() as u64 - 1) - first;
+                        let end = (from + count).min(messages.len() as u64);
+                        let range = from as usize..end as usize;
+                        let mut slice = messages[range.clone()].to_vec();
+                        if is_altered {
+                            slice[0].value += atto(1);
+                        }
+                        // A second submitter comes with the same slice, not knowing of the first.
+                        for submitter in if is_repeated { &[STRANGER, OWNER][..] } else { &[OWNER] } {
+                            let cursor = world.state().next_delivery_nonce.get();
+                            let available = world.rt.gas_available();
+                            let is_in_turn = (first + from..first + end).contains(&cursor);
+                            let result = world.deliver_with(*submitter, *sequence, &slice, prove(messages, range.clone()));
+                            prop_assert_eq!(result.is_ok(), is_in_turn && !is_altered);
+                            let is_moved = world.state().next_delivery_nonce.get() > cursor;
+                            prop_assert_eq!(is_moved, result.is_ok() && available >= GAS_FOR_ONE);
                         }
                     }
                     world.rt.set_gas(10_000_000_000, 0);

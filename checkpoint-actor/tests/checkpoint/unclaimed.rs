@@ -8,10 +8,7 @@ use subnet_types::actors::{DeliverReturn, GATEWAY_ID, checkpoint as methods, gat
 use subnet_types::cross::CrossMessage;
 use subnet_types::quantity::Nonce;
 
-use crate::world::{STRANGER, World, atto};
-
-/// Enough for one delivery and its reserve, as the actor counts them.
-const GAS_FOR_ONE: u64 = 130_000_000;
+use crate::world::{GAS_FOR_ONE, STRANGER, World, atto};
 
 /// A world in which the gateway fails at the first and the third of three messages of 100.
 fn with_two_set_aside() -> (World, Vec<CrossMessage>) {

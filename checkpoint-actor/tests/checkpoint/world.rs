@@ -1,10 +1,12 @@
 //! One checkpoint actor, a scripted gateway, and validators.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 
 use actor_runtime::mock::{MockRuntime, SentMessage, code};
 use actor_runtime::{ActorError, Runtime, SendReturn, decode_params, encode_params};
+use checkpoint_actor::runs::DELIVERY_GAS_RESERVE;
 use checkpoint_actor::{State, dispatch, invariants};
 use fvm_ipld_encoding::ipld_block::IpldBlock;
 use fvm_shared::address::Address;
@@ -22,7 +24,8 @@ use subnet_types::checkpoint::{
 };
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, MessageBatch};
 use subnet_types::genesis::{ChainParameters, MembershipMode, ParentAnchor, SubnetParameters};
-use subnet_types::hash::cid_of_bytes;
+use subnet_types::hash::{cid_of_bytes, merkle_range_proof};
+use subnet_types::limits::CROSS_HOP_GAS;
 use subnet_types::membership::{Validator, ValidatorSet};
 use subnet_types::message::SignaturePolicy;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Power, Sequence, TimestampMs};
@@ -39,6 +42,8 @@ pub const VALIDATOR: ActorID = 1_000;
 /// Somebody.
 pub const STRANGER: ActorID = 160;
 pub const PERIOD: u64 = 10;
+/// Enough to deliver one transfer, and not two.
+pub const GAS_FOR_ONE: u64 = CROSS_HOP_GAS + DELIVERY_GAS_RESERVE;
 pub const LAG_MAX: u64 = 100;
 /// One nanoFIL: a unit of power.
 pub const NANO: u64 = 1_000_000_000;
@@ -129,17 +134,20 @@ impl Gateway {
             }
             gateway::DELIVER => {
                 let params: DeliverParams = decode_params(sent.params.clone()).unwrap();
-                let nonce = params.messages[0].nonce.get();
-                if self.failing.borrow().contains(&nonce) {
+                let is_failing = |message: &CrossMessage| self.failing.borrow().contains(&message.nonce.get());
+                if params.messages.iter().any(is_failing) {
                     return Some(SendReturn::failed(ExitCode::SYS_OUT_OF_GAS));
                 }
-                self.delivered.borrow_mut().push(nonce);
-                let mut exit_code = ExitCode::OK;
-                if self.refused.borrow().contains(&nonce) {
-                    rt.call(dispatch, GATEWAY_ID, &sent.value, checkpoint::LOCK, None).unwrap();
-                    exit_code = refusal::FORBIDDEN;
-                }
-                answer(&DeliverReturn { outcomes: vec![exit_code] })
+                let outcomes = params.messages.iter().map(|message| {
+                    let nonce = message.nonce.get();
+                    self.delivered.borrow_mut().push(nonce);
+                    if !self.refused.borrow().contains(&nonce) {
+                        return ExitCode::OK;
+                    }
+                    rt.call(dispatch, GATEWAY_ID, &message.amount(), checkpoint::LOCK, None).unwrap();
+                    refusal::FORBIDDEN
+                });
+                answer(&DeliverReturn { outcomes: outcomes.collect() })
             }
             _ => return None,
         })
@@ -304,10 +312,31 @@ impl World {
     }
 
     pub fn deliver(&self, sequence: u64, messages: &[CrossMessage]) -> Result<SubmitCheckpointReturn, ActorError> {
-        let params =
-            DeliverBatchParams { sequence: Sequence::new(sequence), messages: messages.to_vec(), proof: Vec::new() };
-        let returned = self.call(STRANGER, 0, checkpoint::DELIVER_BATCH, &params)?;
+        self.deliver_with(STRANGER, sequence, messages, Vec::new())
+    }
+
+    pub fn deliver_with(
+        &self,
+        caller: ActorID,
+        sequence: u64,
+        messages: &[CrossMessage],
+        proof: Vec<Digest>,
+    ) -> Result<SubmitCheckpointReturn, ActorError> {
+        let params = DeliverBatchParams { sequence: Sequence::new(sequence), messages: messages.to_vec(), proof };
+        let returned = self.call(caller, 0, checkpoint::DELIVER_BATCH, &params)?;
         Ok(decode_params(returned).unwrap())
+    }
+
+    /// Delivers the slice `range` of a batch.
+    pub fn deliver_slice(
+        &self,
+        caller: ActorID,
+        sequence: u64,
+        batch: &[CrossMessage],
+        range: Range<usize>,
+    ) -> Result<SubmitCheckpointReturn, ActorError> {
+        let proof = prove(batch, range.clone());
+        self.deliver_with(caller, sequence, &batch[range], proof)
     }
 
     /// Has an unclaimed message delivered again.
@@ -325,6 +354,12 @@ impl World {
     pub fn delivered(&self) -> Vec<u64> {
         self.gateway.delivered.borrow().clone()
     }
+}
+
+/// Proof that the messages of `range` are of `batch`.
+pub fn prove(batch: &[CrossMessage], range: Range<usize>) -> Vec<Digest> {
+    let leaves: Vec<_> = batch.iter().map(CrossMessage::leaf).collect();
+    merkle_range_proof(&leaves, range.start, range.end)
 }
 
 /// The transfer of `value` with this nonce.

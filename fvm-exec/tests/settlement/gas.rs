@@ -9,10 +9,19 @@ use subnet_types::{Digest, Nonce};
 
 use crate::common::accounts::secp;
 use crate::keys::Keys;
-use crate::subnet::{Root, Subnet, nano};
+use crate::slices::{batch, delivery};
+use crate::subnet::{Root, Subnet, alice, nano};
 
 /// Goal of the acceptance of a checkpoint with four validators.
 const ACCEPTANCE_GAS_MAX: u64 = 60_000_000;
+
+/// Ceiling of a transfer to an account that exists, in a slice, with its part of all that the slice costs. To be lowered
+/// with what is measured.
+const BATCHED_TRANSFER_GAS_MAX: u64 = 30_000_000;
+
+/// Ceiling of everything around one delivery: reading a slice of a message's size and proving it. What the checkpoint
+/// actor and the node's submitter reckon with is above that.
+const SLICE_GAS_MAX: u64 = 300_000_000;
 
 fn up(subnet: &Subnet, nonce: u64, to: Address) -> CrossMessage {
     CrossMessage {
@@ -98,4 +107,37 @@ fn joining_funding_and_delivering_stay_far_below_a_block() {
         println!("  {what:<36} {:>7.2} M", *gas as f64 / 1e6);
         assert!(*gas < 200_000_000, "{what}: {gas}");
     }
+}
+
+#[test]
+fn transfers_in_a_slice_share_what_delivering_costs() {
+    const COUNT: usize = 150;
+    let mut root = Root::with_keys(4);
+    let subnet = root.active(4);
+    root.fund(&subnet, secp(1), nano(100_000));
+    let (mut figures, mut overhead) = (Vec::new(), 0);
+    // The first batch makes the accounts.
+    for _ in 0..2 {
+        let to = |nonce: u64| secp(200 + u8::try_from(nonce % 50).unwrap());
+        let batch = batch(&root, &subnet, COUNT as u64 + 1, &to);
+        let checkpoint = root.next(&subnet, &batch);
+        let params = root.submission(&subnet, &checkpoint, &[1, 2, 3], &[]);
+        assert!(root.submit(&subnet, &params).exit_code.is_success());
+        let mut deliver = |range: std::ops::Range<usize>| {
+            let message = delivery(&root, &subnet, alice(), checkpoint.sequence, &batch, range.clone());
+            let receipt = root.send_all(vec![message]).message_receipt(0).unwrap().clone();
+            assert!(receipt.exit_code.is_success(), "exit {}", receipt.exit_code);
+            assert_eq!(root.state(&subnet).undelivered(), (batch.len() - range.end) as u64);
+            receipt.gas_used
+        };
+        figures.push(deliver(0..COUNT) / COUNT as u64);
+        overhead = deliver(0..COUNT + 1);
+    }
+    println!("a slice of {COUNT} that were delivered and one that was not: {:.2} M gas", overhead as f64 / 1e6);
+    println!("each of {COUNT} transfers in a slice, gas:");
+    for (what, gas) in ["to accounts some of which are new", "to accounts that exist"].iter().zip(&figures) {
+        println!("  {what:<36} {:>7.2} M", *gas as f64 / 1e6);
+    }
+    assert!(figures[1] <= BATCHED_TRANSFER_GAS_MAX, "{figures:?}");
+    assert!(overhead <= SLICE_GAS_MAX, "{overhead}");
 }

@@ -8,5 +8,6 @@ mod gas;
 #[path = "../../../checkpoint-actor/tests/checkpoint/keys.rs"]
 mod keys;
 mod rules;
+mod slices;
 mod story;
 mod subnet;

@@ -10,7 +10,8 @@ use crate::bytes::VoteKey;
 use crate::hash::cid_of;
 use crate::identity::{ChainIdentity, chain_identity};
 use crate::limits::{
-    BLOCK_GAS_MAX, BLOCK_INTERVAL_MS_MAX, BLOCK_INTERVAL_MS_MIN, CHECKPOINT_PERIOD_BLOCKS_MAX, VALIDATORS_MAX,
+    BLOCK_GAS_MAX, BLOCK_GAS_MIN, BLOCK_INTERVAL_MS_MAX, BLOCK_INTERVAL_MS_MIN, CHECKPOINT_PERIOD_BLOCKS_MAX,
+    VALIDATORS_MAX,
 };
 use crate::membership::{Validator, ValidatorSet, ValidatorSetError};
 use crate::message::SignaturePolicy;
@@ -237,7 +238,7 @@ impl ChainParameters {
     /// The first field that is outside.
     pub fn check(&self) -> Result<(), GenesisError> {
         in_range("block_interval_ms", self.block_interval_ms, BLOCK_INTERVAL_MS_MIN, BLOCK_INTERVAL_MS_MAX)?;
-        in_range("block_gas_limit", self.block_gas_limit, 1, BLOCK_GAS_MAX)?;
+        in_range("block_gas_limit", self.block_gas_limit, BLOCK_GAS_MIN, BLOCK_GAS_MAX)?;
         in_range("checkpoint_period_blocks", self.checkpoint_period_blocks, 2, CHECKPOINT_PERIOD_BLOCKS_MAX)?;
         in_range("trusting_period_ms", self.trusting_period_ms, 1000, u64::MAX)?;
         let max = TokenAmount::from_atto(BASE_FEE_MIN_ATTO_MAX);

@@ -18,9 +18,13 @@ pub const CHANGES_PER_UPDATE_MAX: usize = 64;
 /// Bottom-up messages one checkpoint carries.
 pub const CROSS_MESSAGES_PER_CHECKPOINT_MAX: usize = 1024;
 
-/// Bytes of the bottom-up messages of one checkpoint together, so that a batch always fits one message to the parent,
-/// beside the checkpoint and its certificate.
-pub const CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX: usize = 56 * 1024;
+/// Bytes of the bottom-up messages of one checkpoint together. What does not fit one message to the parent is delivered
+/// slice by slice.
+pub const CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of the messages of one slice: what a message to the parent has room for beside their proof, a signature and
+/// what frames them.
+pub const SLICE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 4 * 1024;
 
 /// Bottom-up messages that wait for a checkpoint, the running period's included, before users have to wait. Answers to
 /// messages that came down are taken beyond that: they must not be lost because users were faster.
@@ -71,6 +75,10 @@ pub const BLOCK_INFO_BYTES_MAX: usize = 4 * 1024 * 1024 + 64 * 1024;
 /// Gas that the signed messages of one block may ask for together. Filecoin's own limit.
 pub const BLOCK_GAS_MAX: u64 = 10_000_000_000;
 
+/// The least that a chain can set for it, so that the dearest cross message can be delivered on any chain: one that no
+/// block had room for would hold up all behind it for ever.
+pub const BLOCK_GAS_MIN: u64 = 1_500_000_000;
+
 /// Gas of each implicit message: parent update, tips and checkpoint cut. Reserved apart from [`BLOCK_GAS_MAX`], so
 /// that users cannot crowd the protocol out.
 pub const IMPLICIT_GAS_MAX: u64 = 10_000_000_000;
@@ -97,8 +105,12 @@ const _: () = assert!(UPDATE_GAS_MAX + CROSS_HOP_GAS + CROSS_CALL_GAS_MAX < IMPL
 const _: () = assert!(2 * CROSS_CARRY_GAS < CROSS_HOP_GAS);
 const _: () = assert!(CROSS_RETURN_BYTES_MAX + 1024 <= CROSS_MESSAGE_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);
-const _: () = assert!(CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX + 8 * 1024 <= MESSAGE_BYTES_MAX);
-const _: () = assert!(CROSS_MESSAGE_BYTES_MAX <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX);
+const _: () = assert!(CROSS_MESSAGE_BYTES_MAX <= SLICE_BYTES_MAX);
+const _: () = assert!(SLICE_BYTES_MAX <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX);
+// A proof has two digests of 34 bytes for each row below the root.
+const _: () =
+    assert!(2 * 34 * CROSS_MESSAGES_PER_CHECKPOINT_MAX.ilog2() as usize + 1024 <= MESSAGE_BYTES_MAX - SLICE_BYTES_MAX);
+const _: () = assert!(BLOCK_GAS_MIN <= BLOCK_GAS_MAX);
 const _: () = assert!(BLOCK_INFO_BYTES_MAX < PAYLOAD_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX + 512 * 1024 < SYNC_RESPONSE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < PAYLOAD_BYTES_MAX);

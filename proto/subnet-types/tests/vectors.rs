@@ -159,10 +159,7 @@ fn checkpoint_vector() -> Value {
         messages: subnet_types::cross::MessageBatch::of(Nonce::new(6), &messages),
         burned: TokenAmount::from_atto(77),
         top_down_applied: TopDownApplied { nonce: Nonce::new(5), parent_height: Height::new(400) },
-        configuration: ConfigurationApplied {
-            number: validators().number(),
-            validators_hash: validators().hash(),
-        },
+        configuration: ConfigurationApplied { number: validators().number(), validators_hash: validators().hash() },
         upgrade: Digest::ZERO,
     };
     let domain = CheckpointDomain { parent: Digest([0x43; 32]), actor: Address::new_actor(b"two") };

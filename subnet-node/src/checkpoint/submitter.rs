@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Duty, Progress, Settlement, due};
 use super::rotation::Turn;
-use super::submission::{Call, call_for, first_settling, gas_limit, message, raise_price, replace};
+use super::submission::{Call, ParentRoom, call_for, first_settling, gas_limit, message, raise_price, replace};
 use crate::app::{ChainError, ChainReader};
 use crate::metrics::{CheckpointMetrics, gauge};
 use crate::parent::{Endpoints, ParentError};
@@ -166,15 +166,20 @@ impl Submitter {
         let step = self.pace().await.map_or(STEP_MIN, |pace| pace.step);
         let turn = self.turn(duty)?;
         if progress.is_due(turn, step, now) {
-            self.attempt(duty).await?;
+            self.attempt(duty, settlement.undelivered).await?;
             self.progress = Some(progress.attempted());
         }
         Ok(true)
     }
 
-    async fn attempt(&mut self, duty: Duty) -> Result<(), ChainError> {
-        let chain = self.parts.chain.clone();
-        let call = tokio::task::spawn_blocking(move || call_for(&chain, duty))
+    async fn attempt(&mut self, duty: Duty, undelivered: u64) -> Result<(), ChainError> {
+        let Some(ParentPace { block_gas_limit, .. }) = self.pace().await else {
+            self.parts.metrics.submitted("unreadable");
+            tracing::info!(?duty, "not submitted: the parent does not say how much gas its blocks take");
+            return Ok(());
+        };
+        let (chain, room) = (self.parts.chain.clone(), ParentRoom { block_gas_limit, undelivered });
+        let call = tokio::task::spawn_blocking(move || call_for(&chain, duty, &room))
             .await
             .map_err(|error| ChainError::Task(error.to_string()))??;
         let Some(call) = call else {
@@ -211,7 +216,8 @@ impl Submitter {
             }
         };
         check_fee(&message)?;
-        // Others may have been faster while this node made up its mind; another look is cheaper than a message.
+        // Others may have been faster while this node made up its mind, be it by one message of a slice; another look is
+        // cheaper than a message.
         let settlement = self.settlement().await.map_err(Setback::of("unreadable"))?;
         if due(&settlement, self.last_certified().ok().flatten()) != Some(duty) {
             return Err(Setback { result: "overtaken", reason: "another node was faster".to_owned() });

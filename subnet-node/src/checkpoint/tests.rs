@@ -7,12 +7,14 @@ use std::time::Duration;
 use fvm_ipld_encoding::from_slice;
 use fvm_shared::message::Message;
 use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams, checkpoint};
-use subnet_types::{Digest, Sequence};
+use subnet_types::{Digest, Nonce, Sequence};
 use tokio_util::sync::CancellationToken;
 
 use super::rotation::Turn;
 use super::submitter::{Submitter, SubmitterParts};
-use crate::app::tests::world::{Node, PARENT_IDENTITY, PERIOD, VALIDATORS, account, funded, subnet, vote_key};
+use crate::app::tests::world::{
+    Node, PARENT_IDENTITY, PERIOD, VALIDATORS, account, funded, releasing, subnet, vote_key,
+};
 use crate::metrics::Metrics;
 use crate::parent::Endpoints;
 use crate::parent::api::ParentApi;
@@ -142,6 +144,69 @@ async fn messages_that_wait_on_the_parent_are_delivered_once_by_whoever_is_first
     assert_eq!(pushed[0].message.method_num, checkpoint::DELIVER_BATCH);
     let params: DeliverBatchParams = from_slice(pushed[0].message.params.bytes()).unwrap();
     assert_eq!((params.sequence, params.messages.len()), (Sequence::new(1), 1));
+}
+
+/// Gas of a parent's blocks in which two transfers are delivered at once.
+const BLOCK_GAS_FOR_TWO: u64 = 760_000_000;
+
+/// The nonces that each delivery of the first checkpoint's batch brought.
+fn slices(world: &World) -> Vec<Vec<u64>> {
+    let pushed = world.pushed.lock();
+    let deliveries = pushed.iter().filter(|signed| signed.message.method_num == checkpoint::DELIVER_BATCH);
+    let nonces = deliveries.map(|signed| {
+        let params: DeliverBatchParams = from_slice(signed.message.params.bytes()).unwrap();
+        assert_eq!(params.sequence, Sequence::new(1));
+        assert!(signed.message.gas_limit <= BLOCK_GAS_FOR_TWO);
+        params.messages.iter().map(|message| message.nonce.get()).collect()
+    });
+    nonces.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_too_large_for_one_message_follows_its_checkpoint_in_slices() {
+    let node = releasing(5).await;
+    for _ in 0..2 {
+        node.step().await;
+    }
+    let team = Team::new(&node);
+    team.world.block_gas_limit.store(BLOCK_GAS_FOR_TWO, Ordering::Relaxed);
+    let world = team.work(Duration::from_secs(120)).await;
+    let submission: SubmitCheckpointParams = from_slice(world.pushed.lock()[0].message.params.bytes()).unwrap();
+    assert_eq!((submission.checkpoint.messages.count, submission.messages.len()), (5, 0));
+    assert_eq!(slices(&world), [vec![0, 1], vec![2, 3], vec![4]], "each once, whoever sent it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_that_somebody_left_halfway_goes_on_from_the_parents_cursor_after_later_cuts() {
+    let node = releasing(5).await;
+    // The batch is of the first of three periods: the gateway's own state names only the last one's.
+    for _ in 0..2 * PERIOD + 1 {
+        node.step().await;
+    }
+    let team = Team::new(&node);
+    team.world.block_gas_limit.store(BLOCK_GAS_FOR_TWO, Ordering::Relaxed);
+    let last = node.chain().last_checkpoint().unwrap().unwrap().checkpoint.sequence;
+    assert!(last >= Sequence::new(3));
+    *team.world.last_sequence.lock() = last;
+    (*team.world.next_nonce.lock(), *team.world.undelivered.lock()) = (Nonce::new(3), 2);
+    let world = team.work(Duration::from_secs(120)).await;
+    assert_eq!(slices(&world), [vec![3, 4]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn checkpoint_brings_no_messages_while_those_of_another_wait() {
+    let node = releasing(1).await;
+    for _ in 0..2 {
+        node.step().await;
+    }
+    let team = Team::new(&node);
+    *team.world.undelivered.lock() = 1;
+    let world = team.work(Duration::from_secs(60)).await;
+    let submission: SubmitCheckpointParams = from_slice(world.pushed.lock()[0].message.params.bytes()).unwrap();
+    assert_eq!(submission.messages.len(), 0);
+    let world = Team::new(&node).work(Duration::from_secs(60)).await;
+    let submission: SubmitCheckpointParams = from_slice(world.pushed.lock()[0].message.params.bytes()).unwrap();
+    assert_eq!(submission.messages.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

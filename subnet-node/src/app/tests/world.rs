@@ -436,15 +436,22 @@ pub fn top_down(subnet: &SubnetId, nonce: u64, to: Address, value: TokenAmount) 
 
 /// A node with 30 FIL on account 1, of which a release of 4 waits for the next block.
 pub async fn funded() -> Node {
+    releasing(1).await
+}
+
+/// The same with this many releases of 4 FIL.
+pub async fn releasing(count: u64) -> Node {
     let node = Node::new(subnet());
     let message = top_down(&node.content.genesis.subnet, 0, account(1).address(), fil(30));
     *node.parent.candidate.lock() = Some(parent_update(60, vec![message]));
     node.step().await;
     let key = account(1);
-    let mut release = node.message(&key, Address::new_id(GATEWAY_ID), fil(4), 0);
-    release.method_num = gateway::RELEASE;
-    release.params = RawBytes::new(encode(&ReleaseParams { to: account(7).address() }));
-    release.gas_limit = 100_000_000;
-    node.push(&release, &key);
+    for nonce in 0..count {
+        let mut release = node.message(&key, Address::new_id(GATEWAY_ID), fil(4), nonce);
+        release.method_num = gateway::RELEASE;
+        release.params = RawBytes::new(encode(&ReleaseParams { to: account(7).address() }));
+        release.gas_limit = 100_000_000;
+        node.push(&release, &key);
+    }
     node
 }

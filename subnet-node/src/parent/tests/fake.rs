@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) update: Mutex<Option<ParentUpdate>>,
     pub(crate) last_sequence: Mutex<Sequence>,
     pub(crate) undelivered: Mutex<u64>,
+    /// Of the next message up to deliver.
+    pub(crate) next_nonce: Mutex<Nonce>,
     /// Whether a pushed message takes effect at once; otherwise it waits for ever.
     pub(crate) is_including: AtomicBool,
     pub(crate) is_refusing_estimates: AtomicBool,
@@ -44,6 +46,7 @@ impl World {
             update: Mutex::new(None),
             last_sequence: Mutex::new(Sequence::ZERO),
             undelivered: Mutex::new(0),
+            next_nonce: Mutex::new(Nonce::ZERO),
             is_including: AtomicBool::new(true),
             is_refusing_estimates: AtomicBool::new(false),
             pushed: Mutex::new(Vec::new()),
@@ -146,7 +149,7 @@ impl ParentApi for FakeApi {
             batch_reserved: TokenAmount::default().into(),
             top_down_next_nonce: Nonce::ZERO,
             top_down_applied: Nonce::ZERO,
-            bottom_up_next_nonce: Nonce::ZERO,
+            bottom_up_next_nonce: *self.world.next_nonce.lock(),
             undelivered: *self.world.undelivered.lock(),
         })
     }
@@ -186,13 +189,26 @@ impl ParentApi for FakeApi {
             self.world.nonces.lock().insert(from, nonce + 1);
         }
         if self.world.is_including.load(Ordering::Relaxed) {
+            use fvm_ipld_encoding::from_slice;
             use subnet_types::actors::checkpoint::{DELIVER_BATCH, SUBMIT_CHECKPOINT};
+            use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams};
             if signed.message.method_num == SUBMIT_CHECKPOINT {
                 let mut last = self.world.last_sequence.lock();
                 *last = last.next();
+                let submission: SubmitCheckpointParams = from_slice(signed.message.params.bytes()).unwrap();
+                if submission.messages.is_empty() {
+                    *self.world.undelivered.lock() += submission.checkpoint.messages.count;
+                }
             }
             if signed.message.method_num == DELIVER_BATCH {
-                *self.world.undelivered.lock() = 0;
+                let delivery: DeliverBatchParams = from_slice(signed.message.params.bytes()).unwrap();
+                let (mut next, mut undelivered) = (self.world.next_nonce.lock(), self.world.undelivered.lock());
+                let from = *next;
+                for message in delivery.messages.iter().filter(|message| message.nonce >= from) {
+                    assert_eq!(message.nonce, *next, "in order");
+                    *next = next.next();
+                    *undelivered -= 1;
+                }
             }
         }
         Ok(signed.cid())
