@@ -27,12 +27,12 @@ fn batch_holds() {
 
 #[test]
 fn two_children_hold() {
-    holds("two-children", 1, 10_000);
+    holds("two-children", 2, 12_000);
 }
 
 #[test]
 fn three_levels_hold() {
-    holds("three-levels", 1, 4_000);
+    holds("three-levels", 2, 50_000);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn fees_hold() {
 
 #[test]
 fn corrupt_child_takes_no_more_than_its_own() {
-    holds("corrupt-child", 1, 100_000);
+    holds("corrupt-child", 1, 47_000);
 }
 
 #[test]
