@@ -1,5 +1,5 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo bench bench-net test soak lint doc bundle bundle-check test-actors
+.PHONY: help demo bench bench-net test soak model lint doc bundle bundle-check test-actors
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,6 +15,10 @@ test:            ## Every test of the workspace
 
 soak:            ## Random blocks in lanes against the stock executor (CASES=100000, SEED)
 	@scripts/soak.sh
+
+model:           ## The cross-net protocol in every order of events, on small hierarchies (ARGS=--help)
+	@scripts/setup.sh
+	@cargo run --release --locked -p subnet-model -- $(ARGS)
 
 bench-net:       ## Messages a second, finality and time per block of four validators (figures in target/bench/net.json)
 	@scripts/bench-net.sh
