@@ -113,19 +113,9 @@ impl RpcContext {
 
     /// The last height up to `last` on which a configuration up to `number` voted, and its set. Numbers never descend.
     fn last_voted(&self, number: u64, last: Height) -> Result<Option<(Height, ValidatorSet)>, ApiError> {
-        let (mut low, mut high) = (0, last.get());
-        let mut found = None;
-        while low < high {
-            let middle = Height::new(high - (high - low) / 2);
-            let set = self.chain.validators(middle).map_err(internal)?;
-            if set.number().get() <= number {
-                low = middle.get();
-                found = Some((middle, set));
-            } else {
-                high = middle.get() - 1;
-            }
-        }
-        Ok(found)
+        let set_of = |height: u64| self.chain.validators(Height::new(height)).map_err(internal);
+        let found = last_where(last.get(), |height| Ok(set_of(height)?.number().get() <= number))?;
+        found.map(|height| Ok((Height::new(height), set_of(height)?))).transpose()
     }
 
     /// What stands in place of handovers where the header itself is known: the block before it, which names its voters.
@@ -145,6 +135,39 @@ impl RpcContext {
             // This node, or the header that was named, is behind the child.
             RecordError::Refused(error @ WitnessError::Beyond { .. }) => ApiError::NotReady(error.to_string()),
             RecordError::Refused(error) => ApiError::NotFound(error.to_string()),
+        }
+    }
+}
+
+/// The last number from 1 up to `last` for which something holds that, once it does not, never holds again.
+fn last_where<E>(last: u64, mut holds: impl FnMut(u64) -> Result<bool, E>) -> Result<Option<u64>, E> {
+    let (mut low, mut high) = (0, last);
+    while low < high {
+        let middle = high - (high - low) / 2;
+        if holds(middle)? {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok((low > 0).then_some(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_height_of_a_configuration_is_found_wherever_it_is() {
+        for last in 0..70 {
+            for end in 0..=last + 1 {
+                let found = last_where(last, |height| {
+                    assert!((1..=last).contains(&height), "{height} of {last}");
+                    Ok::<_, ()>(height <= end)
+                });
+                let expected = end.min(last);
+                assert_eq!(found, Ok((expected > 0).then_some(expected)), "up to {end} of {last}");
+            }
         }
     }
 }

@@ -105,9 +105,14 @@ impl ParentState {
     /// The state's blocks and root.
     fn state(&self) -> (MemoryBlockstore, Cid) {
         let store = MemoryBlockstore::default();
+        let root = self.write(&store);
+        (store, root)
+    }
+
+    fn write(&self, store: &MemoryBlockstore) -> Cid {
         let subnet = SubnetId::root(31_415_926);
-        let mut init = init::State::new(&store, subnet.to_string()).unwrap();
-        let id = init.assign_id(&store, &actor(), None).unwrap();
+        let mut init = init::State::new(store, subnet.to_string()).unwrap();
+        let id = init.assign_id(store, &actor(), None).unwrap();
         let genesis = GatewayGenesis {
             subnet,
             identity: PARENT_IDENTITY,
@@ -116,11 +121,11 @@ impl ParentState {
             checkpoint_period_blocks: 1,
             checkpoint_code: cid_of(&"code of checkpoint actors"),
         };
-        let mut gateway = gateway_actor::State::genesis(&store, genesis).unwrap();
-        gateway.register_child(&store, id, actor()).unwrap();
-        gateway.activate_child(&store, id, Height::new(50), TimestampMs::new(START_MS)).unwrap();
-        let mut child = gateway.child(&store, id).unwrap().unwrap();
-        let mut queue: Amt<QueuedMessage, _> = Amt::load(&child.messages, &store).unwrap();
+        let mut gateway = gateway_actor::State::genesis(store, genesis).unwrap();
+        gateway.register_child(store, id, actor()).unwrap();
+        gateway.activate_child(store, id, Height::new(50), TimestampMs::new(START_MS)).unwrap();
+        let mut child = gateway.child(store, id).unwrap().unwrap();
+        let mut queue: Amt<QueuedMessage, _> = Amt::load(&child.messages, store).unwrap();
         for message in &self.queue {
             let queued = QueuedMessage { queued_at: Height::new(50), message: message.clone() };
             queue.set(message.nonce.get(), queued).unwrap();
@@ -129,7 +134,7 @@ impl ParentState {
         if let (Some(first), Some(last)) = (self.queue.first(), self.queue.last()) {
             (child.pruned_below, child.next_nonce) = (first.nonce, last.nonce.next());
         }
-        let mut changes: Amt<LoggedChange, _> = Amt::load(&child.changes, &store).unwrap();
+        let mut changes: Amt<LoggedChange, _> = Amt::load(&child.changes, store).unwrap();
         for change in &self.changes {
             changes
                 .set(change.number.get(), LoggedChange { logged_at: Height::new(50), change: change.clone() })
@@ -137,15 +142,14 @@ impl ParentState {
             child.configuration_logged = change.number;
         }
         child.changes = changes.flush().unwrap();
-        let mut children: Amt<Child, _> = Amt::load(&gateway.children, &store).unwrap();
+        let mut children: Amt<Child, _> = Amt::load(&gateway.children, store).unwrap();
         children.set(id, child).unwrap();
         gateway.children = children.flush().unwrap();
 
-        let mut tree = StateTree::new(&store, StateTreeVersion::V5).unwrap();
-        tree.set_actor(INIT_ID, actor_state(&store, "init", &init));
-        tree.set_actor(GATEWAY_ID, actor_state(&store, "gateway", &gateway));
-        let root = tree.flush().unwrap();
-        (store, root)
+        let mut tree = StateTree::new(store, StateTreeVersion::V5).unwrap();
+        tree.set_actor(INIT_ID, actor_state(store, "init", &init));
+        tree.set_actor(GATEWAY_ID, actor_state(store, "gateway", &gateway));
+        tree.flush().unwrap()
     }
 }
 
