@@ -1,5 +1,5 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo bench bench-net test soak model lint doc bundle bundle-check test-actors
+.PHONY: help demo bench bench-net bench-witness test soak model lint doc bundle bundle-check test-actors
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,10 @@ model:           ## The cross-net protocol in every order of events, on small hi
 
 bench-net:       ## Messages a second, finality and time per block of four validators (figures in target/bench/net.json)
 	@scripts/bench-net.sh
+
+bench-witness:   ## Size of witnesses and the time to make and verify them on one core (figures in target/bench/witness.json)
+	@scripts/setup.sh
+	cargo bench --locked -p fvm-exec --bench witness -- $(CURDIR)/target/bench/witness.json
 
 lint:            ## Formatting and clippy, warnings denied
 	@scripts/setup.sh --lint

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use cid::Cid;
 use serde::{Deserialize, Serialize};
 
 /// Peers that one list may name.
@@ -113,13 +114,31 @@ pub struct MetricsConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ParentConfig {
-    /// RPC endpoints of parent nodes, tried in this order. Better one of your own: what a parent update says is
-    /// checked against it.
+    /// RPC endpoints of parent nodes. All are asked, and what they answer is verified: none needs to be trusted.
     pub endpoints: Vec<String>,
     /// How long to wait for one answer, in milliseconds.
     pub timeout_ms: u64,
     /// How often to ask for news, in milliseconds.
     pub poll_ms: u64,
+    /// Id of the parent block that this node's operator knows to be final, from elsewhere than the sources of proofs. It
+    /// counts where proofs alone lead no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_header: Option<String>,
+}
+
+impl ParentConfig {
+    /// The trusted block's id.
+    ///
+    /// # Errors
+    /// When what is set is no id.
+    pub fn trusted_header(&self) -> Result<Option<Cid>, ConfigError> {
+        let Some(text) = &self.trusted_header else { return Ok(None) };
+        text.parse().map(Some).map_err(|error: cid::Error| ConfigError::Value {
+            field: "parent.trusted_header",
+            actual: format!("{text:?}"),
+            expected: format!("the id of a parent block, bafy… ({error})"),
+        })
+    }
 }
 
 /// Submission of checkpoints.
@@ -235,7 +254,7 @@ impl Default for MetricsConfig {
 
 impl Default for ParentConfig {
     fn default() -> Self {
-        Self { endpoints: Vec::new(), timeout_ms: 5000, poll_ms: 200 }
+        Self { endpoints: Vec::new(), timeout_ms: 5000, poll_ms: 200, trusted_header: None }
     }
 }
 
@@ -362,6 +381,7 @@ impl Config {
                 });
             }
         }
+        self.parent.trusted_header()?;
         self.check_listeners()
     }
 

@@ -82,6 +82,11 @@ impl Home {
         self.root.join("wal")
     }
 
+    /// Folder in which an operator puts down proofs of the parent.
+    pub fn parent_proofs(&self) -> PathBuf {
+        self.root.join("parent-proofs")
+    }
+
     /// Where whoever starts the node in the background sends its output.
     pub fn log(&self) -> PathBuf {
         self.root.join("node.log")

@@ -371,7 +371,6 @@ pub struct ParentMetrics {
     /// Height of the newest header this node could prove.
     pub height: Gauge,
     reads: Family<ResultLabel, Counter>,
-    confirmations: Family<ResultLabel, Counter>,
 }
 
 impl ParentMetrics {
@@ -379,18 +378,12 @@ impl ParentMetrics {
         let metrics = Self::default();
         registry.register("seen_height", "Newest parent height read and verified", metrics.height.clone());
         registry.register("reads", "Requests to parent endpoints", metrics.reads.clone());
-        registry.register("confirmations", "Proposed updates compared with the parent", metrics.confirmations.clone());
         metrics
     }
 
     /// A request ended; `result` is one of a few fixed words.
     pub fn read(&self, result: &'static str) {
         self.reads.get_or_create(&ResultLabel { result }).inc();
-    }
-
-    /// A proposed update was compared; `result` is one of a few fixed words.
-    pub fn confirmed(&self, result: &'static str) {
-        self.confirmations.get_or_create(&ResultLabel { result }).inc();
     }
 }
 

@@ -45,7 +45,10 @@ async fn good_calls(chain: &TestChain) -> Vec<(&'static str, Vec<Value>)> {
         ("Subnet.Validators", vec![json!(1)]),
         ("Subnet.Header", vec![json!(1)]),
         ("Subnet.Block", vec![json!(1)]),
-        ("Subnet.ParentUpdate", vec![child.clone(), json!(0), json!(2), json!(1)]),
+        (
+            "Subnet.Proof",
+            vec![child.clone(), json!(0), json!(2), json!({ "number": 1, "hash": digest.clone() }), cid.clone()],
+        ),
         ("Subnet.Activation", vec![child.clone()]),
         ("Subnet.ChildStatus", vec![child]),
         ("Subnet.Checkpoint", vec![json!(1)]),

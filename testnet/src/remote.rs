@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use client::api::{
     ActorStateJson, BlockDetails, CheckpointRecord, ChildStatus, CrossStatus, FilecoinApiClient, JsonCid,
-    MessageStatus, SignedMessageJson, SubnetApiClient, SubnetInfo,
+    MessageStatus, SignedMessageJson, SubnetApiClient, SubnetInfo, TrackedSet,
 };
+use fvm_exec::witness::{RangeLimits, RangeQuery, verify};
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use fvm_shared::crypto::signature::Signature;
@@ -128,9 +129,15 @@ impl Remote {
     /// # Errors
     /// As every call.
     pub async fn messages_down(&self, child: &SubnetId, from: Nonce, at: Height) -> anyhow::Result<Vec<CrossMessage>> {
-        let first = ConfigurationNumber::FIRST;
-        let update = SubnetApiClient::parent_update(&self.client, child.clone(), from, first, Some(at)).await;
-        Ok(self.named("parent update", update)?.update.0.messages)
+        let (proving, first) = (at.next(), ConfigurationNumber::FIRST.next());
+        let header = self.block(proving).await?.id;
+        let set = self.validators(proving).await?;
+        let tracked = TrackedSet { number: set.number(), hash: set.hash() };
+        let proof = SubnetApiClient::proof(&self.client, child.clone(), from, first, tracked, Some(header)).await;
+        let update = self.named("proof", proof)?.proof.0;
+        let (child, limits) = (child.clone(), RangeLimits::UPDATE);
+        let query = RangeQuery { child, from_nonce: from, from_configuration: first, limits };
+        Ok(verify(&update.header.state_root, &query, &update.witness)?.messages)
     }
 
     /// What the node's chain knows of a child.

@@ -31,6 +31,7 @@ use subnet_types::cross::CrossMessage;
 use subnet_types::hash::encode;
 use subnet_types::limits::{
     BLOCK_INFO_BYTES_MAX, CHANGES_PER_UPDATE_MAX, CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_BLOCK_MAX,
+    HANDOVERS_PER_UPDATE_MAX, UPDATE_GAS_MAX, VALIDATORS_MAX,
 };
 use subnet_types::parent::{MembershipChange, WitnessBlock};
 use subnet_types::quantity::{ConfigurationNumber, Nonce};
@@ -56,9 +57,13 @@ pub const UPDATE_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 // The first and the last node of a range have up to seven messages more each. The rest is for all other blocks, so no
 // queue can make the next update impossible.
 const _: () = assert!(UPDATE_MESSAGE_BYTES_MAX + 15 * CROSS_MESSAGE_BYTES_MAX + 512 * 1024 <= WITNESS_BYTES_MAX);
-// An update brings its messages and the witness, beside a header, its certificate and the changes.
+/// Bytes of one validator in a set and in a certificate over it, with room to spare.
+const VALIDATOR_BYTES_MAX: usize = 384;
+
+// An update brings the witness, handovers, a header and its certificate.
 const _: () = assert!(
-    UPDATE_MESSAGE_BYTES_MAX + CROSS_MESSAGE_BYTES_MAX + WITNESS_BYTES_MAX + 512 * 1024 <= BLOCK_INFO_BYTES_MAX
+    WITNESS_BYTES_MAX + (HANDOVERS_PER_UPDATE_MAX + 1) * (VALIDATORS_MAX * VALIDATOR_BYTES_MAX + 1024)
+        <= BLOCK_INFO_BYTES_MAX
 );
 
 /// How far ranges go at most.
@@ -68,6 +73,8 @@ pub struct RangeLimits {
     pub messages_max: usize,
     /// Bytes of encoded messages: the range ends with the message that reaches them.
     pub message_bytes_max: usize,
+    /// Gas that delivering the messages may use: the range ends with the message that reaches it.
+    pub message_gas_max: u64,
     /// Membership changes.
     pub changes_max: usize,
 }
@@ -77,8 +84,25 @@ impl RangeLimits {
     pub const UPDATE: Self = Self {
         messages_max: CROSS_MESSAGES_PER_BLOCK_MAX,
         message_bytes_max: UPDATE_MESSAGE_BYTES_MAX,
+        message_gas_max: UPDATE_GAS_MAX,
         changes_max: CHANGES_PER_UPDATE_MAX,
     };
+}
+
+/// What the messages of a range weigh together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    bytes: usize,
+    gas: u64,
+}
+
+impl Load {
+    /// Adds the next message, and says whether it is the last of its range.
+    fn add(&mut self, message: &CrossMessage, limits: &RangeLimits) -> bool {
+        self.bytes += encode(message).len();
+        self.gas = self.gas.saturating_add(message.delivery_gas());
+        self.bytes >= limits.message_bytes_max || self.gas >= limits.message_gas_max
+    }
 }
 
 /// What is asked of a state.
@@ -114,10 +138,11 @@ impl Proven {
     pub fn is_whole(&self, query: &RangeQuery) -> bool {
         let limits = RangeLimits::UPDATE;
         let (messages, changes) = (self.messages.len(), self.changes.len());
-        let bytes: usize = self.messages.iter().map(|message| encode(message).len()).sum();
+        let mut load = Load::default();
+        let is_full = self.messages.iter().any(|message| load.add(message, &limits));
         let is_last_message = query.from_nonce.checked_add(messages as u64) == Some(self.next_nonce);
         let is_last_change = query.from_configuration.checked_add(changes as u64) == Some(self.next_configuration);
-        (is_last_message || messages >= limits.messages_max || bytes >= limits.message_bytes_max)
+        (is_last_message || messages >= limits.messages_max || is_full)
             && (is_last_change || changes >= limits.changes_max)
     }
 }

@@ -13,14 +13,13 @@ use hamt::Nodes;
 use serde::de::DeserializeOwned;
 use subnet_types::actors::{GATEWAY_ID, INIT_ID};
 use subnet_types::cross::CrossMessage;
-use subnet_types::hash::encode;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::ConfigurationNumber;
 use subnet_types::subnet_id::SubnetId;
 
 use super::error::{RangeKind, WitnessError};
 use super::store::load;
-use super::{Proven, RangeQuery, amt};
+use super::{Load, Proven, RangeQuery, amt};
 
 /// Reads what `query` asks for in the state `state_root`. Touches no block that it does not need.
 pub(super) fn walk<B: Blockstore>(store: &B, state_root: &Cid, query: &RangeQuery) -> Result<Proven, WitnessError> {
@@ -99,11 +98,8 @@ fn messages<B: Blockstore>(store: &B, child: &Child, query: &RangeQuery) -> Resu
         next: child.next_nonce.get(),
         max: query.limits.messages_max,
     };
-    let mut bytes = 0;
-    let is_full = |queued: &QueuedMessage| {
-        bytes += encode(&queued.message).len();
-        bytes >= query.limits.message_bytes_max
-    };
+    let mut load = Load::default();
+    let is_full = |queued: &QueuedMessage| load.add(&queued.message, &query.limits);
     let queued = span.read(store, &child.messages, |queued: &QueuedMessage| queued.message.nonce.get(), is_full)?;
     Ok(queued.into_iter().map(|queued| queued.message).collect())
 }

@@ -156,13 +156,13 @@ fn actor(code: &str, state: Cid) -> ActorState {
     ActorState::new(cid_of(&("code of", code)), state, TokenAmount::default(), 0, None)
 }
 
-/// A query with an update's limits but for the number of messages.
+/// A query with an update's limits but for the number of messages, and as much gas as they need.
 pub fn ask(child: &SubnetId, nonce: u64, configuration: u64, messages_max: usize) -> RangeQuery {
     RangeQuery {
         child: child.clone(),
         from_nonce: Nonce::new(nonce),
         from_configuration: ConfigurationNumber::new(configuration),
-        limits: RangeLimits { messages_max, ..RangeLimits::UPDATE },
+        limits: RangeLimits { messages_max, message_gas_max: u64::MAX, ..RangeLimits::UPDATE },
     }
 }
 

@@ -3,7 +3,6 @@
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::block::BlockHeader;
-use crate::cross::CrossMessage;
 use crate::membership::{Validator, ValidatorSet};
 use crate::quantity::ConfigurationNumber;
 use crate::vote::FinalityCertificate;
@@ -20,9 +19,9 @@ pub struct MembershipChange {
 /// Where the parent's validators hand over to others: the last block that one set voted on names the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct Handover {
-    /// A header whose `validators_hash` is the tracked set's and whose `next_validators_hash` another's.
+    /// A header whose `validators_hash` is the set's before and whose `next_validators_hash` another's.
     pub header: BlockHeader,
-    /// The tracked set's certificate over it.
+    /// That set's certificate over it.
     pub certificate: FinalityCertificate,
     /// The set that votes from the next height on.
     pub validators: ValidatorSet,
@@ -38,12 +37,8 @@ pub struct ParentUpdate {
     pub header: BlockHeader,
     /// The parent validators' certificate over that header.
     pub certificate: FinalityCertificate,
-    /// The next messages for this subnet, from its cursor on, in nonce order.
-    pub messages: Vec<CrossMessage>,
-    /// The next membership changes, from its configuration on.
-    pub changes: Vec<MembershipChange>,
-    /// The IPLD blocks that prove messages and changes against `header.state_root`. Must be empty in version 1,
-    /// where every validator reads the same ranges from its own parent node instead.
+    /// The IPLD blocks on the way from `header.state_root` to the next messages and changes for the subnet: they hold
+    /// both, and prove that these are all.
     pub witness: Vec<WitnessBlock>,
 }
 

@@ -402,11 +402,9 @@ fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
         handovers: vec![handover],
         header: header(),
         certificate: finality(),
-        messages: messages(),
-        changes: changes(),
         witness: vec![WitnessBlock { bytes: vec![1, 2, 3] }],
     };
-    frozen("parent update", cid_of(&update), "bafy2bzacecv3mgr7iukg5ilgnznfv4i72shesh55hoiso37nf36tqbt776ifo");
+    frozen("parent update", cid_of(&update), "bafy2bzacebh4af7h5z5bigyvlhkdm336cpe5nero4b3qvh2nnelicyqfnxa76");
     let apply = ApplyParentUpdateParams {
         parent_height: Height::new(4),
         parent_block: header().id(),

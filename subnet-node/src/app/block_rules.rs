@@ -15,7 +15,7 @@ use subnet_types::{
 use super::senders::{SenderCheck, SenderRejection, Senders};
 use super::tip::{Proposal, SetHashes, Tip, next_header};
 use crate::parent::ParentCursor;
-use crate::parent::rules::{self, ParentUpdateRejection, TrustRule};
+use crate::parent::rules::{self, ParentUpdateRejection, ProvenUpdate, TrustRule};
 
 /// Why a block is invalid, on every node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -128,8 +128,8 @@ pub struct BlockRules<'a> {
 /// A block's content, once it is known to be well formed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
-    /// What the proposer brings.
-    pub info: BlockInfo,
+    /// What the proposer brings of the parent, as its witness proves it.
+    pub parent_update: Option<ProvenUpdate>,
     /// The signed messages.
     pub messages: Vec<SignedMessage>,
 }
@@ -142,11 +142,11 @@ impl BlockRules<'_> {
     pub fn check(&self, header: &BlockHeader, payload: &Payload) -> Result<Content, CheckError> {
         self.check_header(header, payload)?;
         let (info, messages) = payload.parse().map_err(BlockRejection::from)?;
-        self.check_parent_update(header, &info)?;
+        let parent_update = self.check_parent_update(header, &info)?;
         self.check_messages(&messages)?;
         // Last, because it is by far the dearest.
         self.verifier.verify_all(&messages).map_err(BlockRejection::from)?;
-        Ok(Content { info, messages })
+        Ok(Content { parent_update, messages })
     }
 
     /// The header is the one that follows from the chain, but for what a proposer decides, which has rules of its own.
@@ -170,10 +170,18 @@ impl BlockRules<'_> {
         Ok(())
     }
 
-    fn check_parent_update(&self, header: &BlockHeader, info: &BlockInfo) -> Result<(), BlockRejection> {
-        let Some(update) = &info.parent_update else { return Ok(()) };
+    /// The parent update keeps its rules. Answers what it brings.
+    ///
+    /// # Errors
+    /// The first rule it breaks.
+    pub fn check_parent_update(
+        &self,
+        header: &BlockHeader,
+        info: &BlockInfo,
+    ) -> Result<Option<ProvenUpdate>, BlockRejection> {
+        let Some(update) = &info.parent_update else { return Ok(None) };
         let cursor = self.cursor.ok_or(BlockRejection::NoParent)?;
-        Ok(rules::check(cursor, update, self.trust_rule(header.timestamp))?)
+        Ok(Some(rules::check(cursor, update, self.trust_rule(header.timestamp))?))
     }
 
     /// Time by which an update in a block of that time is judged.

@@ -14,7 +14,17 @@ use super::block_rules::{BlockRejection, BlockRules, CheckError};
 use super::draft::Fill;
 use super::tip::{Proposal, next_header};
 use super::{ChainError, Frame, Inner};
+use crate::parent::rules::ProvenUpdate;
 use crate::parent::{ParentCursor, rules};
+
+/// A block that this node has built.
+#[derive(Clone)]
+pub(super) struct Assembled {
+    /// The block.
+    pub(super) block: Block,
+    /// What it brings of the parent.
+    pub(super) parent_update: Option<ProvenUpdate>,
+}
 
 impl Inner {
     /// The next block, by this node: its draft, or what there is now.
@@ -26,18 +36,18 @@ impl Inner {
             return Err(ChainError::Contradiction(format!("asked to build height {asked} on top of {head}")));
         }
         let now = (self.parts.clock)();
-        if let Some(built) = self.drafts.propose(context, &frame.tip, now) {
+        if let Some((draft, hints)) = self.drafts.propose(context, &frame.tip, now) {
             // It may have waited for a thread in vain.
-            self.speculate_own(frame, built.block.clone());
+            self.speculate_own(frame, draft.clone());
             self.parts.metrics.built(started.elapsed());
-            return Ok(built);
+            return Ok(BuiltBlock { block: draft.block, hints });
         }
         // A clock that is behind must not stop the chain: time moves on by at least a millisecond.
         let timestamp = now.max(TimestampMs::new(frame.tip.timestamp.get() + 1));
-        let (block, _) = self.assemble(context, &frame, timestamp, started)?;
-        self.speculate_own(frame.clone(), block.clone());
+        let (built, _) = self.assemble(context, &frame, timestamp, started)?;
+        self.speculate_own(frame.clone(), built.clone());
         self.parts.metrics.built(started.elapsed());
-        Ok(BuiltBlock { block, hints: Bytes::new() })
+        Ok(BuiltBlock { block: built.block, hints: Bytes::new() })
     }
 
     /// A block on top of `frame` from what there is now, and how full it is.
@@ -47,11 +57,12 @@ impl Inner {
         frame: &Frame,
         timestamp: TimestampMs,
         started: Instant,
-    ) -> Result<(Block, Fill), ChainError> {
+    ) -> Result<(Assembled, Fill), ChainError> {
         let accounts = AccountsAt(self.chain().accounts(&frame.tip.results.state_root)?);
         let rules = frame.rules(self.chain(), &accounts, &self.parts.verifier);
         let cursor = frame.cursor.as_ref().filter(|_| brings_news(context.round));
-        let parent_update = cursor.and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
+        let candidate = cursor.and_then(|cursor| self.parent_update(cursor, &rules, timestamp));
+        let (parent_update, proven) = candidate.unzip();
         let mut items = vec![encode(&BlockInfo { parent_update, evidence: Vec::new() })];
         let gas = self.add_messages(&mut items, &rules, &accounts, started + context.time_budget / 2)?;
 
@@ -68,24 +79,27 @@ impl Inner {
         );
         let gas_max = rules.genesis.chain.block_gas_limit;
         let fill = Fill::new(gas, gas_max, payload.size_bytes(), payload.items.len());
-        Ok((Block { header, payload }, fill))
+        Ok((Assembled { block: Block { header, payload }, parent_update: proven }, fill))
     }
 
-    /// The candidate of this node's follower, unless the rules of this very block refuse it.
+    /// The candidate of this node's follower, with what it brings, unless the rules of this very block refuse it.
     fn parent_update(
         &self,
         cursor: &ParentCursor,
         block_rules: &BlockRules<'_>,
         timestamp: TimestampMs,
-    ) -> Option<ParentUpdate> {
-        let update = self.parts.parent.as_ref()?.candidate(cursor)?;
-        match rules::check(cursor, &update, block_rules.trust_rule(timestamp)) {
-            Ok(()) => Some(update),
-            Err(rejection) => {
-                tracing::warn!(reason = %rejection, "the parent's news cannot be proposed");
-                None
-            }
-        }
+    ) -> Option<(ParentUpdate, ProvenUpdate)> {
+        let parent = self.parts.parent.as_ref()?;
+        let update = parent.candidate(cursor)?;
+        let reason = match rules::check(cursor, &update, block_rules.trust_rule(timestamp)) {
+            Ok(proven) => match proven.adoption.filter(|_| !parent.is_adopted(&update.header.id())) {
+                None => return Some((update, proven)),
+                Some(adoption) => rules::adoption_advice(adoption, &update.header.id()),
+            },
+            Err(rejection) => rejection.to_string(),
+        };
+        tracing::warn!(reason, "the parent's news cannot be proposed");
+        None
     }
 
     /// Adds what the mempool selects. Each message goes through the rules of the block before it is selected: a block
@@ -144,8 +158,8 @@ impl Inner {
 
 /// Whether proposals of this round bring news of the parent.
 ///
-/// Every second further round does without: where the validators cannot confirm an update, as when their parent nodes
-/// are down or apart, the chain goes on all the same.
+/// Every second further round does without: where too few operators have adopted a parent header yet, or an update is
+/// too large for a slow network, the chain goes on all the same.
 const fn brings_news(round: u32) -> bool {
     round.is_multiple_of(2)
 }

@@ -18,13 +18,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine_api::{Block, BuildContext, BuiltBlock};
+use engine_api::BuildContext;
 use parking_lot::Mutex;
 use subnet_types::genesis::ChainParameters;
 use subnet_types::limits::{CLOCK_DRIFT_MS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_ITEMS_MAX};
 use subnet_types::{Height, SignedMessage, TimestampMs};
 
-use super::execute::{execute_marking, trusted_content};
+use super::build::Assembled;
+use super::execute::{execute_marking, own_content};
 use super::speculation::Key;
 use super::{ChainError, Frame, Inner, Tip};
 use crate::metrics::DraftMetrics;
@@ -130,7 +131,7 @@ impl Pace {
 
 struct Draft {
     key: Key,
-    block: Block,
+    built: Assembled,
     is_full: bool,
     began: Instant,
     /// Its hints, and how long executing it took.
@@ -162,11 +163,11 @@ impl Drafts {
 
     /// What to propose on `tip`, if a draft of it is worth more than a new block. Waits for a draft that is being put
     /// together; one that is still executed goes without hints.
-    pub(super) fn propose(&self, context: &BuildContext, tip: &Tip, now: TimestampMs) -> Option<BuiltBlock> {
+    pub(super) fn propose(&self, context: &BuildContext, tip: &Tip, now: TimestampMs) -> Option<(Assembled, Bytes)> {
         let mut state = self.state.lock();
         state.built = context.height;
-        let Draft { block, is_full, began, executed, .. } = state.draft.take()?;
-        let header = &block.header;
+        let Draft { built, is_full, began, executed, .. } = state.draft.take()?;
+        let header = &built.block.header;
         let is_for_this = context.round == 0 && header.parent == tip.id && header.proposer == context.proposer;
         let is_timely = header.timestamp.saturating_since(now) <= CLOCK_DRIFT_MS_MAX / AHEAD_SHARE;
         let took = executed.as_ref().map_or_else(|| began.elapsed(), |(_, took)| *took);
@@ -180,7 +181,7 @@ impl Drafts {
         let hints = executed.filter(|_| is_heavy).map_or_else(Bytes::new, |(hints, _)| hints);
         self.metrics.proposed(!hints.is_empty());
         tracing::debug!(height = %header.height, ?took, hints = hints.len(), "draft proposed");
-        Some(BuiltBlock { block, hints })
+        Some((built, hints))
     }
 }
 
@@ -200,25 +201,25 @@ impl Inner {
         // The time at which the block is due. It is later only where this node is late already.
         let due = tip.timestamp.get().saturating_add(interval_ms);
         let timestamp = TimestampMs::new(due).max(now);
-        let (block, fill) = self.assemble(context, &frame, timestamp, started)?;
+        let (built, fill) = self.assemble(context, &frame, timestamp, started)?;
         if !self.drafts.options.expects(fill, state.last) {
             tracing::debug!(height = %context.height, fill.percent, fill.gas, "no draft");
             return Ok(());
         }
-        let key = Key { block: block.id(), state_root: tip.results.state_root };
+        let key = Key { block: built.block.id(), state_root: tip.results.state_root };
         let is_full = fill.percent >= self.drafts.options.full_percent;
-        state.draft = Some(Draft { key, block: block.clone(), is_full, began: Instant::now(), executed: None });
+        state.draft = Some(Draft { key, built: built.clone(), is_full, began: Instant::now(), executed: None });
         drop(state);
         self.drafts.metrics.begun();
-        self.speculate_draft(key, frame.clone(), block);
+        self.speculate_draft(key, frame.clone(), built);
         Ok(())
     }
 
-    fn speculate_draft(&self, key: Key, frame: Arc<Frame>, block: Block) {
+    fn speculate_draft(&self, key: Key, frame: Arc<Frame>, built: Assembled) {
         let (chain, verifier, drafts) = (self.chain().clone(), self.parts.verifier.clone(), self.drafts.clone());
         self.speculations.begin(key, move || {
-            let content = trusted_content(&chain, &frame, &verifier, &block).ok()?;
-            let (executed, hints) = execute_marking(&chain, &frame, &block.header, content, SEGMENTS).ok()?;
+            let content = own_content(&chain, &frame, &verifier, &built).ok()?;
+            let (executed, hints) = execute_marking(&chain, &frame, &built.block.header, content, SEGMENTS).ok()?;
             drafts.executed(key, hints, executed.took);
             Some(executed)
         });

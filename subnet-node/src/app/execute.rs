@@ -7,13 +7,12 @@ use cid::Cid;
 use engine_api::Block;
 use fvm_exec::{BlockContext, BlockInput, BlockOutput, ExecError};
 use mempool::Verifier;
-use subnet_types::actors::ApplyParentUpdateParams;
-use subnet_types::{BlockHeader, Height, ParentUpdate, SignedMessage};
+use subnet_types::{BlockHeader, Height, SignedMessage};
 
 use super::accounts::AccountsAt;
-use super::block_rules::Content;
+use super::block_rules::{BlockRejection, Content};
+use super::build::Assembled;
 use super::{ChainError, ChainReader, Frame};
-use crate::parent::rules::parent_height;
 
 /// What a block made.
 pub(super) struct Executed {
@@ -27,8 +26,8 @@ pub(super) struct Executed {
     pub(super) took: Duration,
 }
 
-/// The content of a block that must follow from this node's own chain, because it was decided or because this node built
-/// it. If it does not, this node computed another state than the quorum, and every further step would make it worse.
+/// The content of a block that must follow from this node's own chain, because it was decided. If it does not, this node
+/// computed another state than the quorum, and every further step would make it worse.
 ///
 /// # Errors
 /// What contradicts the chain, or that the chain cannot be read.
@@ -38,9 +37,30 @@ pub(super) fn trusted_content(
     verifier: &Verifier,
     block: &Block,
 ) -> Result<Content, ChainError> {
-    check_header(chain, frame, verifier, block)?;
+    let accounts = AccountsAt(chain.accounts(&frame.tip.results.state_root)?);
+    let rules = frame.rules(chain, &accounts, verifier);
+    let refused = |rejection: BlockRejection| contradiction(block, &rejection);
+    rules.check_header(&block.header, &block.payload).map_err(refused)?;
     let (info, messages) = block.payload.parse().map_err(|error| contradiction(block, &error))?;
-    Ok(Content { info, messages })
+    // What a quorum adopted is adopted, whatever this node's operator named.
+    let parent_update = rules.check_parent_update(&block.header, &info).map_err(refused)?;
+    Ok(Content { parent_update, messages })
+}
+
+/// The content of a block that this node has built itself. What it brings of the parent was proved for it already.
+///
+/// # Errors
+/// As [`trusted_content`].
+pub(super) fn own_content(
+    chain: &ChainReader,
+    frame: &Frame,
+    verifier: &Verifier,
+    built: &Assembled,
+) -> Result<Content, ChainError> {
+    let block = &built.block;
+    check_header(chain, frame, verifier, block)?;
+    let (_, messages) = block.payload.parse().map_err(|error| contradiction(block, &error))?;
+    Ok(Content { parent_update: built.parent_update.clone(), messages })
 }
 
 /// Whether the header follows from the chain and commits to the payload.
@@ -102,10 +122,11 @@ fn run(
         let (proposer, height) = (header.proposer, header.height);
         ChainError::Contradiction(format!("block {height} was decided, but its proposer {proposer} is no validator"))
     })?;
-    let parent_height = content.info.parent_update.as_ref().and_then(parent_height);
+    let parent_update = content.parent_update.map(|update| update.params);
+    let parent_height = parent_update.as_ref().map(|params| params.parent_height);
     let input = BlockInput {
         context: BlockContext { height: header.height, timestamp: header.timestamp, base_fee: header.base_fee.clone() },
-        parent_update: content.info.parent_update.map(apply_params),
+        parent_update,
         messages: content.messages,
         proposer_owner: proposer.owner,
         cuts: chain.cut_at(header.height).is_some(),
@@ -113,15 +134,4 @@ fn run(
     let started = Instant::now();
     let output = execute(&frame.tip.results.state_root, &input)?;
     Ok(Executed { messages: input.messages, parent_height, output, took: started.elapsed() })
-}
-
-fn apply_params(update: ParentUpdate) -> ApplyParentUpdateParams {
-    ApplyParentUpdateParams {
-        parent_height: update.header.height.previous().unwrap_or(Height::GENESIS),
-        parent_block: update.header.id(),
-        parent_timestamp: update.header.timestamp,
-        parent_validators: None,
-        messages: update.messages,
-        changes: update.changes,
-    }
 }

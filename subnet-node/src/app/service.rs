@@ -73,10 +73,9 @@ impl SubnetApp for App {
         let (verdict, sound) = match judgement {
             Judgement::Refused(verdict) => (verdict, None),
             Judgement::Valid(sound) => (Verdict::Accept, Some(sound)),
-            Judgement::Confirm(cursor, update, sound) => (self.inner.confirm(&cursor, &update).await, Some(sound)),
         };
         if let (Verdict::Accept, Some(sound)) = (&verdict, sound) {
-            self.inner.speculate(block, sound, hints);
+            self.inner.speculate(block, *sound, hints);
         }
         self.inner.parts.metrics.judged(&verdict);
         match &verdict {

@@ -6,24 +6,23 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use engine_api::{Block, Source, ValidateContext, Verdict};
+use subnet_types::BlockHeader;
 use subnet_types::limits::CLOCK_DRIFT_MS_MAX;
-use subnet_types::{BlockHeader, ParentUpdate};
 
 use super::accounts::AccountsAt;
 use super::block_rules::{CheckError, Content};
-use super::execute::{execute, trusted_content};
+use super::build::Assembled;
+use super::execute::{execute, own_content};
 use super::speculation::Key;
 use super::{ChainError, Frame, Inner};
-use crate::parent::{Confirmation, ParentCursor};
+use crate::parent::rules::{ProvenUpdate, adoption_advice};
 
 /// What is left to ask after the rules of all nodes.
 pub(super) enum Judgement {
     /// The verdict stands, and is not to accept.
     Refused(Verdict),
     /// The block is valid.
-    Valid(Sound),
-    /// The block is valid but for what the parent must confirm.
-    Confirm(Box<ParentCursor>, Box<ParentUpdate>, Sound),
+    Valid(Box<Sound>),
 }
 
 /// A block that keeps the rules of all nodes.
@@ -33,7 +32,7 @@ pub(super) struct Sound {
 }
 
 impl Inner {
-    /// Everything but the parent's confirmation.
+    /// Judges a block: by the rules of all nodes, and a live one by this node's clock and operator.
     pub(super) fn judge(&self, context: &ValidateContext, block: &Block) -> Result<Judgement, ChainError> {
         let frame = self.frame()?;
         let expected = frame.tip.height.next();
@@ -57,24 +56,29 @@ impl Inner {
             Err(CheckError::Unreadable(error)) => return Err(error.into()),
         };
         if context.source == Source::Certified {
-            return Ok(Judgement::Valid(Sound { frame, content }));
+            return Ok(Judgement::Valid(Box::new(Sound { frame, content })));
         }
         if let Some(reason) = self.ahead_of_clock(&block.header) {
             return Ok(Judgement::Refused(Verdict::NotYet(reason)));
         }
-        let asked = frame.cursor.clone().zip(content.info.parent_update.clone());
-        let sound = Sound { frame, content };
-        Ok(match asked {
-            Some((cursor, update)) => Judgement::Confirm(Box::new(cursor), Box::new(update), sound),
-            None => Judgement::Valid(sound),
-        })
+        if let Some(reason) = content.parent_update.as_ref().and_then(|update| self.not_adopted(update)) {
+            return Ok(Judgement::Refused(Verdict::NotYet(reason)));
+        }
+        Ok(Judgement::Valid(Box::new(Sound { frame, content })))
+    }
+
+    /// Why this node does not vote for an update that keeps the rules: it needs a header that its operator did not name.
+    fn not_adopted(&self, update: &ProvenUpdate) -> Option<String> {
+        let (adoption, header) = (update.adoption?, &update.params.parent_block);
+        let is_adopted = self.parts.parent.as_ref().is_some_and(|parent| parent.is_adopted(header));
+        (!is_adopted).then(|| adoption_advice(adoption, header))
     }
 
     /// Begins to execute a block that this node has accepted, with the proposer's hints. A failure is told when the block
     /// is decided, by the execution that follows then.
     pub(super) fn speculate(&self, block: &Block, sound: Sound, hints: Bytes) {
         let Sound { frame, content } = sound;
-        // The parent may have confirmed it late, when another block was decided.
+        // Another block may have been decided meanwhile.
         if self.chain().tip() != frame.tip {
             return;
         }
@@ -83,13 +87,13 @@ impl Inner {
         self.speculations.begin(key, move || execute(&chain, &frame, &header, content, &hints).ok());
     }
 
-    /// The same for a block that this node has built itself, which is checked first as a decided one is.
-    pub(super) fn speculate_own(&self, frame: Arc<Frame>, block: Block) {
+    /// The same for a block that this node has built itself.
+    pub(super) fn speculate_own(&self, frame: Arc<Frame>, built: Assembled) {
         let (chain, verifier) = (self.chain().clone(), self.parts.verifier.clone());
-        let key = Key { block: block.id(), state_root: frame.tip.results.state_root };
+        let key = Key { block: built.block.id(), state_root: frame.tip.results.state_root };
         self.speculations.begin(key, move || {
-            let content = trusted_content(&chain, &frame, &verifier, &block).ok()?;
-            execute(&chain, &frame, &block.header, content, &[]).ok()
+            let content = own_content(&chain, &frame, &verifier, &built).ok()?;
+            execute(&chain, &frame, &built.block.header, content, &[]).ok()
         });
     }
 
@@ -103,24 +107,5 @@ impl Inner {
                 header.timestamp
             )
         })
-    }
-
-    /// Asks this node's own view of the parent.
-    pub(super) async fn confirm(&self, cursor: &ParentCursor, update: &ParentUpdate) -> Verdict {
-        let Some(parent) = &self.parts.parent else {
-            return Verdict::NotYet("this node has no parent endpoint to confirm the parent update with".to_owned());
-        };
-        let height = update.header.height;
-        match parent.confirm(cursor, update).await {
-            Confirmation::Confirmed => Verdict::Accept,
-            Confirmation::CannotRead(reason) => {
-                Verdict::NotYet(format!("the parent update with header {height} cannot be confirmed: {reason}"))
-            }
-            Confirmation::Differs(reason) => {
-                // Somebody lies: the proposer, or this node's parent endpoint.
-                tracing::error!(parent_height = %height, reason, "a proposed parent update differs from what this node reads");
-                Verdict::NotYet(format!("the parent update with header {height} differs from the parent: {reason}"))
-            }
-        }
     }
 }

@@ -54,7 +54,7 @@ impl Team {
                 let api = Box::new(api.clone()) as Box<dyn ParentApi>;
                 Submitter::new(SubmitterParts {
                     chain: node.chain().clone(),
-                    endpoints: Arc::new(Endpoints::new(vec![api], PARENT_IDENTITY, Metrics::new().parent).unwrap()),
+                    endpoints: Arc::new(Endpoints::new(vec![api], PARENT_IDENTITY, Metrics::new().parent)),
                     account: account(seed),
                     vote_key: vote_key(seed).public(),
                     actor: node.content.genesis.subnet.checkpoint_actor().unwrap(),

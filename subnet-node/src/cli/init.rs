@@ -67,7 +67,7 @@ impl InitArgs {
         config.check()?;
         let is_child = subnet.as_ref().is_some_and(|subnet| !subnet.is_root());
         if is_child && config.parent.endpoints.is_empty() {
-            context.output.note("note: name a node of the parent in config.toml ([parent] endpoints) before `run`");
+            context.output.note("note: name nodes of the parent in config.toml ([parent] endpoints) before `run`");
         }
         let needs_keys = crate::home::KeyName::ALL.into_iter().any(|name| !home.key(name).exists());
         let new_keys =

@@ -15,6 +15,7 @@ mod genesis_view;
 mod init;
 mod keys;
 mod output;
+mod parent;
 mod parse;
 mod run;
 mod send;
@@ -48,7 +49,7 @@ const EXIT_CODES: &str = "Exit codes:\n  \
 /// A node of a subnet: a blockchain of its own that hangs below a parent chain and settles on it.
 ///
 /// The same program is the node (`init`, `run`, `doctor`) and the tool to use one (`keys`, `send`, `subnet`, `cross`,
-/// `chain`, `state`, `checkpoint`). Ask any command for --help: each has an example.
+/// `chain`, `state`, `checkpoint`, `parent`). Ask any command for --help: each has an example.
 #[derive(Parser, Debug)]
 #[command(name = "subnet-node", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
@@ -90,6 +91,8 @@ enum Command {
     State(state::StateCommand),
     #[command(subcommand)]
     Checkpoint(checkpoint::CheckpointCommand),
+    #[command(subcommand)]
+    Parent(parent::ParentCommand),
     /// Check this node from settings to state, and say what to do about each problem
     ///
     /// Looks at config.toml, the genesis file and its actors, the keys and whether the password opens them, ports, disk
@@ -155,6 +158,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CliError> {
         Command::Chain(command) => command.run(context).await,
         Command::State(command) => command.run(context).await,
         Command::Checkpoint(command) => command.run(context).await,
+        Command::Parent(command) => command.run(context).await,
         Command::Doctor => doctor::run(context).await,
     }
 }

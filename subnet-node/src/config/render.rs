@@ -46,13 +46,21 @@ impl Config {
 
         text.section("parent", "The chain above. Without effect on a root.");
         text.field(
-            "RPC endpoints of parent nodes, tried in this order. Better one of your own: what a parent update says is \
-             checked against it.",
+            "RPC endpoints of parent nodes, all of which are asked. What they answer is verified, so none needs to be \
+             trusted. Proofs are also read from files: parent-proofs/*.proof in this folder, as `subnet-node parent proof` \
+             writes them.",
             "endpoints",
             list(&self.parent.endpoints),
         );
         text.field("How long to wait for one answer.", "timeout_ms", self.parent.timeout_ms);
         text.field("How often to ask for news.", "poll_ms", self.parent.poll_ms);
+        text.optional(
+            "Id of a parent block that you know to be final from people you trust. Set it when the log asks for it: after \
+             a long time without parent updates, proofs alone lead no further.",
+            "trusted_header",
+            self.parent.trusted_header.as_deref().map(quoted),
+            "\"bafy2bzace…\"",
+        );
 
         text.section("checkpoint", "Submission of checkpoints to the parent. Without effect on a root.");
         text.field(

@@ -17,6 +17,7 @@ mod status;
 
 use std::sync::Arc;
 
+use cid::Cid;
 use engine_api::{ConsensusEngine as _, EngineConfig, EngineEvent, EngineKeys, ExitReason, RunningEngine};
 use engine_malachite::MalachiteEngine;
 use tokio::sync::broadcast::error::RecvError;
@@ -44,6 +45,8 @@ const GAUGES_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Overrides {
     /// Cores that execute one block.
     pub lanes: Option<u32>,
+    /// The parent block that the operator knows to be final.
+    pub trusted_header: Option<Cid>,
 }
 
 /// Runs the node of `home` until SIGINT or SIGTERM.
@@ -72,6 +75,8 @@ pub async fn run(home: &Home, overrides: Overrides) -> Result<(), NodeError> {
 pub async fn run_until(home: &Home, overrides: Overrides, stop: CancellationToken) -> Result<(), NodeError> {
     let mut config = Config::load(&home.config())?;
     config.limits.lanes = overrides.lanes.or(config.limits.lanes);
+    config.parent.trusted_header =
+        overrides.trusted_header.map(|block| block.to_string()).or(config.parent.trusted_header);
     config.check()?;
     logging::init(&config.log)?;
     tracing::info!(home = %home.root().display(), version = env!("CARGO_PKG_VERSION"), "node starts");
@@ -121,7 +126,7 @@ async fn consensus(
     stop: &CancellationToken,
 ) -> Result<(), NodeError> {
     let NodeKeys { vote, checkpoint, p2p, account } = keys;
-    let follower = services.follower(config);
+    let follower = services.follower(home, config)?;
     let app = App::new(AppParts {
         chain: services.chain.clone(),
         messages: Arc::new(services.mempool.clone()) as Arc<dyn MessageSource>,

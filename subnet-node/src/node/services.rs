@@ -55,7 +55,7 @@ impl Services {
         keys: &NodeKeys,
     ) -> Result<Self, NodeError> {
         let metrics = Metrics::new();
-        // Before anything is started: a subnet's node without a way to its parent could not take part.
+        // Before anything is started: a wrong address should be known at once.
         let endpoints = endpoints(config, &content.genesis, &metrics)?;
         let (chain, engine) = open(home, config, content).await?;
         let mut servers = Servers::default();
@@ -106,14 +106,17 @@ impl Services {
     }
 
     /// The follower of a subnet's parent; `None` on a root.
-    pub(super) fn follower(&self, config: &Config) -> Option<Follower> {
-        Some(Follower::new(FollowerParts {
+    pub(super) fn follower(&self, home: &Home, config: &Config) -> Result<Option<Follower>, NodeError> {
+        let Some(endpoints) = self.endpoints.clone() else { return Ok(None) };
+        Ok(Some(Follower::new(FollowerParts {
             chain: self.chain.clone(),
-            endpoints: self.endpoints.clone()?,
+            endpoints,
+            proofs: Some(home.parent_proofs()),
+            trusted_header: config.parent.trusted_header()?,
             clock: system_clock(),
             metrics: self.metrics.parent.clone(),
             poll: Duration::from_millis(config.parent.poll_ms),
-        }))
+        })))
     }
 
     /// The submitter of a subnet's checkpoints; `None` on a root, and where it is switched off.
@@ -159,6 +162,10 @@ impl Services {
 fn endpoints(config: &Config, genesis: &Genesis, metrics: &Metrics) -> Result<Option<Arc<Endpoints>>, ParentError> {
     let Some(anchor) = &genesis.parent else { return Ok(None) };
     let endpoints = Endpoints::connect(&config.parent, anchor.identity, metrics.parent.clone())?;
+    // Others may prove the parent's news, but nobody else submits with this node's account.
+    if endpoints.is_empty() && config.checkpoint.is_submitter {
+        return Err(ParentError::None);
+    }
     Ok(Some(Arc::new(endpoints)))
 }
 

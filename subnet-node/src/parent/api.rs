@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use cid::Cid;
 use client::Client;
-use client::api::{ChildStatus, MessageSendSpec, MessageStatus};
+use client::api::{ChildStatus, MessageSendSpec, MessageStatus, TrackedSet};
 use client::rpc::RpcError;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use subnet_types::{ChainIdentity, ConfigurationNumber, Height, Nonce, ParentUpdate, SignedMessage, SubnetId};
+
+use super::ParentCursor;
 
 /// What a node says of the chain it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +25,32 @@ pub struct ParentFacts {
     pub block_gas_limit: u64,
 }
 
-/// Where the ranges of an update begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RangeStart {
+/// Which proof a child needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofQuery {
+    /// The child.
+    pub child: SubnetId,
     /// The first message.
     pub nonce: Nonce,
     /// The configuration that the first change makes.
     pub configuration: ConfigurationNumber,
+    /// The parent's validators as the child tracks them.
+    pub tracked: TrackedSet,
+    /// The parent block to prove with; `None` for the newest that is final.
+    pub header: Option<Cid>,
+}
+
+impl ProofQuery {
+    /// What the state that `cursor` describes needs next.
+    pub fn of(cursor: &ParentCursor, header: Option<Cid>) -> Self {
+        Self {
+            child: cursor.subnet.clone(),
+            nonce: cursor.next_nonce,
+            configuration: cursor.next_configuration,
+            tracked: TrackedSet { number: cursor.validators.number(), hash: cursor.validators.hash() },
+            header,
+        }
+    }
 }
 
 /// One parent node.
@@ -41,13 +62,8 @@ pub trait ParentApi: Send + Sync {
     /// Which chain it belongs to.
     async fn facts(&self) -> Result<ParentFacts, RpcError>;
 
-    /// What `child` has to learn after the parent height `at`, or after the newest that a certificate proves.
-    async fn parent_update(
-        &self,
-        child: &SubnetId,
-        from: RangeStart,
-        at: Option<Height>,
-    ) -> Result<ParentUpdate, RpcError>;
+    /// What the child has to learn, with its proof. Nothing of it is verified.
+    async fn proof(&self, query: &ProofQuery) -> Result<ParentUpdate, RpcError>;
 
     /// What the parent knows of `child`.
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError>;
@@ -87,13 +103,9 @@ impl ParentApi for Client {
         })
     }
 
-    async fn parent_update(
-        &self,
-        child: &SubnetId,
-        from: RangeStart,
-        at: Option<Height>,
-    ) -> Result<ParentUpdate, RpcError> {
-        Self::parent_update(self, child, from.nonce, from.configuration, at).await
+    async fn proof(&self, query: &ProofQuery) -> Result<ParentUpdate, RpcError> {
+        let ProofQuery { child, nonce, configuration, tracked, header } = query;
+        Ok(Self::proof(self, child, *nonce, *configuration, *tracked, *header).await?.proof.0)
     }
 
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {

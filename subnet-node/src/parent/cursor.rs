@@ -1,6 +1,7 @@
 //! Where a subnet stands in following its parent.
 
 use cid::Cid;
+use fvm_exec::witness::{RangeLimits, RangeQuery};
 use fvm_ipld_blockstore::Blockstore;
 use gateway_actor::types::GatewayError;
 use subnet_types::{ChainIdentity, ConfigurationNumber, Height, Nonce, SubnetId, TimestampMs, ValidatorSet};
@@ -45,5 +46,15 @@ impl ParentCursor {
             next_nonce: view.next_nonce,
             next_configuration: gateway.pending(store)?.number().next(),
         }))
+    }
+
+    /// What the next update has to answer.
+    pub fn query(&self) -> RangeQuery {
+        RangeQuery {
+            child: self.subnet.clone(),
+            from_nonce: self.next_nonce,
+            from_configuration: self.next_configuration,
+            limits: RangeLimits::UPDATE,
+        }
     }
 }

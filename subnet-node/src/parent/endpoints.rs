@@ -19,7 +19,10 @@ use crate::metrics::ParentMetrics;
 #[derive(Debug, thiserror::Error)]
 pub enum ParentError {
     /// None is configured.
-    #[error("no parent endpoint is configured: set parent.endpoints in config.toml")]
+    #[error(
+        "no parent endpoint is configured: set parent.endpoints in config.toml, or checkpoint.is_submitter to false \
+         where others submit checkpoints and files bring the parent's news"
+    )]
     None,
     /// Belongs to another chain.
     #[error("{url} belongs to chain {actual}, the parent named in genesis is {expected}")]
@@ -48,12 +51,6 @@ impl ParentError {
             })
         )
     }
-
-    /// Whether the node said that what was asked for does not exist, or not yet.
-    pub fn is_absent(&self) -> bool {
-        use client::api::ApiError;
-        matches!(self, Self::Call(RpcError::Refused { error: ApiError::NotFound(_) | ApiError::NotReady(_), .. }))
-    }
 }
 
 /// All configured parent nodes.
@@ -74,7 +71,7 @@ impl Endpoints {
     /// The endpoints of a configuration.
     ///
     /// # Errors
-    /// When there is none, or an address is unusable.
+    /// When an address is unusable.
     pub fn connect(config: &ParentConfig, parent: ChainIdentity, metrics: ParentMetrics) -> Result<Self, ParentError> {
         let options = ClientOptions { timeout: Duration::from_millis(config.timeout_ms), ..ClientOptions::default() };
         let apis = config
@@ -82,26 +79,16 @@ impl Endpoints {
             .iter()
             .map(|url| Ok(Box::new(Client::connect_with(url, options)?) as Box<dyn ParentApi>))
             .collect::<Result<Vec<_>, ParentError>>()?;
-        Self::new(apis, parent, metrics)
+        Ok(Self::new(apis, parent, metrics))
     }
 
     /// These nodes.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn new(
-        apis: Vec<Box<dyn ParentApi>>,
-        parent: ChainIdentity,
-        metrics: ParentMetrics,
-    ) -> Result<Self, ParentError> {
-        if apis.is_empty() {
-            return Err(ParentError::None);
-        }
+    pub fn new(apis: Vec<Box<dyn ParentApi>>, parent: ChainIdentity, metrics: ParentMetrics) -> Self {
         let endpoints = apis
             .into_iter()
             .map(|api| Endpoint { api, is_checked: AtomicBool::new(false), is_failing: AtomicBool::new(false) })
             .collect();
-        Ok(Self { parent, endpoints, current: AtomicUsize::new(0), metrics })
+        Self { parent, endpoints, current: AtomicUsize::new(0), metrics }
     }
 
     /// What the parent's nodes say of themselves.
@@ -112,19 +99,50 @@ impl Endpoints {
         self.ask("facts", |api| Box::pin(api.facts())).await
     }
 
-    /// Leaves the endpoint that is asked first for the next one, as when its answers are of no use. Whether there is
-    /// another.
-    pub fn rotate(&self) -> bool {
-        let count = self.endpoints.len();
-        let next = |current: usize| Some((current + 1) % count);
-        // Cannot fail: `next` always has an answer.
-        let _ = self.current.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        count > 1
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.endpoints.len()
     }
 
-    /// Address of the endpoint that is asked first.
-    pub fn current_url(&self) -> &str {
-        self.endpoints[self.current.load(Ordering::Relaxed)].api.url()
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// Address of one of them.
+    pub fn url(&self, index: usize) -> &str {
+        self.endpoints[index].api.url()
+    }
+
+    /// Asks one of them.
+    ///
+    /// # Errors
+    /// Why it did not answer, or the answer itself when it is a refusal.
+    pub async fn ask_one<T>(
+        &self,
+        index: usize,
+        what: &'static str,
+        call: impl for<'a> Fn(&'a dyn ParentApi) -> BoxFuture<'a, Result<T, RpcError>>,
+    ) -> Result<T, ParentError> {
+        let endpoint = &self.endpoints[index];
+        match self.call(endpoint, &call).await {
+            Ok(answer) => {
+                self.answered(endpoint);
+                Ok(answer)
+            }
+            Err(error) if error.is_answer() => {
+                self.answered(endpoint);
+                Err(error)
+            }
+            Err(error) => {
+                self.metrics.read("failed");
+                // Once for each outage: a parent that is down for an hour is one event, not thousands.
+                if !endpoint.is_failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(endpoint = endpoint.api.url(), what, reason = %error, "parent endpoint failed");
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Asks one endpoint after the other, beginning with the one that answered last.
@@ -140,31 +158,19 @@ impl Endpoints {
         let mut failure = ParentError::None;
         for offset in 0..self.endpoints.len() {
             let index = (first + offset) % self.endpoints.len();
-            let endpoint = &self.endpoints[index];
-            match self.ask_one(endpoint, &call).await {
+            match self.ask_one(index, what, &call).await {
                 Ok(answer) => {
                     self.current.store(index, Ordering::Relaxed);
-                    self.answered(endpoint);
                     return Ok(answer);
                 }
-                Err(error) if error.is_answer() => {
-                    self.answered(endpoint);
-                    return Err(error);
-                }
-                Err(error) => {
-                    self.metrics.read("failed");
-                    // Once for each outage: a parent that is down for an hour is one event, not thousands.
-                    if !endpoint.is_failing.swap(true, Ordering::Relaxed) {
-                        tracing::warn!(endpoint = endpoint.api.url(), what, reason = %error, "parent endpoint failed");
-                    }
-                    failure = error;
-                }
+                Err(error) if error.is_answer() => return Err(error),
+                Err(error) => failure = error,
             }
         }
         Err(failure)
     }
 
-    async fn ask_one<T>(
+    async fn call<T>(
         &self,
         endpoint: &Endpoint,
         call: &impl for<'a> Fn(&'a dyn ParentApi) -> BoxFuture<'a, Result<T, RpcError>>,

@@ -1,16 +1,14 @@
 //! The chain's children: what it knows of them, and what they have to learn.
 
-use client::api::{ApiError, ChildStatus, ChildSummary, DagCbor, ParentUpdateAnswer};
+use client::api::{ApiError, ChildStatus, ChildSummary, DagCbor};
 use fvm_exec::StateView;
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use gateway_actor::types::Child;
+use subnet_types::SubnetId;
 use subnet_types::genesis::ActivationRecord;
-use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
-use subnet_types::parent::ParentUpdate;
-use subnet_types::{ConfigurationNumber, Height, Nonce, SubnetId};
 
-use super::chain::{internal, stored};
+use super::chain::internal;
 use super::context::RpcContext;
 use super::limits::CHILDREN_PER_ANSWER_MAX;
 use super::status::no_child;
@@ -62,44 +60,6 @@ impl RpcContext {
         let (id, _) = self.registered(&state, child)?;
         let record = checkpoint_state(&state, id)?.activation(self.store()).map_err(internal)?;
         Ok(record.map(DagCbor))
-    }
-
-    /// What `child` has to learn of this chain after the height `at`. The header of the next height proves that
-    /// state, so the last height that can be asked for is the one before the head.
-    pub(super) fn parent_update(
-        &self,
-        child: &SubnetId,
-        from_nonce: Nonce,
-        from_configuration: ConfigurationNumber,
-        at: Option<Height>,
-    ) -> Result<ParentUpdateAnswer, ApiError> {
-        let head = self.head();
-        let last = head.previous().ok_or_else(|| {
-            ApiError::NotReady(format!("{} has no block yet that proves its genesis state", self.genesis().subnet))
-        })?;
-        let height = at.unwrap_or(last);
-        if height > last {
-            let problem = format!("the state after height {height} is not proved yet, that after {last} is; ask again");
-            return Err(ApiError::NotReady(problem));
-        }
-        let state = self.state_after(height)?;
-        let (id, _) = self.registered(&state, child)?;
-        let gateway = state.gateway().map_err(internal)?;
-        let messages =
-            gateway.top_down(self.store(), id, from_nonce, CROSS_MESSAGES_PER_BLOCK_MAX).map_err(internal)?;
-        let changes =
-            gateway.changes(self.store(), id, from_configuration, CHANGES_PER_UPDATE_MAX).map_err(internal)?;
-        let proof = height.next();
-        let certificate = stored(self.chain.certificate(proof), "certificate", proof)?.certificate;
-        let header = self.header(proof)?;
-        Ok(ParentUpdateAnswer::new(ParentUpdate {
-            handovers: Vec::new(),
-            header,
-            certificate,
-            messages,
-            changes,
-            witness: Vec::new(),
-        }))
     }
 
     fn registered(&self, state: &StateView<'_, Store>, child: &SubnetId) -> Result<(ActorID, Child), ApiError> {

@@ -40,7 +40,7 @@ pub(super) const SIGNATURES: &[(&str, &[&str])] = &[
     ("Subnet.Validators", &["height?"]),
     ("Subnet.Header", &["height?"]),
     ("Subnet.Block", &["height?"]),
-    ("Subnet.ParentUpdate", &["childSubnet", "fromNonce", "fromConfiguration", "atParentHeight?"]),
+    ("Subnet.Proof", &["childSubnet", "fromNonce", "fromConfiguration", "trackedSet", "headerCid?"]),
     ("Subnet.Activation", &["childSubnet"]),
     ("Subnet.GenesisFile", &[]),
     ("Subnet.Children", &[]),

@@ -46,6 +46,7 @@ mod filecoin;
 mod gas;
 mod gate;
 pub mod limits;
+mod proofs;
 mod server;
 mod state;
 mod status;

@@ -3,7 +3,7 @@
 use cid::Cid;
 use client::api::{
     ApiError, JsonBytes, MessageStage, MessageStatus, ParentLink, ParentViewInfo, RejectionReason, SubnetInfo,
-    SupplyInfo,
+    SupplyInfo, TrackedSet,
 };
 use fvm_shared::econ::TokenAmount;
 use mempool::Rejection;
@@ -12,6 +12,7 @@ use subnet_types::{Height, Sequence, SubnetId};
 
 use super::chain::internal;
 use super::context::RpcContext;
+use crate::parent::ParentCursor;
 
 impl RpcContext {
     pub(super) fn info(&self) -> Result<SubnetInfo, ApiError> {
@@ -52,18 +53,21 @@ impl RpcContext {
 
     pub(super) fn parent_view(&self) -> Result<ParentViewInfo, ApiError> {
         let height = self.head();
-        let view = self.state_after(height)?.gateway().map_err(internal)?.parent;
-        let (Some(view), Some(subnet)) = (view, self.genesis().subnet.parent()) else {
+        let gateway = self.state_after(height)?.gateway().map_err(internal)?;
+        let cursor = ParentCursor::of(&gateway, self.store()).map_err(internal)?;
+        let (Some(cursor), Some(subnet)) = (cursor, self.genesis().subnet.parent()) else {
             return Err(ApiError::NotFound(format!("{} is a root: it has no parent", self.genesis().subnet)));
         };
         Ok(ParentViewInfo {
-            identity: view.identity,
+            identity: cursor.parent,
             subnet,
-            height: view.height,
-            block: view.block.map(Into::into),
-            timestamp_ms: view.timestamp,
-            next_nonce: view.next_nonce,
-            lag_ms: self.timestamp(height)?.saturating_since(view.timestamp),
+            height: cursor.height,
+            block: cursor.block.map(Into::into),
+            timestamp_ms: cursor.timestamp,
+            next_nonce: cursor.next_nonce,
+            next_configuration: cursor.next_configuration,
+            validators: TrackedSet { number: cursor.validators.number(), hash: cursor.validators.hash() },
+            lag_ms: self.timestamp(height)?.saturating_since(cursor.timestamp),
         })
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use client::api::{
     ApiError, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossStatus, DagCbor,
-    FinalizedHeader, HeaderInfo, JsonBytes, JsonCid, MessageStatus, ParentUpdateAnswer, ParentUpdateSummary,
-    ParentViewInfo, SubnetApiServer, SubnetInfo, SupplyInfo, ValidatorsInfo,
+    FinalizedHeader, HeaderInfo, JsonBytes, JsonCid, MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer,
+    SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
 };
 use engine_api::Block;
 use fvm_exec::genesis_file::GENESIS_FILE_BYTES_MAX;
@@ -16,6 +16,7 @@ use subnet_types::{ConfigurationNumber, Digest, Height, Nonce, Sequence, SignedM
 use super::chain::{internal, stored};
 use super::context::RpcContext;
 use super::gate::Gate;
+use crate::parent::api::ProofQuery;
 
 pub(super) struct SubnetMethods {
     context: RpcContext,
@@ -60,14 +61,22 @@ impl SubnetApiServer for SubnetMethods {
         self.run(move |context| block(context, height)).await
     }
 
-    async fn parent_update(
+    async fn proof(
         &self,
         child: SubnetId,
         from_nonce: Nonce,
         from_configuration: ConfigurationNumber,
-        at_parent_height: Option<Height>,
-    ) -> Result<ParentUpdateAnswer, ApiError> {
-        self.run(move |context| context.parent_update(&child, from_nonce, from_configuration, at_parent_height)).await
+        tracked: TrackedSet,
+        header: Option<JsonCid>,
+    ) -> Result<ParentProof, ApiError> {
+        let query = ProofQuery {
+            child,
+            nonce: from_nonce,
+            configuration: from_configuration,
+            tracked,
+            header: header.map(|header| header.0),
+        };
+        self.run(move |context| context.proof(&query)).await
     }
 
     async fn activation(&self, child: SubnetId) -> Result<Option<DagCbor<ActivationRecord>>, ApiError> {
@@ -137,11 +146,12 @@ fn block(context: &RpcContext, height: Option<Height>) -> Result<BlockDetails, A
     context.header(height)?;
     let Block { header, payload } = stored(context.chain.block(height), "block", height)?;
     let (info, messages) = payload.parse().map_err(internal)?;
+    let parent_update = info.parent_update.map(|update| context.brought(height, &update)).transpose()?;
     let results = context.results(height)?;
     Ok(BlockDetails {
         id: header.id().into(),
         header: HeaderInfo::from(&header),
-        parent_update: info.parent_update.as_ref().map(ParentUpdateSummary::new),
+        parent_update,
         messages: messages.iter().map(|message: &SignedMessage| message.cid().into()).collect(),
         gas_used: results.gas_used,
         state_root: results.state_root.into(),

@@ -26,7 +26,7 @@ pub use status::{
     ParentViewInfo, SupplyInfo,
 };
 pub use subnet::{
-    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, HeaderInfo, ParentLink, ParentUpdateAnswer,
-    ParentUpdateSummary, SubnetInfo, ValidatorInfo, ValidatorsInfo,
+    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, HeaderInfo, ParentLink, ParentProof, ParentUpdateSummary,
+    SubnetInfo, TrackedSet, ValidatorInfo, ValidatorsInfo,
 };
 pub use subnet_methods::{SubnetApiClient, SubnetApiServer};

@@ -10,7 +10,7 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence, Times
 use subnet_types::{ChainIdentity, SubnetId};
 
 use super::scalar::{JsonAddress, JsonAmount, JsonBytes, JsonCid};
-use super::subnet::DagCbor;
+use super::subnet::{DagCbor, TrackedSet};
 
 /// What a parent knows of a child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,10 @@ pub struct ParentViewInfo {
     pub timestamp_ms: TimestampMs,
     /// Next top-down nonce to apply.
     pub next_nonce: Nonce,
+    /// Configuration that the next membership change makes.
+    pub next_configuration: ConfigurationNumber,
+    /// The parent's validators as tracked.
+    pub validators: TrackedSet,
     /// This chain's time minus the followed header's.
     pub lag_ms: u64,
 }

@@ -258,17 +258,6 @@ pub struct ParentUpdateSummary {
     pub changes: u32,
 }
 
-impl ParentUpdateSummary {
-    /// Counts what `update` carries. The header is that of the parent height after the one that was read.
-    pub fn new(update: &ParentUpdate) -> Self {
-        Self {
-            parent_height: update.header.height.previous().unwrap_or(Height::GENESIS),
-            messages: u32::try_from(update.messages.len()).unwrap_or(u32::MAX),
-            changes: u32::try_from(update.changes.len()).unwrap_or(u32::MAX),
-        }
-    }
-}
-
 /// A block with what it carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -292,26 +281,56 @@ pub struct BlockDetails {
     pub payload_bytes: u64,
 }
 
-/// What a child has to learn.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ParentUpdateAnswer {
-    /// The parent height after which messages and changes were read.
-    pub parent_height: Height,
-    /// How many messages.
-    pub messages: u32,
-    /// How many changes.
-    pub changes: u32,
-    /// The update, exactly.
-    #[serde(flatten)]
-    pub update: DagCbor<ParentUpdate>,
+/// A validator set as somebody tracks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrackedSet {
+    /// Number of its configuration, by which a node finds it.
+    pub number: ConfigurationNumber,
+    /// Hash of the set, by which it knows that it is the same.
+    pub hash: Digest,
 }
 
-impl ParentUpdateAnswer {
-    /// The answer for an update.
-    pub fn new(update: ParentUpdate) -> Self {
-        let ParentUpdateSummary { parent_height, messages, changes } = ParentUpdateSummary::new(&update);
-        Self { parent_height, messages, changes, update: DagCbor(update) }
+/// What a child has to learn, with everything that proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentProof {
+    /// The parent height after which messages and changes were read.
+    pub parent_height: Height,
+    /// The block of the next height, which proves that state.
+    pub header: JsonCid,
+    /// That block's time.
+    pub timestamp_ms: TimestampMs,
+    /// Changes of the parent's validators on the way.
+    pub handovers: u32,
+    /// How many messages.
+    pub messages: u32,
+    /// How many membership changes.
+    pub changes: u32,
+    /// Blocks of the witness.
+    pub witness_blocks: u32,
+    /// Their bytes.
+    pub witness_bytes: u64,
+    /// The update, exactly.
+    #[serde(flatten)]
+    pub proof: DagCbor<ParentUpdate>,
+}
+
+impl ParentProof {
+    /// The answer for an update that brings so many messages and changes.
+    pub fn new(update: ParentUpdate, messages: usize, changes: usize) -> Self {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            parent_height: update.header.height.previous().unwrap_or(Height::GENESIS),
+            header: update.header.id().into(),
+            timestamp_ms: update.header.timestamp,
+            handovers: count(update.handovers.len()),
+            messages: count(messages),
+            changes: count(changes),
+            witness_blocks: count(update.witness.len()),
+            witness_bytes: update.witness.iter().map(|block| block.bytes.len() as u64).sum(),
+            proof: DagCbor(update),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::status::{
     CheckpointRecord, CheckpointSummary, ChildStatus, CrossStatus, MessageStatus, ParentViewInfo, SupplyInfo,
 };
 use super::subnet::{
-    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, ParentUpdateAnswer, SubnetInfo, ValidatorsInfo,
+    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, ParentProof, SubnetInfo, TrackedSet, ValidatorsInfo,
 };
 
 /// What a subnet's node answers beyond Filecoin's methods. A height of `null` is the last final one.
@@ -34,16 +34,18 @@ pub trait SubnetApi {
     #[method(name = "Block")]
     async fn block(&self, height: Option<Height>) -> Result<BlockDetails, ApiError>;
 
-    /// What a child has to learn: messages from a nonce and changes from a configuration on, after the parent height
-    /// `at_parent_height` (`null`: the last one that a certificate proves).
-    #[method(name = "ParentUpdate")]
-    async fn parent_update(
+    /// What a child has to learn, as a parent update that proves itself to whoever tracks the validator set `tracked` of
+    /// this chain: messages from a nonce and changes from a configuration on, with the block `header` (`null`: the last
+    /// final one). Where too many sets came in between, it leads as far as one update may.
+    #[method(name = "Proof")]
+    async fn proof(
         &self,
         child: SubnetId,
         from_nonce: Nonce,
         from_configuration: ConfigurationNumber,
-        at_parent_height: Option<Height>,
-    ) -> Result<ParentUpdateAnswer, ApiError>;
+        tracked: TrackedSet,
+        header: Option<JsonCid>,
+    ) -> Result<ParentProof, ApiError>;
 
     /// What activation of a child froze; `null` before.
     #[method(name = "Activation")]

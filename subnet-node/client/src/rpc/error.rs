@@ -112,6 +112,11 @@ impl RpcError {
         matches!(self, Self::Url { .. } | Self::Unreachable { .. } | Self::Timeout { .. })
     }
 
+    /// Whether the node answered with something that cannot be used.
+    pub fn is_garbage(&self) -> bool {
+        matches!(self, Self::Garbage { .. })
+    }
+
     /// Whether the node says that what was asked for does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { error: ApiError::NotFound(_), .. })

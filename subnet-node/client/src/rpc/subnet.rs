@@ -1,15 +1,16 @@
 //! `Subnet.*` as typed methods over domain types.
 
 use cid::Cid;
+use subnet_types::SubnetId;
 use subnet_types::bytes::Digest;
 use subnet_types::genesis::ActivationRecord;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
-use subnet_types::{ParentUpdate, SubnetId};
 
 use super::{Client, RpcError};
 use crate::api::{
     BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossStatus, FinalizedHeader,
-    MessageStatus, ParentViewInfo, SubnetApiClient as _, SubnetInfo, SupplyInfo, ValidatorsInfo,
+    MessageStatus, ParentProof, ParentViewInfo, SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet,
+    ValidatorsInfo,
 };
 
 impl Client {
@@ -45,19 +46,22 @@ impl Client {
         self.call("Subnet.Block", self.http.block(height)).await
     }
 
-    /// What `child` has to learn of this chain. The caller verifies it: a server can answer anything.
+    /// What `child` has to learn of this chain, from a nonce and a configuration on, with its proof: by the block `header`,
+    /// or the last final one. The caller verifies it: a server can answer anything.
     ///
     /// # Errors
     /// When the call brings no result.
-    pub async fn parent_update(
+    pub async fn proof(
         &self,
         child: &SubnetId,
         from_nonce: Nonce,
         from_configuration: ConfigurationNumber,
-        at_parent_height: Option<Height>,
-    ) -> Result<ParentUpdate, RpcError> {
-        let request = self.http.parent_update(child.clone(), from_nonce, from_configuration, at_parent_height);
-        Ok(self.call("Subnet.ParentUpdate", request).await?.update.0)
+        tracked: TrackedSet,
+        header: Option<Cid>,
+    ) -> Result<ParentProof, RpcError> {
+        let header = header.map(Into::into);
+        let request = self.http.proof(child.clone(), from_nonce, from_configuration, tracked, header);
+        self.call("Subnet.Proof", request).await
     }
 
     /// What activation of `child` froze; `None` before.

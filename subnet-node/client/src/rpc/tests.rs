@@ -72,7 +72,7 @@ const ALL: &[&str] = &[
     "Subnet.Header",
     "Subnet.Activation",
     "Subnet.GenesisFile",
-    "Subnet.ParentUpdate",
+    "Subnet.Proof",
     "Subnet.Checkpoint",
     "Subnet.Supply",
 ];
@@ -82,6 +82,7 @@ async fn call_all(client: &Client) -> Vec<Result<(), RpcError>> {
     let address = Address::new_id(1);
     let subnet: subnet_types::SubnetId = "/r1/f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia".parse().unwrap();
     let (nonce, first) = (subnet_types::Nonce::ZERO, subnet_types::ConfigurationNumber::FIRST);
+    let tracked = crate::api::TrackedSet { number: first, hash: subnet_types::Digest::ZERO };
     vec![
         client.version().await.map(drop),
         client.chain_head().await.map(drop),
@@ -93,7 +94,7 @@ async fn call_all(client: &Client) -> Vec<Result<(), RpcError>> {
         client.header(None).await.map(drop),
         client.activation(&subnet).await.map(drop),
         client.genesis_file().await.map(drop),
-        client.parent_update(&subnet, nonce, first, None).await.map(drop),
+        client.proof(&subnet, nonce, first, tracked, None).await.map(drop),
         client.checkpoint(subnet_types::Sequence::new(1)).await.map(drop),
         client.supply(None).await.map(drop),
     ]

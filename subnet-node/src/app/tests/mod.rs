@@ -4,6 +4,7 @@ mod blocks;
 mod building;
 mod checkpoints;
 mod drafts;
+mod parent_chain;
 mod parent_updates;
 mod restarts;
 mod speculation;

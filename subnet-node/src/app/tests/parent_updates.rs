@@ -1,10 +1,15 @@
 //! What comes from the parent.
 
-use engine_api::{Source, SubnetApp, Verdict};
-use subnet_types::{Nonce, ParentUpdate};
+use engine_api::{Block, Source, SubnetApp, Verdict};
+use subnet_types::parent::{MembershipChange, WitnessBlock};
+use subnet_types::{
+    BlockInfo, ConfigurationNumber, CrossMessage, Digest, Height, Nonce, ParentUpdate, Payload, TimestampMs,
+};
 
-use super::world::{Node, account, certified, fil, parent_update, subnet, top_down};
-use crate::parent::{Confirmation, ParentCursor};
+use super::parent_chain::parent_set;
+use super::world::{Node, ParentState, account, certified, fil, parent_update, subnet, top_down, validators};
+use crate::parent::ParentCursor;
+use crate::parent::rules::{Adoption, ParentUpdateRejection as R, ProvenUpdate, TrustRule, check, no_certificate};
 use crate::storage::CrossStep;
 
 fn cursor(node: &Node) -> ParentCursor {
@@ -12,11 +17,36 @@ fn cursor(node: &Node) -> ParentCursor {
     ParentCursor::of(&gateway, node.chain().store()).unwrap().unwrap()
 }
 
-fn two_messages(node: &Node) -> ParentUpdate {
+fn messages(node: &Node) -> Vec<CrossMessage> {
     let name = &node.content.genesis.subnet;
-    let messages =
-        vec![top_down(name, 0, account(1).address(), fil(30)), top_down(name, 1, account(2).address(), fil(12))];
-    parent_update(60, messages)
+    vec![top_down(name, 0, account(1).address(), fil(30)), top_down(name, 1, account(2).address(), fil(12))]
+}
+
+fn two_messages(node: &Node) -> ParentUpdate {
+    parent_update(60, messages(node))
+}
+
+/// So many transfers of an attoFIL each.
+fn transfers(node: &Node, count: u64) -> Vec<CrossMessage> {
+    let (name, to) = (&node.content.genesis.subnet, account(1).address());
+    (0..count).map(|nonce| top_down(name, nonce, to, fvm_shared::econ::TokenAmount::from_atto(1))).collect()
+}
+
+fn rule(node: &Node) -> TrustRule {
+    TrustRule { block_timestamp: node.chain().tip().timestamp, trusting_period_ms: 600_000 }
+}
+
+/// The verdict of the rules on top of the last block.
+fn judged(node: &Node, update: &ParentUpdate) -> Result<ProvenUpdate, R> {
+    check(&cursor(node), update, rule(node))
+}
+
+/// A block of validator 1 that brings `update`, whatever its follower says.
+async fn block_with(node: &Node, update: ParentUpdate) -> Block {
+    let mut header = node.build().await.header;
+    let payload = Payload::new(&BlockInfo { parent_update: Some(update), evidence: vec![] }, &[]);
+    header.payload_root = payload.root();
+    Block { header, payload }
 }
 
 #[tokio::test]
@@ -42,28 +72,10 @@ async fn value_from_the_parent_is_credited_once_and_can_be_spent() {
     node.step().await;
     assert_eq!(node.balance(&account(3).address()), fil(5));
 
-    let traces = node.chain().cross_traces(&update.messages[0].id).unwrap();
+    let traces = node.chain().cross_traces(&messages(&node)[0].id).unwrap();
     assert!(
         matches!(traces[..], [ref trace] if matches!(trace.step, CrossStep::Settled { exit_code } if exit_code.is_success()))
     );
-}
-
-#[tokio::test]
-async fn update_is_judged_by_the_rules_and_by_this_nodes_own_view() {
-    let node = Node::new(subnet());
-    *node.parent.candidate.lock() = Some(two_messages(&node));
-    let block = node.build().await;
-    assert!(block.payload.parse().unwrap().0.parent_update.is_some());
-    assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
-    for (confirmation, expected) in [
-        (Confirmation::CannotRead("parent is down".to_owned()), "parent is down"),
-        (Confirmation::Differs("another message".to_owned()), "another message"),
-    ] {
-        *node.parent.confirmation.lock() = Some(confirmation);
-        let verdict = node.judge(&block, Source::Live).await;
-        assert!(matches!(&verdict, Verdict::NotYet(reason) if reason.contains(expected)), "{verdict:?}");
-        assert_eq!(node.judge(&block, Source::Certified).await, Verdict::Accept, "what is final needs no confirmation");
-    }
 }
 
 #[tokio::test]
@@ -75,99 +87,274 @@ async fn update_that_breaks_a_rule_is_neither_proposed_nor_accepted() {
     let block = node.build().await;
     let (info, _) = block.payload.parse().unwrap();
     assert_eq!(info.parent_update, None, "a proposer does not offer what others refuse");
-    let info = subnet_types::BlockInfo { parent_update: Some(forged), evidence: vec![] };
-    let payload = subnet_types::Payload::new(&info, &[]);
-    let mut header = block.header;
-    header.payload_root = payload.root();
-    let verdict = node.judge(&engine_api::Block { header, payload }, Source::Live).await;
+    let verdict = node.judge(&block_with(&node, forged).await, Source::Live).await;
     assert!(matches!(&verdict, Verdict::Reject(reason) if reason.contains("more than 2/3")), "{verdict:?}");
 }
 
 #[tokio::test]
 async fn each_parent_rule_has_its_own_rejection() {
-    use crate::parent::rules::{ParentUpdateRejection as R, TrustRule, check};
     let node = Node::new(subnet());
-    let cursor = cursor(&node);
-    let rule = TrustRule { block_timestamp: node.chain().tip().timestamp, trusting_period_ms: 600_000 };
     let good = two_messages(&node);
-    assert_eq!(check(&cursor, &good, rule), Ok(()));
-    type Change = Box<dyn Fn(&mut ParentUpdate)>;
+    assert_eq!(judged(&node, &good).unwrap().params.messages, messages(&node));
+    type Change = fn(&mut ParentUpdate);
     type Expected = fn(&R) -> bool;
     let cases: Vec<(Change, Expected)> = vec![
-        (Box::new(|u| u.header.version = 2), |r| matches!(r, R::Version { actual: 2 })),
-        (Box::new(|u| u.header.chain = subnet_types::Digest([1; 32])), |r| matches!(r, R::Chain { .. })),
-        (Box::new(|u| u.header.validators_hash = subnet_types::Digest([1; 32])), |r| matches!(r, R::Validators { .. })),
-        (Box::new(|u| u.header.height = subnet_types::Height::new(50)), |r| matches!(r, R::NotNewer { .. })),
-        (Box::new(|u| u.header.height = subnet_types::Height::new(0)), |r| matches!(r, R::NotNewer { .. })),
-        (Box::new(|u| u.header.timestamp = subnet_types::TimestampMs::new(5)), |r| matches!(r, R::TimeGoesBack { .. })),
-        (Box::new(|u| u.messages.swap(0, 1)), |r| matches!(r, R::Gap { what: "message", index: 0, .. })),
-        (Box::new(|u| u.messages[1].nonce = Nonce::new(2)), |r| matches!(r, R::Gap { index: 1, .. })),
-        (Box::new(|u| u.messages = vec![u.messages[0].clone(); 257]), |r| matches!(r, R::TooMany { .. })),
-        (Box::new(|u| u.witness.push(subnet_types::parent::WitnessBlock { bytes: vec![] })), |r| {
-            matches!(r, R::Witness { actual: 1 })
-        }),
+        (|u| u.header.version = 2, |r| matches!(r, R::Version { actual: 2, .. })),
+        (|u| u.header.chain = Digest([1; 32]), |r| matches!(r, R::Chain { .. })),
+        (|u| u.header.validators_hash = Digest([1; 32]), |r| matches!(r, R::Validators { .. })),
+        (|u| u.header.height = Height::new(50), |r| matches!(r, R::NotNewer { .. })),
+        (|u| u.header.height = Height::new(0), |r| matches!(r, R::NotNewer { .. })),
+        (|u| u.header.timestamp = TimestampMs::new(5), |r| matches!(r, R::TimeGoesBack { .. })),
+        // A state of which the witness shows nothing: that of a fork, or a made-up one.
+        (|u| u.header.state_root = u.header.payload_root, |r| matches!(r, R::Witness(_))),
     ];
     for (index, (change, expected)) in cases.into_iter().enumerate() {
         let mut update = good.clone();
         change(&mut update);
-        let rejection = check(&cursor, &certified(update), rule).unwrap_err();
+        let rejection = judged(&node, &certified(update)).unwrap_err();
         assert!(expected(&rejection), "case {index}: {rejection}");
     }
     let mut other = good.clone();
     other.certificate.block = other.header.payload_root;
-    assert!(matches!(check(&cursor, &other, rule), Err(R::OtherBlock { .. })));
+    assert!(matches!(judged(&node, &other), Err(R::OtherBlock { .. })));
+    let mut other_height = good.clone();
+    other_height.certificate.height = Height::new(61);
+    assert!(matches!(judged(&node, &other_height), Err(R::OtherBlock { .. })));
     let mut few = good.clone();
     few.certificate.signatures.pop();
-    assert!(matches!(check(&cursor, &few, rule), Err(R::Certificate(_))));
+    assert!(matches!(judged(&node, &few), Err(R::Certificate { .. })));
+    let mut forged = good.clone();
+    forged.certificate.round = 1;
+    assert!(matches!(judged(&node, &forged), Err(R::Certificate { .. })), "signatures of another round");
+    let stale = ParentUpdate { certificate: parent_update(59, messages(&node)).certificate, ..good };
+    assert!(matches!(judged(&node, &stale), Err(R::OtherBlock { .. })), "a certificate of an older block");
 }
 
 #[tokio::test]
-async fn trust_in_the_tracked_header_runs_out() {
-    use crate::parent::rules::{ParentUpdateRejection as R, TrustRule, check};
+async fn witness_that_lacks_swaps_adds_or_alters_a_block_is_refused() {
     let node = Node::new(subnet());
-    let cursor = cursor(&node);
-    let at = |ms: u64| TrustRule {
-        block_timestamp: subnet_types::TimestampMs::new(cursor.timestamp.get() + ms),
-        trusting_period_ms: 600_000,
+    let good = two_messages(&node);
+    let refused = |change: &dyn Fn(&mut Vec<WitnessBlock>)| {
+        let mut update = good.clone();
+        change(&mut update.witness);
+        // Header and certificate are as they were: nothing but the witness is wrong.
+        matches!(judged(&node, &update), Err(R::Witness(_)))
     };
+    for index in 0..good.witness.len() {
+        assert!(refused(&|blocks| drop(blocks.remove(index))), "block {index} is missing");
+        assert!(refused(&|blocks| blocks[index].bytes[0] ^= 1), "block {index} is altered");
+        assert!(refused(&|blocks| blocks.insert(index, blocks[index].clone())), "block {index} stands twice");
+    }
+    assert!(refused(&|blocks| blocks.swap(0, 1)));
+    assert!(refused(&|blocks| blocks.push(WitnessBlock { bytes: vec![0x80] })));
+    assert!(refused(&|blocks| blocks.clear()));
+}
+
+#[tokio::test]
+async fn range_begins_at_the_cursor_and_is_whole() {
+    let node = Node::new(subnet());
+    let queue = transfers(&node, 130);
+    let state = ParentState::new(60, queue.clone());
+    let proven = judged(&node, &state.update(0, 2)).unwrap().params.messages;
+    // Their gas is reached before there are as many as a block takes.
+    assert_eq!(proven, queue[..117]);
+    for from in [10, 50, 117] {
+        assert!(matches!(judged(&node, &state.update(from, 2)), Err(R::Witness(_))), "a hole up to message {from}");
+    }
+    let mut holed = queue;
+    holed.remove(60);
+    let witness = ParentState::new(60, holed[..60].to_vec()).update(0, 2).witness;
+    let gap = ParentUpdate { witness, ..state.update(0, 2) };
+    assert!(matches!(judged(&node, &gap), Err(R::Witness(_))), "the proof of a shorter queue");
+    *node.parent.candidate.lock() = Some(state.update(0, 2));
+    node.step().await;
+    assert!(matches!(judged(&node, &state.update(0, 2)), Err(R::Witness(_))), "an overlap with what was applied");
+}
+
+#[tokio::test]
+async fn handover_leads_to_the_next_validators_and_the_gateway_tracks_them() {
+    let node = Node::new(subnet());
+    let step = |height, voters, next_voters| ParentState { voters, next_voters, ..ParentState::new(height, vec![]) };
+    let after =
+        |height, voters| ParentState { voters, next_voters: voters, ..ParentState::new(height, messages(&node)) };
+    let linked = |handovers: Vec<ParentState>, state: ParentState| ParentUpdate {
+        handovers: handovers.iter().map(ParentState::handover).collect(),
+        ..state.update(0, 2)
+    };
+    let good = linked(vec![step(55, 101, 111), step(57, 111, 121)], after(60, 121));
+    let proven = judged(&node, &good).unwrap();
+    assert_eq!((proven.params.parent_validators, proven.adoption), (Some(parent_set(121)), None));
+
+    let refused = |change: &dyn Fn(&mut ParentUpdate)| {
+        let mut update = good.clone();
+        change(&mut update);
+        judged(&node, &update).unwrap_err()
+    };
+    let skipped = refused(&|u| drop(u.handovers.remove(0)));
+    assert!(matches!(skipped, R::Validators { height, .. } if height == Height::new(57)), "{skipped}");
+    assert!(matches!(refused(&|u| u.handovers.clear()), R::Validators { .. }));
+    assert!(matches!(refused(&|u| u.handovers.swap(0, 1)), R::Validators { .. }));
+    assert!(matches!(refused(&|u| u.handovers[1].validators = parent_set(111)), R::OtherSet { .. }));
+    assert!(matches!(refused(&|u| u.handovers[0].certificate.signatures.truncate(2)), R::Certificate { .. }));
+    assert!(matches!(refused(&|u| u.handovers[0].certificate.height = Height::new(9)), R::OtherBlock { .. }));
+    assert!(matches!(refused(&|u| u.handovers = vec![u.handovers[0].clone(); 17]), R::TooManyHandovers { actual: 17 }));
+    // Handovers whose voters would stand by them.
+    let by = |handovers: Vec<ParentState>, state: ParentState| judged(&node, &linked(handovers, state)).unwrap_err();
+    assert!(matches!(by(vec![step(55, 101, 101)], after(60, 101)), R::SameValidators { .. }));
+    assert!(matches!(by(vec![step(50, 101, 111)], after(60, 111)), R::Order { .. }), "older than what is tracked");
+    assert!(matches!(by(vec![step(57, 101, 111), step(56, 111, 121)], after(60, 121)), R::Order { .. }));
+    assert!(matches!(by(vec![step(60, 101, 111)], after(60, 111)), R::Order { .. }), "not before the header");
+    assert!(matches!(by(vec![], after(60, 111)), R::Validators { .. }), "a certificate of others");
+    let foreign = refused(&|u| u.handovers[0].header.chain = Digest([1; 32]));
+    assert!(matches!(foreign, R::Chain { .. }), "{foreign}");
+
+    *node.parent.candidate.lock() = Some(good);
+    node.step().await;
+    assert_eq!((cursor(&node).validators, node.balance(&account(1).address())), (parent_set(121), fil(30)));
+    // From now on the old ones prove nothing.
+    let old = ParentState::new(70, messages(&node)).update(2, 2);
+    assert!(matches!(judged(&node, &old), Err(R::Validators { .. })));
+    assert!(judged(&node, &ParentState { queue: messages(&node), ..after(70, 121) }.update(2, 2)).is_ok());
+}
+
+#[tokio::test]
+async fn more_handovers_than_one_update_may_have_take_several_blocks() {
+    let node = Node::new(subnet());
+    let voters = |step: u64| if step.is_multiple_of(2) { 101 } else { 111 };
+    let step = |step: u64| ParentState {
+        voters: voters(step),
+        next_voters: voters(step + 1),
+        ..ParentState::new(51 + step, vec![])
+    };
+    let update = |from: u64, to: u64| ParentUpdate {
+        handovers: (from..to).map(|number| step(number).handover()).collect(),
+        // The block that hands over next is the last that the new ones prove.
+        ..step(to).update(0, 2)
+    };
+    assert!(matches!(judged(&node, &update(0, 19)), Err(R::TooManyHandovers { actual: 19 })));
+    for (from, to) in [(0, 15), (15, 19)] {
+        *node.parent.candidate.lock() = Some(update(from, to));
+        node.step().await;
+        let after = cursor(&node);
+        assert_eq!((after.height.get(), after.validators), (50 + to, parent_set(voters(to))));
+    }
+}
+
+#[tokio::test]
+async fn expired_trust_waits_for_the_operator_but_not_where_a_quorum_decided() {
+    let node = Node::new(subnet());
     let update = two_messages(&node);
-    assert_eq!(check(&cursor, &update, at(600_000)), Ok(()));
-    assert!(matches!(check(&cursor, &update, at(600_001)), Err(R::TrustExpired { age_ms: 600_001, .. })));
+    let tracked = cursor(&node).timestamp.get();
+    let at = |ms: u64| TrustRule { block_timestamp: TimestampMs::new(tracked + ms), trusting_period_ms: 600_000 };
+    assert_eq!(check(&cursor(&node), &update, at(600_000)).unwrap().adoption, None, "resumes after a long pause");
+    let expired = Adoption::TrustExpired { age_ms: 600_001, trusting_period_ms: 600_000 };
+    assert_eq!(check(&cursor(&node), &update, at(600_001)).unwrap().adoption, Some(expired));
+
+    node.now.fetch_add(700_000, std::sync::atomic::Ordering::Relaxed);
+    *node.parent.candidate.lock() = Some(update.clone());
+    assert_eq!(node.build().await.payload.parse().unwrap().0.parent_update, None, "not proposed");
+    let block = block_with(&node, update.clone()).await;
+    let verdict = node.judge(&block, Source::Live).await;
+    assert!(matches!(&verdict, Verdict::NotYet(reason) if reason.contains("parent.trusted_header")), "{verdict:?}");
+    assert_eq!(node.judge(&block, Source::Certified).await, Verdict::Accept, "others adopted it");
+
+    // Another header is no help, that one is.
+    *node.parent.adopted.lock() = Some(parent_update(61, messages(&node)).header.id());
+    assert!(matches!(node.judge(&block, Source::Live).await, Verdict::NotYet(_)));
+    *node.parent.adopted.lock() = Some(update.header.id());
+    assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
+    assert_eq!(node.build().await.payload.parse().unwrap().0.parent_update, Some(update));
+    node.app().commit(node.decide(block)).await.unwrap();
+    assert_eq!(node.balance(&account(1).address()), fil(30));
+}
+
+#[tokio::test]
+async fn header_that_no_handover_leads_to_counts_once_it_is_adopted() {
+    let node = Node::new(subnet());
+    let before = ParentState { voters: 121, next_voters: 131, ..ParentState::new(59, vec![]) }.handover();
+    let link = |before: subnet_types::parent::Handover| {
+        let state = ParentState { voters: 131, next_voters: 131, ..ParentState::new(60, messages(&node)) };
+        let mut update = state.update(0, 2);
+        update.header.parent = before.header.id();
+        let (height, id) = (update.header.height, update.header.id());
+        update.certificate = super::world::certificate(&update.header.chain, height, &id, 131);
+        ParentUpdate { handovers: vec![before], ..update }
+    };
+    assert!(matches!(judged(&node, &link(before.clone())), Err(R::Validators { .. })), "as a handover it is none");
+    let bare = subnet_types::parent::Handover { certificate: no_certificate(&before.header), ..before };
+    let update = link(bare.clone());
+    let proven = judged(&node, &update).unwrap();
+    assert!(matches!(proven.adoption, Some(Adoption::Unlinked { .. })));
+    let mut forged = update.clone();
+    forged.certificate.signatures.pop();
+    assert!(matches!(judged(&node, &forged), Err(R::Certificate { .. })), "its own voters must stand by it");
+    let mut other_set = bare;
+    other_set.validators = validators(101, 4);
+    assert!(matches!(judged(&node, &link(other_set)), Err(R::OtherSet { .. })));
+
+    let block = block_with(&node, update.clone()).await;
+    assert!(matches!(node.judge(&block, Source::Live).await, Verdict::NotYet(_)));
+    *node.parent.adopted.lock() = Some(update.header.id());
+    assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
+    node.app().commit(node.decide(block)).await.unwrap();
+    assert_eq!(cursor(&node).validators, parent_set(131));
 }
 
 #[tokio::test]
 async fn same_parent_height_again_brings_only_the_rest_of_its_range() {
-    use crate::parent::rules::{ParentUpdateRejection as R, TrustRule, check};
     let node = Node::new(subnet());
-    *node.parent.candidate.lock() = Some(two_messages(&node));
+    let state = ParentState::new(60, transfers(&node, 120));
+    *node.parent.candidate.lock() = Some(state.update(0, 2));
     node.step().await;
-    let cursor = cursor(&node);
-    let rule = TrustRule { block_timestamp: node.chain().tip().timestamp, trusting_period_ms: 600_000 };
-    let rest = vec![top_down(&node.content.genesis.subnet, 2, account(1).address(), fil(1))];
-    assert_eq!(check(&cursor, &parent_update(60, rest.clone()), rule), Ok(()));
-    assert!(matches!(check(&cursor, &parent_update(60, vec![]), rule), Err(R::NotNewer { .. })));
-    assert!(matches!(check(&cursor, &parent_update(59, rest.clone()), rule), Err(R::NotNewer { .. })));
-    let mut fork = parent_update(60, rest);
+    assert_eq!(judged(&node, &state.update(117, 2)).unwrap().params.messages.len(), 3);
+    let lower = ParentState { height: 59, ..state.clone() };
+    assert!(matches!(judged(&node, &lower.update(117, 2)), Err(R::NotNewer { .. })));
+    let mut fork = state.update(117, 2);
     fork.header.gas_used = 1;
-    assert!(matches!(check(&cursor, &certified(fork), rule), Err(R::Fork { .. })));
+    assert!(matches!(judged(&node, &certified(fork)), Err(R::Fork { .. })));
+    // The follower's own source would offer nothing for a height that is followed.
+    node.app().commit(node.decide(block_with(&node, state.update(117, 2)).await)).await.unwrap();
+    assert!(matches!(judged(&node, &state.update(120, 2)), Err(R::NotNewer { .. })));
 }
 
 #[tokio::test]
-async fn values_that_do_not_follow_the_parents_messages_never_reach_a_state() {
-    // The proposer's own node commits, so even a decided update that the gateway refuses changes nothing.
+async fn changes_of_the_subnets_validators_are_read_from_the_witness() {
     let node = Node::new(subnet());
-    let mut update = two_messages(&node);
-    update.messages[1].value = fil(1_000_000_000_000);
-    let block = node.build().await;
-    let info = subnet_types::BlockInfo { parent_update: Some(update), evidence: vec![] };
-    let payload = subnet_types::Payload::new(&info, &[]);
-    let mut header = block.header;
-    header.payload_root = payload.root();
-    node.app().commit(node.decide(engine_api::Block { header, payload })).await.unwrap();
+    let change = |number: u64, seed: u8| {
+        let validator = validators(seed, 1).validators()[0].clone();
+        MembershipChange { number: ConfigurationNumber::new(number), validator }
+    };
+    let state = ParentState { changes: vec![change(2, 7), change(3, 8)], ..ParentState::new(60, vec![]) };
+    assert_eq!(judged(&node, &state.update(0, 2)).unwrap().params.changes, state.changes);
+    // Both stand in one block of the log, so the witness for the second alone is the same: it leaves nothing out.
+    assert_eq!(judged(&node, &state.update(0, 3)).unwrap().params.changes, state.changes);
+    *node.parent.candidate.lock() = Some(state.update(0, 2));
+    node.step().await;
+    assert_eq!(cursor(&node).next_configuration, ConfigurationNumber::new(4));
+}
+
+#[tokio::test]
+async fn update_that_fails_changes_nothing_and_the_follower_is_told() {
+    let node = Node::new(subnet());
+    // More than there is to mint, which no parent would have queued.
+    let mut queue = messages(&node);
+    queue[1].value = fil(1_000_000_000_000);
+    let block = block_with(&node, parent_update(60, queue)).await;
+    node.app().commit(node.decide(block)).await.unwrap();
     assert_eq!(node.balance(&account(1).address()), fil(0));
     assert_eq!(cursor(&node).next_nonce, Nonce::ZERO);
     let receipts = node.chain().receipts(node.chain().tip().height).unwrap();
     assert!(!receipts[0].exit_code.is_success());
-    let failed = node.parent.failed.lock();
-    assert!(matches!(failed[..], [ref failed] if failed.messages.len() == 2), "the follower is told");
+    assert_eq!(node.parent.failed.lock().len(), 1);
+}
+
+#[tokio::test]
+async fn decided_block_whose_update_proves_nothing_stops_the_node() {
+    let node = Node::new(subnet());
+    let mut update = two_messages(&node);
+    update.witness.pop();
+    let block = block_with(&node, update).await;
+    let failure = node.app().commit(node.decide(block)).await.unwrap_err();
+    assert!(format!("{failure:?}").contains("witness"), "{failure:?}");
+    assert_eq!(node.chain().tip().height, Height::GENESIS);
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use client::keys::{AccountKey, AccountScheme, CheckpointKeypair, VoteKeypair};
 use client::sign_message;
@@ -23,24 +22,24 @@ use mempool::{
 };
 use parking_lot::Mutex;
 use subnet_types::actors::{GATEWAY_ID, ReleaseParams, gateway};
-use subnet_types::block::BLOCK_VERSION;
 use subnet_types::cross::{CrossAddress, CrossKind};
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
-use subnet_types::hash::{cid_of_bytes, encode};
+use subnet_types::hash::encode;
 use subnet_types::message::SignaturePolicy;
 use subnet_types::vote::{CommitSignature, VoteKind, extension_signing_bytes, vote_signing_bytes};
 use subnet_types::{
-    BlockHeader, ConfigurationNumber, CrossMessage, Digest, FinalityCertificate, Genesis, Height, Nonce, ParentUpdate,
-    Power, SignedMessage, SubnetId, TimestampMs, Validator, ValidatorSet,
+    ConfigurationNumber, CrossMessage, Digest, FinalityCertificate, Genesis, Height, Nonce, ParentUpdate, Power,
+    SignedMessage, SubnetId, TimestampMs, Validator, ValidatorSet,
 };
 
+pub use super::parent_chain::{ParentState, certified, parent_update};
 use crate::app::draft::DraftOptions;
 use crate::app::genesis::{GenesisContent, OpenOptions, open_chain};
 use crate::app::messages::MessageSource;
 use crate::app::{App, AppParts, ChainReader, pool_rules};
 use crate::checkpoint::sign::CheckpointSigner;
 use crate::metrics::Metrics;
-use crate::parent::{Confirmation, ParentCursor, ParentSource};
+use crate::parent::{ParentCursor, ParentSource};
 use crate::storage::MemoryLimits;
 
 /// Blocks between checkpoints of the subnet.
@@ -136,20 +135,20 @@ pub fn subnet() -> GenesisContent {
 #[derive(Default)]
 pub struct FakeParent {
     pub candidate: Mutex<Option<ParentUpdate>>,
-    pub confirmation: Mutex<Option<Confirmation>>,
+    /// The block that the operator named.
+    pub adopted: Mutex<Option<cid::Cid>>,
     /// Updates of which the chain said that they failed.
     pub failed: Mutex<Vec<ParentUpdate>>,
 }
 
-#[async_trait]
 impl ParentSource for FakeParent {
     fn candidate(&self, cursor: &ParentCursor) -> Option<ParentUpdate> {
         let candidate = self.candidate.lock().clone()?;
         (candidate.header.height.previous()? > cursor.height).then_some(candidate)
     }
 
-    async fn confirm(&self, _: &ParentCursor, _: &ParentUpdate) -> Confirmation {
-        self.confirmation.lock().clone().unwrap_or(Confirmation::Confirmed)
+    fn is_adopted(&self, header: &cid::Cid) -> bool {
+        self.adopted.lock().as_ref() == Some(header)
     }
 
     fn failed(&self, _: &ParentCursor, update: &ParentUpdate) {
@@ -379,41 +378,6 @@ pub fn extension(identity: &Digest, height: Height, block: &cid::Cid, seed: u8, 
     let extension = checkpoint_key(seed).sign_digest(digest).as_bytes().to_vec();
     let bytes = extension_signing_bytes(identity, height, 0, block, &validator, &extension);
     SignedExtension { validator, signature: key.sign(&bytes), extension }
-}
-
-/// What the fake parent finalized: header `height`, with `messages` queued before it.
-pub fn parent_update(height: u64, messages: Vec<CrossMessage>) -> ParentUpdate {
-    let set = validators(101, VALIDATORS);
-    let header = BlockHeader {
-        version: BLOCK_VERSION,
-        chain: PARENT_IDENTITY,
-        height: Height::new(height),
-        parent: cid_of_bytes(b"parent block"),
-        timestamp: TimestampMs::new(START_MS + height),
-        proposer: vote_key(101).public(),
-        payload_root: cid_of_bytes(b"payload"),
-        state_root: cid_of_bytes(b"state"),
-        receipts_root: cid_of_bytes(b"receipts"),
-        gas_used: 0,
-        base_fee: TokenAmount::from_atto(100),
-        validators_hash: set.hash(),
-        next_validators_hash: set.hash(),
-    };
-    certified(ParentUpdate {
-        handovers: Vec::new(),
-        certificate: certificate(&PARENT_IDENTITY, header.height, &header.id(), 101),
-        header,
-        messages,
-        changes: Vec::new(),
-        witness: Vec::new(),
-    })
-}
-
-/// The update with a certificate for its header as it is now.
-pub fn certified(update: ParentUpdate) -> ParentUpdate {
-    let header = &update.header;
-    let certificate = certificate(&header.chain, header.height, &header.id(), 101);
-    ParentUpdate { certificate, ..update }
 }
 
 /// A transfer of `value` from the parent to `to`.

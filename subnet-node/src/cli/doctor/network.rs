@@ -98,9 +98,11 @@ fn progress(name: &'static str, sight: &Sight) -> Check {
 pub(super) async fn parent(config: &Config, genesis: &Genesis, checks: &mut Vec<Check>) {
     const NAME: &str = "parent";
     let Some(anchor) = &genesis.parent else { return };
-    if config.parent.endpoints.is_empty() {
+    if config.parent.endpoints.is_empty() && config.checkpoint.is_submitter {
         let advice = "name an RPC address of a parent node in config.toml, [parent] endpoints";
-        checks.push(Check::bad(NAME, "no endpoint is configured", advice));
+        checks.push(Check::bad(NAME, "no endpoint is configured to submit checkpoints to", advice));
+    } else if config.parent.endpoints.is_empty() {
+        checks.push(Check::good(NAME, "no endpoint: files and other validators bring proofs, others submit"));
     }
     for url in &config.parent.endpoints {
         match watch(url).await {

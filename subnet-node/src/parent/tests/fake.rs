@@ -14,7 +14,7 @@ use fvm_shared::message::Message;
 use parking_lot::Mutex;
 use subnet_types::{ChainIdentity, Digest, Height, Nonce, ParentUpdate, Sequence, SignedMessage, SubnetId};
 
-use crate::parent::api::{ParentApi, ParentFacts, RangeStart};
+use crate::parent::api::{ParentApi, ParentFacts, ProofQuery};
 
 /// What several fake nodes of one parent share.
 pub(crate) struct World {
@@ -110,22 +110,16 @@ impl ParentApi for FakeApi {
         Ok(ParentFacts { identity: self.identity, block_interval_ms: 1000, height: Height::new(1), block_gas_limit })
     }
 
-    async fn parent_update(
-        &self,
-        _: &SubnetId,
-        from: RangeStart,
-        at: Option<Height>,
-    ) -> Result<ParentUpdate, RpcError> {
+    async fn proof(&self, query: &ProofQuery) -> Result<ParentUpdate, RpcError> {
         self.call()?;
-        let absent = || self.refused(ApiError::NotFound("no such height yet".to_owned()));
+        let absent = || self.refused(ApiError::NotFound("no such block yet".to_owned()));
         self.reads.fetch_add(1, Ordering::Relaxed);
         let own = self.update.lock().clone();
-        let mut update = own.or_else(|| self.world.update.lock().clone()).ok_or_else(absent)?;
-        if at.is_some_and(|at| Some(at) != update.header.height.previous()) {
-            return Err(absent());
+        let update = own.or_else(|| self.world.update.lock().clone()).ok_or_else(absent)?;
+        match query.header {
+            Some(header) if header != update.header.id() => Err(absent()),
+            _ => Ok(update),
         }
-        update.messages.retain(|message| message.nonce >= from.nonce);
-        Ok(update)
     }
 
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
