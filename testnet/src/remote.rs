@@ -19,8 +19,7 @@ use jsonrpsee::core::params::BatchRequestBuilder;
 use jsonrpsee::core::traits::ToRpcParams;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use serde_json::value::RawValue;
-use subnet_types::cross::CrossMessage;
-use subnet_types::{ConfigurationNumber, Digest, Height, Nonce, Sequence, SignedMessage, SubnetId, ValidatorSet};
+use subnet_types::{Digest, Height, Sequence, SignedMessage, SubnetId, ValidatorSet};
 
 use crate::ledger::Executed;
 
@@ -121,16 +120,6 @@ impl Remote {
     /// As every call.
     pub async fn checkpoint(&self, sequence: Sequence) -> anyhow::Result<Option<CheckpointRecord>> {
         self.named("checkpoint", SubnetApiClient::checkpoint(&self.client, sequence).await)
-    }
-
-    /// The messages that `child` has to apply after it followed this chain up to `at`, from a nonce on.
-    ///
-    /// # Errors
-    /// As every call.
-    pub async fn messages_down(&self, child: &SubnetId, from: Nonce, at: Height) -> anyhow::Result<Vec<CrossMessage>> {
-        let first = ConfigurationNumber::FIRST;
-        let update = SubnetApiClient::parent_update(&self.client, child.clone(), from, first, Some(at)).await;
-        Ok(self.named("parent update", update)?.update.0.messages)
     }
 
     /// What the node's chain knows of a child.
