@@ -107,7 +107,10 @@ impl RpcContext {
             None => outbox(self.store(), &gateway.outbox, from)?,
             Some(subnet) => {
                 let found = gateway.child_by_subnet(self.store(), subnet).map_err(internal)?;
-                let (id, _) = found.ok_or_else(|| no_child(subnet, &self.genesis().subnet))?;
+                let (id, known) = found.ok_or_else(|| no_child(subnet, &self.genesis().subnet))?;
+                if from >= known.next_nonce {
+                    return Ok(Vec::new());
+                }
                 gateway.top_down(self.store(), id, from, CROSS_MESSAGES_PER_ANSWER_MAX).map_err(internal)?
             }
         };
@@ -151,6 +154,9 @@ fn child_edge(state: &StateView<'_, Store>, id: ActorID, child: Child) -> Result
 
 /// Messages of the outbox from a nonce on, as many as one answer holds.
 fn outbox(store: &Store, outbox: &gateway_actor::types::Outbox, from: Nonce) -> Result<Vec<CrossMessage>, ApiError> {
+    if from >= outbox.next_nonce() {
+        return Ok(Vec::new());
+    }
     let waiting = Amt::<CrossMessage, _>::load(&outbox.messages, store).map_err(internal)?;
     let (from, max) = (from.saturating_since(outbox.base), CROSS_MESSAGES_PER_ANSWER_MAX as u64);
     let mut messages = Vec::new();
