@@ -1,11 +1,14 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo bench bench-net bench-witness test soak model lint doc bundle bundle-check test-actors
+.PHONY: help demo demo-deep bench bench-net bench-witness test soak model lint doc bundle bundle-check test-actors
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo:            ## Two chains of four validators: funds down, spent, and up again (report in target/testnet/)
 	@scripts/demo.sh
+
+demo-deep:       ## Five chains on three levels: messages on every route and into every failure (report in target/testnet/)
+	@scripts/demo-deep.sh
 
 bench:           ## Block execution beside the stock executor, ten minutes (figures in target/bench/parallel.json)
 	@scripts/bench.sh

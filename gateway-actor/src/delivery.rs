@@ -86,7 +86,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             CrossKind::Receipt { .. } => self.take_receipt(message)?,
             _ => self.take_message(message)?,
         };
-        events::settled(self.rt, message, exit_code)?;
+        events::settled(self.rt, &self.state.subnet, message, exit_code)?;
         Ok(exit_code)
     }
 

@@ -4,9 +4,9 @@ use actor_runtime::{ActorError, Runtime};
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
-use subnet_types::Digest;
-use subnet_types::cross::CrossMessage;
+use subnet_types::cross::{CrossKind, CrossMessage};
 use subnet_types::events::{EventBuilder, gateway as events};
+use subnet_types::{Digest, SubnetId};
 
 /// A message waits for a child.
 pub(crate) fn queued_down(rt: &impl Runtime, actor: ActorID, message: &CrossMessage) -> Result<(), ActorError> {
@@ -23,10 +23,24 @@ pub(crate) fn queued_up(rt: &impl Runtime, message: &CrossMessage) -> Result<(),
     rt.emit_event(&event.field("nonce", &message.nonce).build())
 }
 
-/// A message was delivered, went on, or was refused.
-pub(crate) fn settled(rt: &impl Runtime, message: &CrossMessage, exit_code: ExitCode) -> Result<(), ActorError> {
-    let event = EventBuilder::new(events::MESSAGE_SETTLED).indexed("id", &message.id);
-    rt.emit_event(&event.field("exit-code", &exit_code).build())
+/// A message was delivered, went on, or was refused. A receipt that counts on this chain tells what it answers and how
+/// that ended.
+pub(crate) fn settled(
+    rt: &impl Runtime,
+    here: &SubnetId,
+    message: &CrossMessage,
+    exit_code: ExitCode,
+) -> Result<(), ActorError> {
+    let event = EventBuilder::new(events::MESSAGE_SETTLED).indexed("id", &message.id).field("exit-code", &exit_code);
+    let event = match &message.kind {
+        CrossKind::Receipt { of, exit_code: outcome, .. }
+            if exit_code.is_success() && message.destination.subnet == *here =>
+        {
+            event.indexed("of", of).field("outcome", outcome)
+        }
+        _ => event,
+    };
+    rt.emit_event(&event.build())
 }
 
 /// Value is kept for an address.

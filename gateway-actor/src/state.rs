@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use subnet_types::actors::CheckpointCut;
-use subnet_types::cross::{CrossAddress, CrossMessage, message_id};
+use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, message_id};
 use subnet_types::genesis::mint_reserve;
 use subnet_types::identity::ChainIdentity;
 use subnet_types::quantity::{Nonce, Sequence};
@@ -157,11 +157,15 @@ impl State {
         self.parent.as_ref().map(|parent| load(store, &parent.validators)).transpose()
     }
 
-    /// Makes a message that starts here: gives it its id. Its nonce is the edge's matter.
-    fn stamp(&mut self, draft: Draft) -> CrossMessage {
+    /// Makes a message that starts here: gives it its id. Its nonce is the edge's matter. A receipt is settled from the
+    /// start: nothing answers it, so nobody can pretend to.
+    fn stamp(&mut self, store: &impl Blockstore, draft: Draft) -> Result<CrossMessage, GatewayError> {
         let origin_sequence = self.next_origin_sequence;
         self.next_origin_sequence += 1;
-        CrossMessage {
+        if matches!(draft.kind, CrossKind::Receipt { .. }) {
+            self.mark_settled(store, origin_sequence)?;
+        }
+        Ok(CrossMessage {
             id: message_id(&self.identity, &draft.origin, origin_sequence),
             origin: CrossAddress { subnet: self.subnet.clone(), address: draft.origin },
             origin_sequence,
@@ -173,7 +177,7 @@ impl State {
             fee: draft.fee,
             expires: draft.expires,
             wants_receipt: draft.wants_receipt,
-        }
+        })
     }
 
     /// The messages of `cut`, in nonce order.

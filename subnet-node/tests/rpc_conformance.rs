@@ -173,6 +173,18 @@ async fn answers_tell_one_story() {
     let number = |field: &str| supply[field].as_str().expect("text").parse::<u128>().expect("a number");
     assert_eq!(number("minted") - number("burnt"), number("circulating"));
     assert!(number("burnt") > 0, "the payment burned its base fee");
+
+    // A root without children sends nothing anywhere.
+    let pending = chain.ok("Subnet.CrossPending", &[Value::Null]).await;
+    assert_eq!((&pending["height"], &pending["children"]), (&head["Height"], &json!([])));
+    assert!(pending["outbox"].is_null() && pending["parent"].is_null());
+    let all = [Value::Null, json!(u64::MAX), Value::Null];
+    assert_eq!(chain.ok("Subnet.CrossQueue", &all).await, json!([]));
+    let id = json!("11".repeat(32));
+    let trace = chain.ok("Subnet.CrossTrace", std::slice::from_ref(&id)).await;
+    assert_eq!(trace, json!({ "id": id, "subnet": info["subnet"], "steps": [] }));
+    let own = chain.call("Subnet.CrossPrice", &[info["subnet"].clone()]).await.expect_err("no edge leads home");
+    assert!(own.message().contains("no edge"), "{}", own.message());
     chain.stop().await;
 }
 

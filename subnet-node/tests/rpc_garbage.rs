@@ -50,11 +50,16 @@ async fn good_calls(chain: &TestChain) -> Vec<(&'static str, Vec<Value>)> {
             vec![child.clone(), json!(0), json!(2), json!({ "number": 1, "hash": digest.clone() }), cid.clone()],
         ),
         ("Subnet.Activation", vec![child.clone()]),
-        ("Subnet.ChildStatus", vec![child]),
+        ("Subnet.ChildStatus", vec![child.clone()]),
         ("Subnet.Checkpoint", vec![json!(1)]),
         ("Subnet.Checkpoints", vec![json!(1), json!(10)]),
         ("Subnet.MessageStatus", vec![cid]),
-        ("Subnet.CrossStatus", vec![digest]),
+        ("Subnet.CrossStatus", vec![digest.clone()]),
+        ("Subnet.CrossTrace", vec![digest]),
+        ("Subnet.CrossPending", vec![json!(1)]),
+        ("Subnet.CrossQueue", vec![Value::Null, json!(0), json!(1)]),
+        ("Subnet.CrossQueue", vec![child.clone(), json!(0), json!(1)]),
+        ("Subnet.CrossPrice", vec![child.clone()]),
         ("Subnet.Supply", vec![json!(1)]),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use anyhow::{Context, bail};
 use client::keys::AccountKey;
@@ -52,15 +52,7 @@ impl NodeCli {
     /// When it cannot be run or fails; the error holds the command and what it said.
     pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> anyhow::Result<Value> {
         let shown = shown(arguments);
-        let mut command = std::process::Command::new(&self.program);
-        command.args(arguments).arg("--json").env(PASSWORD_VARIABLE, PASSWORD).stdin(Stdio::null());
-        end_with_launcher(&mut command);
-        let output = tokio::process::Command::from(command)
-            // It must not outlive the step that wanted it either.
-            .kill_on_drop(true)
-            .output()
-            .await
-            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        let output = self.output(arguments).await?;
         let answer: Option<Value> = serde_json::from_slice(&output.stdout).ok();
         if output.status.success() {
             return answer.with_context(|| format!("`{shown}` printed no JSON"));
@@ -70,6 +62,30 @@ impl NodeCli {
             None => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         };
         bail!("`{shown}` failed: {said}")
+    }
+
+    /// As [`Self::run`], where a failure is an answer too: its exit code and what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be run, was killed, or printed no JSON.
+    pub async fn outcome<A: AsRef<OsStr>>(&self, arguments: &[A]) -> anyhow::Result<(i32, Value)> {
+        let output = self.output(arguments).await?;
+        let shown = shown(arguments);
+        let code = output.status.code().with_context(|| format!("`{shown}` was killed"))?;
+        let answer = serde_json::from_slice(&output.stdout).with_context(|| format!("`{shown}` printed no JSON"))?;
+        Ok((code, answer))
+    }
+
+    async fn output<A: AsRef<OsStr>>(&self, arguments: &[A]) -> anyhow::Result<Output> {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(arguments).arg("--json").env(PASSWORD_VARIABLE, PASSWORD).stdin(Stdio::null());
+        end_with_launcher(&mut command);
+        tokio::process::Command::from(command)
+            // It must not outlive the step that wanted it either.
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("cannot run {}", self.program.display()))
     }
 
     /// As [`Self::run`], for one field of the answer.
@@ -170,6 +186,8 @@ mod tests {
 
         let bad = script(folder.path(), "echo '{\"error\": \"no funds\"}'; exit 3");
         assert_eq!(bad.run(&["send"]).await.expect_err("fails").to_string(), "`subnet-node send` failed: no funds");
+        let (code, said) = bad.outcome(&["cross"]).await.expect("said why");
+        assert_eq!((code, &said["error"]), (3, &Value::from("no funds")));
         let mute = script(folder.path(), "echo trouble >&2; exit 1");
         assert!(mute.run(&["send"]).await.expect_err("fails").to_string().contains("trouble"));
         let chatty = script(folder.path(), "echo hello");

@@ -10,6 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::bench::{self, Plan};
 use crate::binary;
 use crate::cli::{NodeCli, PASSWORD, PASSWORD_VARIABLE};
+use crate::deep;
+use crate::deep::report::DeepReport;
 use crate::fleet::Fleet;
 use crate::folder::{Folder, FolderLock};
 use crate::network::Network;
@@ -130,6 +132,50 @@ pub async fn demo(options: &Options, topology: &Topology, transfers: usize) -> a
     report.write(&stage.folder.report()).context("writing the report")?;
     summarize(&stage.progress, &stage.folder, &report);
     ending
+}
+
+/// Plays the deep demo, then ends everything. The report is written however it ends.
+///
+/// # Errors
+/// With what went wrong first.
+pub async fn demo_deep(options: &Options, topology: &Topology) -> anyhow::Result<Ending> {
+    let mut stage = Stage::set(options)?;
+    let mut report = DeepReport::default();
+    // As for the demo: nobody must see an older one's success.
+    report.write(&stage.folder.deep_report()).context("writing the report")?;
+    let Stage { network, progress, fleet, .. } = &mut stage;
+    let ending = tokio::select! {
+        outcome = deep::play(network, topology, progress, &mut report) => outcome.map(|()| Ending::Done),
+        outcome = fleet.watch() => outcome.map(|()| Ending::Done),
+        outcome = interrupted() => outcome.map(|()| Ending::Interrupted),
+    };
+    report.ok = report.ok && matches!(ending, Ok(Ending::Done));
+    report.memory_mb_max = Some(stage.fleet.memory_max().div_ceil(1_000_000));
+    stage.clear();
+    report.steps = stage.progress.steps();
+    report.write(&stage.folder.deep_report()).context("writing the report")?;
+    summarize_deep(&stage.progress, &stage.folder, &report);
+    ending
+}
+
+fn summarize_deep(progress: &Progress, folder: &Folder, report: &DeepReport) {
+    progress.emit(&json!({ "event": "report", "report": report }));
+    if progress.is_json() {
+        return;
+    }
+    progress.say("");
+    for route in &report.routes {
+        progress.say(&format!("  {} {}", if route.ok { "✓" } else { "✗" }, route.line()));
+    }
+    for call in &report.one_hop_calls {
+        let took = call.receipt_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
+        progress.say(&format!("  call to {}: receipt after {took}, goal {} ms", call.route, call.goal_ms));
+    }
+    for missing in &report.not_shown {
+        progress.say(&format!("  not shown: {missing}"));
+    }
+    let verdict = if report.ok { "ok" } else { "NOT OK" };
+    progress.say(&format!("{verdict}: {}", shown(&folder.deep_report())));
 }
 
 /// Measures what a chain does, on one chain after another, and writes the figures to `out` when all of them are there.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <folder>/report.json           figures of the last demo
+//! <folder>/deep-report.json      figures of the last deep demo
 //! <folder>/logs/<chain>-<n>.log  what each node printed
 //! <folder>/nodes/<chain>-<n>/    each node's home
 //! <folder>/accounts/<chain>/     keys of the named accounts
@@ -114,6 +115,11 @@ impl Folder {
     /// The report of the last demo.
     pub fn report(&self) -> PathBuf {
         self.root.join("report.json")
+    }
+
+    /// The report of the last deep demo.
+    pub fn deep_report(&self) -> PathBuf {
+        self.root.join("deep-report.json")
     }
 
     /// All logs.

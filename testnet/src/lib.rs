@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! main ─▶ commands ─▶ story ─▶ network ─▶ cli (subnet-node …)       what users do
+//!             │         deep ───┤
 //!             │         bench ──┘
 //!             │         │         └─────▶ fleet ─▶ process          what runs
 //!             │         ├─▶ load, remote, watch                     over RPC
-//!             │         └─▶ read ─▶ ledger ─▶ supply; agreement     what must hold
+//!             │         └─▶ read, ledger ─▶ supply; agreement       what must hold
 //!             └─▶ folder, progress, report
 //! ```
 
@@ -19,6 +20,7 @@ pub mod bench;
 pub mod binary;
 pub mod cli;
 pub mod commands;
+pub mod deep;
 pub mod fleet;
 pub mod folder;
 pub mod ledger;

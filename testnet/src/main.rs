@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use testnet::bench::Plan;
-use testnet::commands::{Ending, Options, bench, demo, down, up};
+use testnet::commands::{Ending, Options, bench, demo, demo_deep, down, up};
 use testnet::topology::{TWO_CHAINS, Topology};
 
 /// Transfers of the demo, at most: they are signed and followed one by one.
@@ -28,6 +28,7 @@ const INTERRUPTED: u8 = 130;
     after_help = "Exit codes:\n  0    done; for demo: every step's check passed\n  1    something failed, and was said\n  \
         2    the command line or topology is wrong\n  130  interrupted\n\n\
         Try it:\n  testnet demo                 two chains of four validators, about two minutes\n  \
+        testnet demo-deep            five chains on three levels, about five minutes\n  \
         testnet up                   the same two chains, to play with\n  \
         subnet-node chain head --rpc http://127.0.0.1:<port that `up` printed>\n  \
         testnet bench                how much a chain does\n  \
@@ -81,6 +82,16 @@ enum Command {
         #[arg(long, value_name = "MS")]
         block_interval_ms: Option<u64>,
     },
+    /// Play the deep story: five chains on three levels, messages on every kind of route and into every kind of failure
+    ///
+    /// Every message is followed to its end, and the value of all chains is added up, edge by edge, while they are on their
+    /// way and afterwards; the figures are written to DIR/deep-report.json. Then all nodes are ended, also on Ctrl-C.
+    #[command(after_help = "Example:\n  testnet demo-deep --block-interval-ms 500")]
+    DemoDeep {
+        /// Target time between blocks of all chains, 200 to 60000
+        #[arg(long, value_name = "MS")]
+        block_interval_ms: Option<u64>,
+    },
     /// Measure messages a second, finality and where the time of a block goes, on chains of four validators
     ///
     /// For each number of lanes a chain of its own; on each, plain transfers and transfers of an FRC-46 token. Takes at
@@ -100,7 +111,7 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "target/bench/net.json")]
         out: PathBuf,
     },
-    /// End what `up`, `demo` or `bench` started in this folder
+    /// End what `up`, `demo`, `demo-deep` or `bench` started in this folder
     ///
     /// Ends only processes that were written down when they started, and only if pid and start time still agree.
     Down,
@@ -135,6 +146,10 @@ fn main() -> ExitCode {
                 let transfers = usize::try_from(transfers).expect("the limit fits memory");
                 runtime.block_on(demo(&options, &topology, transfers))
             }
+            Err(error) => return misused(&options, &error.into()),
+        },
+        Command::DemoDeep { block_interval_ms } => match Topology::deep(block_interval_ms) {
+            Ok(topology) => runtime.block_on(demo_deep(&options, &topology)),
             Err(error) => return misused(&options, &error.into()),
         },
         Command::Bench { lanes, seconds, block_interval_ms, out } => {

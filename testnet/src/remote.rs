@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use client::api::{
     ActorStateJson, BlockDetails, CheckpointRecord, ChildStatus, CrossStatus, FilecoinApiClient, JsonCid,
-    MessageStatus, SignedMessageJson, SubnetApiClient, SubnetInfo, TrackedSet,
+    MessageStatus, SignedMessageJson, SubnetApiClient, SubnetInfo,
 };
-use fvm_exec::witness::{RangeLimits, RangeQuery, verify};
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use fvm_shared::crypto::signature::Signature;
@@ -20,8 +19,7 @@ use jsonrpsee::core::params::BatchRequestBuilder;
 use jsonrpsee::core::traits::ToRpcParams;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use serde_json::value::RawValue;
-use subnet_types::cross::CrossMessage;
-use subnet_types::{ConfigurationNumber, Digest, Height, Nonce, Sequence, SignedMessage, SubnetId, ValidatorSet};
+use subnet_types::{Digest, Height, Sequence, SignedMessage, SubnetId, ValidatorSet};
 
 use crate::ledger::Executed;
 
@@ -122,22 +120,6 @@ impl Remote {
     /// As every call.
     pub async fn checkpoint(&self, sequence: Sequence) -> anyhow::Result<Option<CheckpointRecord>> {
         self.named("checkpoint", SubnetApiClient::checkpoint(&self.client, sequence).await)
-    }
-
-    /// The messages that `child` has to apply after it followed this chain up to `at`, from a nonce on.
-    ///
-    /// # Errors
-    /// As every call.
-    pub async fn messages_down(&self, child: &SubnetId, from: Nonce, at: Height) -> anyhow::Result<Vec<CrossMessage>> {
-        let (proving, first) = (at.next(), ConfigurationNumber::FIRST.next());
-        let header = self.block(proving).await?.id;
-        let set = self.validators(proving).await?;
-        let tracked = TrackedSet { number: set.number(), hash: set.hash() };
-        let proof = SubnetApiClient::proof(&self.client, child.clone(), from, first, tracked, Some(header)).await;
-        let update = self.named("proof", proof)?.proof.0;
-        let (child, limits) = (child.clone(), RangeLimits::UPDATE);
-        let query = RangeQuery { child, from_nonce: from, from_configuration: first, limits };
-        Ok(verify(&update.header.state_root, &query, &update.witness)?.messages)
     }
 
     /// What the node's chain knows of a child.

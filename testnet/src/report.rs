@@ -134,14 +134,22 @@ impl Report {
     /// # Errors
     /// When the folder or the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(self)?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let partial = path.with_extension("partial");
-        std::fs::write(&partial, text + "\n")?;
-        std::fs::rename(partial, path)
+        write_json(self, path)
     }
+}
+
+/// Writes a report in one step.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub fn write_json(report: &impl Serialize, path: &Path) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(report)?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, text + "\n")?;
+    std::fs::rename(partial, path)
 }
 
 /// The median, or the lower one of the two middle values; `None` without values.

@@ -15,10 +15,9 @@ use crate::ledger::Accepted;
 use crate::load::{Account, Price, Sent, Via};
 use crate::network::{Chain, Network, Node};
 use crate::progress::{Progress, millis};
-use crate::read::read_parent;
 use crate::remote::Remote;
 use crate::report::{ChainFigures, CheckpointFigures, Report, p50};
-use crate::supply::Supply;
+use crate::supply;
 use crate::topology::Topology;
 
 /// Accounts that pay each other in the child.
@@ -269,22 +268,24 @@ impl<'a> Cast<'a> {
     /// The supply adds up, and the checkpoints are counted.
     async fn reckon(&self, progress: &Progress, report: &mut Report) -> anyhow::Result<Vec<Accepted>> {
         let step = progress.step("supply recomputed over both chains");
-        let (root, child) = (self.root.remote(), self.child.remote());
-        let mut read = read_parent(root, &self.child.subnet).await?;
-        let height = read.height;
-        self.eventually("the root goes on", async || Ok((root.height().await? > height).then_some(()))).await?;
-        let (parent_side, child_side, child_height) = read.with_child(root, child, &self.child.subnet).await?;
-        let supply = Supply::reckon(&parent_side, &child_side);
-        report.supply = supply.figures();
-        let violations = supply.violations();
+        let reckoned = supply::edge(self.root, self.child).await?;
+        report.supply = reckoned.figures();
+        let mut violations = reckoned.supply.violations;
+        violations.extend(supply::root_violations(self.root).await?);
+        report.supply.conserved = violations.is_empty();
         ensure!(violations.is_empty(), "supply is not conserved: {}", violations.join("; "));
         step.done(&format!(
-            "custody {} = circulating {} + in flight {} + burned {} attoFIL, after {height} and {child_height}",
-            report.supply.root_custody, report.supply.child_circulating, report.supply.in_flight, report.supply.burned
+            "custody {} = circulating {} + in flight {} + burned {} attoFIL, after {} and {}",
+            report.supply.root_custody,
+            report.supply.child_circulating,
+            report.supply.in_flight,
+            report.supply.burned,
+            reckoned.figures.parent_height,
+            reckoned.figures.child_height
         ));
 
         let step = progress.step("checkpoints read back from the root's blocks");
-        let accepted = read.ledger.accepted;
+        let accepted = reckoned.ledger.accepted;
         let blocks = accepted.iter().map(|accepted| self.parent_blocks(accepted)).collect::<anyhow::Result<_>>()?;
         report.checkpoints = CheckpointFigures {
             accepted: accepted.len() as u64,

@@ -1,152 +1,93 @@
-//! The supply equation of one edge, by plain addition over what was read from both chains.
+//! The supply of a whole hierarchy, edge by edge.
 //!
-//! ```text
-//! root_custody = child_circulating + in_flight + burned
-//! ```
-//!
-//! What the checkpoint actor counts as the child's stands on the left; nothing on the right asks an actor for a counter:
-//! circulation is the sum of every single balance in the child, and what moves is summed over the messages in the blocks
-//! of both chains. So a mistake in an actor's book-keeping cannot hide itself.
-//!
-//! Nobody can break the equation by giving value away. What a stranger gives the checkpoint actor enters no counter, so
-//! its balance must cover the counters and may exceed them. What a stranger gives the child's system actor, which holds
-//! the mint reserve, is in a message and as lost as what goes to the burnt funds actor: both are reported and taken from
-//! custody like fees.
+//! The equation of an edge is [`client::supply`]'s, which `subnet-node doctor --supply` uses too. Around it stands what
+//! only a testnet can afford: circulation is the sum of every single balance and not a node's word, all balances of a
+//! chain sum to what its genesis made, and the stake that the parent counts is what its blocks say that validators
+//! joined with. So a mistake in an actor's or a node's book-keeping cannot hide itself.
 
 use std::collections::BTreeMap;
 
+use client::Client;
+use client::supply::{EdgeFigures, EdgeSupply, read, reckon};
 use fvm_shared::ActorID;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::{BURNT_FUNDS_ID, SYSTEM_ID};
 use subnet_types::genesis::mint_reserve;
 
+use crate::ledger::ParentLedger;
+use crate::network::Chain;
+use crate::read::{balances, ledger};
 use crate::report::SupplyFigures;
 
-/// What the child's checkpoint actor counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Locked for the child.
-    pub custody: TokenAmount,
-    /// Of accepted checkpoints, and not delivered yet.
-    pub reserved: TokenAmount,
-    /// What its validators joined with.
-    pub stake: TokenAmount,
+/// An edge, reckoned.
+pub struct Reckoned {
+    /// Heights and both sides.
+    pub figures: EdgeFigures,
+    /// The equation.
+    pub supply: EdgeSupply,
+    /// What the parent's blocks say of the child.
+    pub ledger: ParentLedger,
 }
 
-/// What was read from the parent, up to one height.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ParentSide {
-    /// What the child's checkpoint actor counts.
-    pub counters: Counters,
-    /// Its balance.
-    pub actor_balance: TokenAmount,
-    /// Sum of the stakes that validators joined with.
-    pub staked: TokenAmount,
-    /// Sum of what was queued for the child: funded, or refused and on its way back.
-    pub queued: TokenAmount,
-    /// Sum of what was delivered of accepted checkpoints, whether the destination took it or it went back.
-    pub delivered: TokenAmount,
-    /// Sum of what accepted checkpoints reported as burned.
-    pub burned_reported: TokenAmount,
+/// Reads and reckons the edge between two running chains.
+///
+/// # Errors
+/// When a node cannot be read or contradicts itself. That supply is not conserved is no error but stands in the
+/// result.
+pub async fn edge(parent: &Chain, child: &Chain) -> anyhow::Result<Reckoned> {
+    let [above, below] = [parent, child].map(|chain| Client::connect(chain.remote().url()));
+    let figures = read(&above?, &below?, &child.subnet).await?;
+    let ledger = ledger(parent.remote(), &child.subnet, figures.parent_height).await?;
+    let held = balances(child.remote(), figures.child_height).await?;
+    let mut supply = reckon(&figures.parent_side, &figures.child_side);
+    supply.violations.extend(contradictions(&figures, &ledger, &held));
+    Ok(Reckoned { figures, supply, ledger })
 }
 
-/// What was read from the child, up to one height.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChildSide {
-    /// Every actor's balance.
-    pub balances: BTreeMap<ActorID, TokenAmount>,
-    /// Sum of what parent updates brought in.
-    pub applied: TokenAmount,
-    /// Sum of what was released, or refused and on its way back.
-    pub released: TokenAmount,
-    /// Sum of what anybody gave to the system actor.
-    pub given_to_system: TokenAmount,
+/// Everything in which balances and blocks say something else than counters.
+fn contradictions(figures: &EdgeFigures, ledger: &ParentLedger, held: &BTreeMap<ActorID, TokenAmount>) -> Vec<String> {
+    let held_by = |id: ActorID| held.get(&id).cloned().unwrap_or_default();
+    let total: TokenAmount = held.values().sum();
+    let circulating = &total - held_by(SYSTEM_ID) - held_by(BURNT_FUNDS_ID);
+    let pairs = [
+        ("the child's circulation", &figures.child_side.circulating, "the sum of its balances", &circulating),
+        ("the sum of all balances of the child", &total, "their sum at genesis", &mint_reserve()),
+        ("the stake that the parent counts", &figures.parent_side.stake, "what joined", &ledger.staked),
+    ];
+    let differing = pairs.into_iter().filter(|(_, value, _, expected)| value != expected);
+    differing
+        .map(|(left, value, right, expected)| {
+            format!("{left} is {} attoFIL, {right} is {}", value.atto(), expected.atto())
+        })
+        .collect()
 }
 
-/// The equation's four terms, and what else must hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Supply {
-    /// What the checkpoint actor counts as the child's.
-    pub root_custody: TokenAmount,
-    /// What all actors of the child hold, but for the reserve and what was burned.
-    pub child_circulating: TokenAmount,
-    /// Queued and not applied, or released and not delivered.
-    pub in_flight: TokenAmount,
-    /// Fees and gifts that nobody holds any more, and no checkpoint reported.
-    pub burned: TokenAmount,
-    /// Pairs that must be equal, with their names.
-    equal: Vec<[(&'static str, TokenAmount); 2]>,
-    /// What the checkpoint actor holds.
-    actor_balance: TokenAmount,
-    /// What its counters say it must hold at least.
-    actor_owes: TokenAmount,
-}
-
-impl Supply {
-    /// Adds up both sides.
-    pub fn reckon(parent: &ParentSide, child: &ChildSide) -> Self {
-        let balance = |id: ActorID| child.balances.get(&id).cloned().unwrap_or_default();
-        let child_total: TokenAmount = child.balances.values().sum();
-        let child_circulating = &child_total - balance(SYSTEM_ID) - balance(BURNT_FUNDS_ID);
-        let root_custody = &parent.counters.custody + &parent.counters.reserved;
-        let in_flight = (&parent.queued - &child.applied) + (&child.released - &parent.delivered);
-        let burned = balance(BURNT_FUNDS_ID) + &child.given_to_system - &parent.burned_reported;
-        // What is applied comes out of the reserve, and what goes up or back returns there.
-        let reserve = mint_reserve() - &child.applied + &child.released + &child.given_to_system;
-        let equal = vec![
-            [
-                ("root custody", root_custody.clone()),
-                ("circulating + in flight + burned", &child_circulating + &in_flight + &burned),
-            ],
-            [("the stake that the root counts", parent.counters.stake.clone()), ("what joined", parent.staked.clone())],
-            [("the sum of all balances of the child", child_total), ("their sum at genesis", mint_reserve())],
-            [("the child's mint reserve", balance(SYSTEM_ID)), ("what its blocks leave in it", reserve)],
-        ];
-        Self {
-            actor_owes: &root_custody + &parent.counters.stake,
-            actor_balance: parent.actor_balance.clone(),
-            root_custody,
-            child_circulating,
-            in_flight,
-            burned,
-            equal,
-        }
+/// Whether all balances of a root sum to what its genesis gave out.
+///
+/// # Errors
+/// When the node cannot be read.
+pub async fn root_violations(root: &Chain) -> anyhow::Result<Vec<String>> {
+    let height = root.remote().height().await?;
+    let total: TokenAmount = balances(root.remote(), height).await?.values().sum();
+    let issued: TokenAmount =
+        root.spec.accounts.iter().map(|account| TokenAmount::from_whole(account.balance_fil)).sum();
+    if total == issued {
+        return Ok(Vec::new());
     }
+    let (total, issued) = (total.atto(), issued.atto());
+    Ok(vec![format!("the root's balances sum to {total} attoFIL, its genesis gave out {issued}")])
+}
 
-    /// Every way in which the supply is not conserved; empty when it is.
-    pub fn violations(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for [(left, value), (right, expected)] in &self.equal {
-            if value != expected {
-                found.push(format!("{left} is {} attoFIL, {right} is {}", value.atto(), expected.atto()));
-            }
-        }
-        if self.actor_balance < self.actor_owes {
-            let (held, owed) = (self.actor_balance.atto(), self.actor_owes.atto());
-            found.push(format!("the checkpoint actor holds {held} attoFIL, custody and stake are {owed}"));
-        }
-        let terms = [
-            ("root custody", &self.root_custody),
-            ("circulating", &self.child_circulating),
-            ("in flight", &self.in_flight),
-            ("burned", &self.burned),
-        ];
-        for (name, amount) in terms {
-            if amount.is_negative() {
-                found.push(format!("{name} is {} attoFIL, below zero", amount.atto()));
-            }
-        }
-        found
-    }
-
+impl Reckoned {
     /// The figures for the report.
     pub fn figures(&self) -> SupplyFigures {
+        let text = |amount: &TokenAmount| amount.atto().to_string();
         SupplyFigures {
-            root_custody: self.root_custody.atto().to_string(),
-            child_circulating: self.child_circulating.atto().to_string(),
-            in_flight: self.in_flight.atto().to_string(),
-            burned: self.burned.atto().to_string(),
-            conserved: self.violations().is_empty(),
+            root_custody: text(&self.supply.custody),
+            child_circulating: text(&self.supply.circulating),
+            in_flight: text(&self.supply.in_flight),
+            burned: text(&self.supply.burned),
+            conserved: self.supply.violations.is_empty(),
         }
     }
 }
@@ -154,119 +95,60 @@ impl Supply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use client::supply::{ChildFigures, ParentFigures};
+    use subnet_types::{Height, SubnetId};
 
     fn atto(amount: u64) -> TokenAmount {
         TokenAmount::from_atto(amount)
     }
 
-    /// 1000 queued, 900 of them applied; 300 released, 200 of them delivered, 60 accepted and waiting; 50 burned as fees, 20
-    /// of them reported.
-    fn sides() -> (ParentSide, ChildSide) {
-        let custody = 1000 - 200 - 60 - 20;
-        let parent = ParentSide {
-            counters: Counters { custody: atto(custody), reserved: atto(60), stake: atto(40) },
-            actor_balance: atto(custody + 60 + 40),
-            staked: atto(40),
-            queued: atto(1000),
-            delivered: atto(200),
-            burned_reported: atto(20),
+    /// 550 in circulation and 50 burned, of 600 minted; a stake of 40.
+    fn sides() -> (EdgeFigures, ParentLedger, BTreeMap<ActorID, TokenAmount>) {
+        let figures = EdgeFigures {
+            child: SubnetId::root(1),
+            parent_height: Height::new(3),
+            child_height: Height::new(5),
+            parent_side: ParentFigures { stake: atto(40), ..Default::default() },
+            child_side: ChildFigures { circulating: atto(550), ..Default::default() },
         };
-        let circulating = 900 - 300 - 50;
-        let balances = BTreeMap::from([
-            (SYSTEM_ID, mint_reserve() - atto(900 - 300)),
+        let held = BTreeMap::from([
+            (SYSTEM_ID, mint_reserve() - atto(600)),
             (BURNT_FUNDS_ID, atto(50)),
-            (100, atto(circulating - 7)),
+            (100, atto(543)),
             (101, atto(7)),
         ]);
-        (parent, ChildSide { balances, applied: atto(900), released: atto(300), given_to_system: atto(0) })
+        (figures, ParentLedger { staked: atto(40), ..Default::default() }, held)
     }
 
-    fn violations((parent, child): &(ParentSide, ChildSide)) -> Vec<String> {
-        Supply::reckon(parent, child).violations()
-    }
-
-    #[test]
-    fn supply_with_something_in_every_place_is_conserved() {
-        let (parent, child) = sides();
-        let supply = Supply::reckon(&parent, &child);
-        assert_eq!(supply.violations(), Vec::<String>::new());
-        let figures = supply.figures();
-        assert_eq!(
-            [&figures.root_custody, &figures.child_circulating, &figures.in_flight, &figures.burned],
-            ["780", "550", "200", "30"]
-        );
-        assert!(figures.conserved);
+    fn violations((figures, ledger, held): &(EdgeFigures, ParentLedger, BTreeMap<ActorID, TokenAmount>)) -> usize {
+        contradictions(figures, ledger, held).len()
     }
 
     #[test]
-    fn a_stranger_who_gives_value_away_breaks_nothing() {
+    fn what_agrees_is_not_named() {
+        assert_eq!(violations(&sides()), 0);
+    }
+
+    #[test]
+    fn a_node_that_misreports_its_circulation_is_found() {
         let mut sides = sides();
-        sides.0.actor_balance += atto(1);
-        let move_to = |child: &mut ChildSide, id: ActorID| {
-            *child.balances.entry(100).or_default() -= atto(1);
-            *child.balances.entry(id).or_default() += atto(1);
-        };
-        move_to(&mut sides.1, BURNT_FUNDS_ID);
-        assert_eq!(violations(&sides), Vec::<String>::new());
-        move_to(&mut sides.1, SYSTEM_ID);
-        assert_eq!(violations(&sides).len(), 2, "nothing comes to the reserve without a message");
-        sides.1.given_to_system += atto(1);
-        assert_eq!(violations(&sides), Vec::<String>::new());
+        sides.0.child_side.circulating += atto(1);
+        assert_eq!(violations(&sides), 1);
     }
 
     #[test]
-    fn a_message_that_is_refused_is_conserved_both_ways() {
-        let (mut parent, mut child) = sides();
-        // The parent refuses 30 that came up: out of custody, and locked again with a receipt.
-        parent.counters.reserved -= atto(30);
-        parent.counters.custody += atto(30);
-        parent.delivered += atto(30);
-        parent.queued += atto(30);
-        // The child refuses 10 that came down: out of the reserve and back, on its way up with a receipt.
-        child.applied += atto(10);
-        child.released += atto(10);
-        assert_eq!(violations(&(parent, child)), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_counter_that_lies_is_found() {
+    fn value_out_of_nothing_is_found_and_value_out_of_the_reserve_too() {
         let mut sides = sides();
-        sides.0.counters.custody += atto(1);
-        assert_eq!(violations(&sides).len(), 2, "the messages say less, and the actor does not hold it");
-        sides.0.actor_balance += atto(1);
-        assert_eq!(violations(&sides).len(), 1);
-        sides.0.counters.custody -= atto(1);
-        sides.0.counters.stake += atto(1);
-        assert_eq!(violations(&sides).len(), 1);
+        *sides.2.entry(100).or_default() += atto(5);
+        assert_eq!(violations(&sides), 2, "neither the reserve nor the node knows of it");
+        *sides.2.entry(SYSTEM_ID).or_default() -= atto(5);
+        assert_eq!(violations(&sides), 1, "the node does not know of it");
     }
 
     #[test]
-    fn value_minted_twice_is_found() {
-        let (parent, mut child) = sides();
-        *child.balances.entry(100).or_default() += atto(5);
-        let supply = Supply::reckon(&parent, &child);
-        assert_eq!(supply.violations().len(), 2, "{:?}", supply.violations());
-        assert!(!supply.figures().conserved);
-    }
-
-    #[test]
-    fn value_minted_from_the_reserve_without_a_message_is_found() {
+    fn stake_that_nobody_joined_with_is_found() {
         let mut sides = sides();
-        *sides.1.balances.entry(100).or_default() += atto(5);
-        *sides.1.balances.entry(SYSTEM_ID).or_default() -= atto(5);
-        assert_eq!(violations(&sides).len(), 2);
-        // Not even a counter that was raised by the same amount hides it.
-        sides.0.counters.custody += atto(5);
-        sides.0.actor_balance += atto(5);
-        assert_eq!(violations(&sides).len(), 1);
-    }
-
-    #[test]
-    fn value_paid_out_twice_is_found() {
-        let mut sides = sides();
-        sides.0.actor_balance -= atto(100);
-        assert_eq!(violations(&sides).len(), 1, "it is not there any more");
-        sides.0.delivered += atto(201);
-        assert!(violations(&sides).iter().any(|text| text.contains("below zero")));
+        sides.0.parent_side.stake += atto(1);
+        assert_eq!(violations(&sides), 1);
     }
 }

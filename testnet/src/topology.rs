@@ -29,11 +29,17 @@ pub const ACCOUNTS_PER_CHAIN_MAX: usize = 100;
 /// Characters of a name; names become parts of file names.
 pub const NAME_CHARS_MAX: usize = 32;
 
+/// Highest price of an edge. A message over it then prepays well below one FIL.
+pub const CROSS_GAS_PRICE_ATTO_MAX: u64 = 1_000_000_000;
+
 /// Largest amount of FIL a topology can name, so that all accounts together stay below Filecoin's supply.
 pub const BALANCE_FIL_MAX: u64 = 2_000_000;
 
 /// The topology of `demo`, and of `up` without a file.
 pub const TWO_CHAINS: &str = include_str!("../topologies/two-chains.toml");
+
+/// The topology of `demo-deep`.
+pub const DEEP: &str = include_str!("../topologies/deep.toml");
 
 /// The name of the root account that pays for everything the launcher itself does.
 pub const FAUCET: &str = "faucet";
@@ -66,6 +72,10 @@ pub struct Chain {
     /// What each validator of a subnet stakes on the parent, in whole FIL; has no effect on a root.
     #[serde(default = "default_stake_fil")]
     pub stake_fil: u64,
+    /// Least fee of messages over the edge to the parent, in attoFIL for each unit of delivery gas; has no effect on a
+    /// root.
+    #[serde(default)]
+    pub cross_gas_price_atto: u64,
     /// Accounts that hold value once the chain runs.
     #[serde(default, rename = "account")]
     pub accounts: Vec<Account>,
@@ -205,7 +215,19 @@ impl Topology {
     /// # Errors
     /// When the interval is outside its range.
     pub fn two_chains(block_interval_ms: Option<u64>) -> Result<Self, TopologyError> {
-        let mut topology = Self::parse(TWO_CHAINS)?;
+        Self::parse(TWO_CHAINS)?.with_interval(block_interval_ms)
+    }
+
+    /// The built-in topology of three levels, with another block interval on all chains where one is given.
+    ///
+    /// # Errors
+    /// When the interval is outside its range.
+    pub fn deep(block_interval_ms: Option<u64>) -> Result<Self, TopologyError> {
+        Self::parse(DEEP)?.with_interval(block_interval_ms)
+    }
+
+    fn with_interval(self, block_interval_ms: Option<u64>) -> Result<Self, TopologyError> {
+        let mut topology = self;
         for chain in &mut topology.chains {
             chain.block_interval_ms = block_interval_ms.unwrap_or(chain.block_interval_ms);
         }
@@ -285,6 +307,7 @@ impl Chain {
         in_range("block_interval_ms", self.block_interval_ms, BLOCK_INTERVAL_MS_MIN, BLOCK_INTERVAL_MS_MAX)?;
         in_range("checkpoint_period_blocks", self.checkpoint_period_blocks, 2, CHECKPOINT_PERIOD_BLOCKS_MAX)?;
         in_range("stake_fil", self.stake_fil, 1, BALANCE_FIL_MAX)?;
+        in_range("cross_gas_price_atto", self.cross_gas_price_atto, 0, CROSS_GAS_PRICE_ATTO_MAX)?;
         if let Some(chain_id) = self.chain_id {
             in_range("chain_id", chain_id, 1, i64::MAX as u64)?;
         }
@@ -338,6 +361,16 @@ mod tests {
         let shape: Vec<_> = topology.chains.iter().map(|chain| (chain.name.as_str(), chain.validators)).collect();
         assert_eq!(shape, [("root", 4), ("child", 4)]);
         assert_eq!(topology.chains[1].checkpoint_period_blocks, 10);
+    }
+
+    #[test]
+    fn the_deep_topology_has_siblings_cousins_and_three_levels() {
+        let topology = Topology::deep(Some(500)).expect("parses");
+        let shape: Vec<_> = topology.chains.iter().map(|chain| (chain.name.as_str(), topology.depth(chain))).collect();
+        assert_eq!(shape, [("root", 1), ("left", 2), ("right", 2), ("left_leaf", 3), ("right_leaf", 3)]);
+        assert!(topology.chains.iter().all(|chain| chain.block_interval_ms == 500));
+        let priced: Vec<_> = topology.chains.iter().filter(|chain| chain.cross_gas_price_atto > 0).collect();
+        assert!(matches!(&priced[..], [right] if right.name == "right"), "one edge must have a price");
     }
 
     #[test]

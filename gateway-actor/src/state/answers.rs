@@ -128,7 +128,8 @@ impl State {
         Ok(word >> (origin_sequence % WORD_BITS) & 1 == 1)
     }
 
-    fn mark_settled(&mut self, store: &impl Blockstore, origin_sequence: u64) -> Result<(), GatewayError> {
+    /// From now on no receipt for the message of this origin sequence counts, unless it matches a pending entry.
+    pub(super) fn mark_settled(&mut self, store: &impl Blockstore, origin_sequence: u64) -> Result<(), GatewayError> {
         let mut words = Amt::<u64, _>::load(&self.settled, store).map_err(state_error)?;
         let index = origin_sequence / WORD_BITS;
         let word = words.get(index).map_err(state_error)?.copied().unwrap_or_default();

@@ -112,7 +112,7 @@ impl State {
         height: Height,
         draft: Draft,
     ) -> Result<CrossMessage, GatewayError> {
-        let message = self.stamp(draft);
+        let message = self.stamp(store, draft)?;
         self.pass_down(store, id, height, message)
     }
 

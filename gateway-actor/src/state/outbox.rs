@@ -39,7 +39,7 @@ impl State {
     /// # Errors
     /// On a root, and when the message is too large to cross.
     pub(crate) fn queue_up(&mut self, store: &impl Blockstore, draft: Draft) -> Result<CrossMessage, GatewayError> {
-        let message = self.stamp(draft);
+        let message = self.stamp(store, draft)?;
         self.pass_up(store, message)
     }
 

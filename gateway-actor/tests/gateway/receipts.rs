@@ -57,6 +57,20 @@ fn receipt_for_what_was_never_sent_credits_nobody() {
 }
 
 #[test]
+fn receipt_is_answered_by_nothing() {
+    let world = World::root_with_child();
+    let refused = CrossMessage { destination: at(root(), nobody()), ..up(0, 5) };
+    assert_ne!(world.deliver(&refused), ExitCode::OK);
+    let ours = world.queued().pop().unwrap();
+    assert!(matches!(ours.kind, CrossKind::Receipt { .. }));
+    let mut answer = receipt(1, 5, ours.origin.address, ours.origin_sequence, 106);
+    if let CrossKind::Receipt { of, .. } = &mut answer.kind {
+        *of = ours.id;
+    }
+    assert_eq!(world.deliver(&answer), refusal::RECEIPT_REPEATED);
+}
+
+#[test]
 fn answer_comes_from_the_destination_and_a_refusal_from_the_way_only() {
     let world = World::root_with_child();
     let grandchild = child().child(Address::new_actor(b"grandchild")).unwrap();

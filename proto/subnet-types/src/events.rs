@@ -21,7 +21,8 @@ pub mod gateway {
     pub const MESSAGE_QUEUED_DOWN: &str = "message-queued-down";
     /// A message waits for the next checkpoint: `id`, `nonce`.
     pub const MESSAGE_QUEUED_UP: &str = "message-queued-up";
-    /// A message from the parent or a child was delivered or refused: `id`, `exit-code`.
+    /// A message from the parent or a child was delivered, went on or was refused: `id`, `exit-code`. Of a receipt that
+    /// counts here also `of`, the message that it answers, and `outcome`, the exit code that it brings.
     pub const MESSAGE_SETTLED: &str = "message-settled";
     /// Value that came back could not be credited: `id`, `address`.
     pub const VALUE_UNCLAIMED: &str = "value-unclaimed";

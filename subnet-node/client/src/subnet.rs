@@ -1,4 +1,4 @@
-//! The steps of a subnet's life as its users take them: create, register, join, fund, release.
+//! The steps of a subnet's life as its users take them: create, register, join, submit.
 //!
 //! Each function sends one message and returns what came of it. The command line and the testnet are built on these.
 
@@ -8,8 +8,8 @@ use fvm_shared::MethodNum;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::{
-    CheckpointConstructorParams, EnqueueReturn, FundParams, GATEWAY_ID, INIT_ID, JoinParams, RegisterChildReturn,
-    RegisterParams, ReleaseParams, SetPowerParams, SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint, gateway,
+    CheckpointConstructorParams, INIT_ID, JoinParams, RegisterChildReturn, RegisterParams, SetPowerParams,
+    SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint,
 };
 use subnet_types::genesis::{ActivationRecord, SubnetParameters};
 use subnet_types::quantity::Power;
@@ -31,15 +31,6 @@ pub struct Created {
     /// Its id address.
     pub id: Address,
     /// The message that made it.
-    pub done: Done,
-}
-
-/// A cross message on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enqueued {
-    /// Id and position on the edge.
-    pub message: EnqueueReturn,
-    /// The message that enqueued it.
     pub done: Done,
 }
 
@@ -140,40 +131,6 @@ pub async fn set_power(
     let params = SetPowerParams { vote_key, power };
     let draft = Draft::call(actor, TokenAmount::default(), checkpoint::SET_POWER, &params);
     sender.send(&draft, options, progress).await
-}
-
-/// Sends value down into `subnet`.
-///
-/// # Errors
-/// When the message cannot be sent or fails.
-pub async fn fund(
-    sender: &Sender,
-    subnet: &SubnetId,
-    to: Address,
-    amount: TokenAmount,
-    options: WaitOptions,
-    progress: impl FnMut(&Waiting),
-) -> Result<Enqueued, SendError> {
-    let params = FundParams { subnet: subnet.clone(), to };
-    let draft = Draft::call(Address::new_id(GATEWAY_ID), amount, gateway::FUND, &params);
-    let done = sender.send(&draft, options, progress).await?;
-    Ok(Enqueued { message: done.decode()?, done })
-}
-
-/// Sends value up to the parent; it arrives with the checkpoint after the end of the period.
-///
-/// # Errors
-/// When the message cannot be sent or fails.
-pub async fn release(
-    sender: &Sender,
-    to: Address,
-    amount: TokenAmount,
-    options: WaitOptions,
-    progress: impl FnMut(&Waiting),
-) -> Result<Enqueued, SendError> {
-    let draft = Draft::call(Address::new_id(GATEWAY_ID), amount, gateway::RELEASE, &ReleaseParams { to });
-    let done = sender.send(&draft, options, progress).await?;
-    Ok(Enqueued { message: done.decode()?, done })
 }
 
 /// Submits a checkpoint to the child's checkpoint actor on this chain. Anyone may.

@@ -27,7 +27,7 @@ mod tests;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use context::{Context, GlobalArgs};
 use error::CliError;
@@ -98,8 +98,22 @@ enum Command {
     /// Looks at config.toml, the genesis file and its actors, the keys and whether the password opens them, ports, disk
     /// and clock, the parent and the submitter's funds there, the database and the invariants of the latest state. It
     /// does not matter whether the node runs.
-    #[command(after_help = "Example:\n  subnet-node doctor --home ./nodes/node-0 --json")]
-    Doctor,
+    ///
+    /// With --supply it checks a running hierarchy instead: whether what is locked for each child is what the child
+    /// holds, what is between the two, and what burned.
+    #[command(after_help = "Examples:\n  subnet-node doctor --home ./nodes/node-0 --json\n  \
+        subnet-node doctor --supply --rpc http://127.0.0.1:1234 --endpoint http://127.0.0.1:2234")]
+    Doctor(DoctorArgs),
+}
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+struct DoctorArgs {
+    /// Recompute the supply of every edge of which a node is known at both ends
+    #[arg(long)]
+    supply: bool,
+    #[command(flatten)]
+    endpoints: cross::EndpointArgs,
 }
 
 /// Runs one command line, prints what comes of it, and returns the exit code.
@@ -159,6 +173,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CliError> {
         Command::State(command) => command.run(context).await,
         Command::Checkpoint(command) => command.run(context).await,
         Command::Parent(command) => command.run(context).await,
-        Command::Doctor => doctor::run(context).await,
+        Command::Doctor(DoctorArgs { supply: true, endpoints }) => doctor::supply::run(context, &endpoints).await,
+        Command::Doctor(_) => doctor::run(context).await,
     }
 }

@@ -4,10 +4,14 @@ use std::str::FromStr;
 
 use cid::Cid;
 use client::amount::Amount;
+use frc42_dispatch::hash::{Hasher, MethodResolver};
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
+use multihash_codetable::{Code, MultihashDigest as _};
+use subnet_types::cross::CrossAddress;
 use subnet_types::genesis::{GenesisBalance, MembershipMode};
-use subnet_types::subnet_id::parse_address;
+use subnet_types::limits::CROSS_MESSAGE_BYTES_MAX;
+use subnet_types::subnet_id::{SubnetIdError, parse_address};
 
 /// An amount with its unit.
 pub fn amount(text: &str) -> Result<TokenAmount, String> {
@@ -48,7 +52,85 @@ pub fn mode(text: &str) -> Result<MembershipMode, String> {
     }
 }
 
+/// `SUBNET:ADDRESS`. Ids are refused: they mean something else on every chain.
+pub fn cross_address(text: &str) -> Result<CrossAddress, String> {
+    let (subnet, holder) = text.rsplit_once(':').ok_or("expected SUBNET:ADDRESS, as in /r31415926/f2…:f1…")?;
+    let subnet = subnet.parse().map_err(|error: SubnetIdError| error.to_string())?;
+    let address = address(holder)?;
+    if address.id().is_ok() {
+        return Err(format!(
+            "{holder} is an id, which means something else on every chain; expected f1…, f2…, f3… or f4…"
+        ));
+    }
+    Ok(CrossAddress { subnet, address })
+}
+
+/// A method: its number, or a name whose FRC-42 number it is.
+pub fn method(text: &str) -> Result<u64, String> {
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        return text.parse().map_err(|error| format!("expected a method's number or name: {error}"));
+    }
+    let number = MethodResolver::new(Blake2b512).method_number(text);
+    number.map_err(|error| format!("{text:?} is no method's name: {error:?}"))
+}
+
+/// FRC-42's hash.
+struct Blake2b512;
+
+impl Hasher for Blake2b512 {
+    fn hash(&self, bytes: &[u8]) -> Vec<u8> {
+        Code::Blake2b512.digest(bytes).digest().to_vec()
+    }
+}
+
+/// Bytes in hexadecimal, or the content of a file after `@`.
+pub fn bytes_or_file(text: &str) -> Result<Vec<u8>, String> {
+    let Some(path) = text.strip_prefix('@') else { return bytes(text) };
+    let length = std::fs::metadata(path).map_err(|error| format!("cannot read {path}: {error}"))?.len();
+    if length > CROSS_MESSAGE_BYTES_MAX as u64 {
+        return Err(format!("{path} has {length} bytes, a cross message at most {CROSS_MESSAGE_BYTES_MAX}"));
+    }
+    std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))
+}
+
 /// Bytes in hexadecimal, with or without `0x`.
 pub fn bytes(text: &str) -> Result<Vec<u8>, String> {
     hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|error| format!("expected hexadecimal: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use subnet_types::SubnetId;
+    use subnet_types::actors::gateway;
+
+    #[test]
+    fn destination_is_a_chain_and_a_robust_address_there() {
+        let child = SubnetId::root(7).child(Address::new_actor(b"child")).unwrap();
+        let address = Address::new_actor(b"somebody");
+        let parsed = cross_address(&format!("{child}:{address}")).unwrap();
+        assert_eq!(parsed, CrossAddress { subnet: child, address });
+        assert!(cross_address("/r7").unwrap_err().contains("SUBNET:ADDRESS"));
+        assert!(cross_address("/r7:f01").unwrap_err().contains("is an id"));
+    }
+
+    #[test]
+    fn method_is_a_number_or_a_name_with_its_number() {
+        assert_eq!(method("2"), Ok(2));
+        assert_eq!(method("Send"), Ok(gateway::SEND));
+        assert!(method("2x").is_err() && method("no name").is_err() && method("").is_err());
+    }
+
+    #[test]
+    fn parameters_are_hexadecimal_or_a_file_that_fits_a_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("params");
+        let named = format!("@{}", path.display());
+        assert!(bytes_or_file(&named).is_err(), "there is no such file");
+        std::fs::write(&path, [1, 2]).unwrap();
+        assert_eq!(bytes_or_file(&named), Ok(vec![1, 2]));
+        assert_eq!(bytes_or_file("0x0102"), Ok(vec![1, 2]));
+        std::fs::write(&path, vec![0; CROSS_MESSAGE_BYTES_MAX + 1]).unwrap();
+        assert!(bytes_or_file(&named).is_err(), "nothing that large crosses");
+    }
 }

@@ -69,7 +69,7 @@ impl RpcContext {
     }
 }
 
-fn checkpoint_state(state: &StateView<'_, Store>, id: ActorID) -> Result<checkpoint_actor::State, ApiError> {
+pub(super) fn checkpoint_state(state: &StateView<'_, Store>, id: ActorID) -> Result<checkpoint_actor::State, ApiError> {
     let found = state.checkpoint(id).map_err(internal)?;
     found.ok_or_else(|| internal(format!("registered child {id} has no checkpoint actor")))
 }

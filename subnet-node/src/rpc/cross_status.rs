@@ -13,7 +13,7 @@ use crate::storage::{CrossStep, CrossTrace};
 impl RpcContext {
     pub(super) fn cross_status(&self, id: Digest) -> Result<CrossStatus, ApiError> {
         let traces = self.chain.cross_traces(&id).map_err(internal)?;
-        let Some(last) = traces.last() else { return Ok(CrossStatus::unknown(id)) };
+        let Some(last) = last_step(&traces) else { return Ok(CrossStatus::unknown(id)) };
         let reached = CrossStatus { height: Some(last.height), ..CrossStatus::unknown(id) };
         let up = CrossStatus { edge: Some(CrossEdge::BottomUp), nonce: nonce_up(&traces), ..reached.clone() };
         Ok(match last.step {
@@ -27,6 +27,13 @@ impl RpcContext {
                 ..reached
             },
             CrossStep::Unclaimed => CrossStatus { stage: CrossStage::Returned, edge: self.arrival_edge(), ..reached },
+            CrossStep::Answered { exit_code, .. } => CrossStatus {
+                stage: if exit_code.is_success() { CrossStage::Delivered } else { CrossStage::Returned },
+                exit_code: Some(exit_code.value()),
+                ..reached
+            },
+            // No message has the digest of a checkpoint as its id.
+            CrossStep::Accepted { .. } => CrossStatus::unknown(id),
         })
     }
 
@@ -52,6 +59,15 @@ impl RpcContext {
     fn arrival_edge(&self) -> Option<CrossEdge> {
         self.genesis().subnet.is_root().then_some(CrossEdge::BottomUp)
     }
+}
+
+/// The step that says where the message is. One that went on from here was taken without a refusal as well.
+fn last_step(traces: &[CrossTrace]) -> Option<&CrossTrace> {
+    let is_queued = |step: &CrossStep| matches!(step, CrossStep::QueuedDown { .. } | CrossStep::QueuedUp { .. });
+    let went_on = traces.iter().any(|trace| is_queued(&trace.step));
+    let is_passage =
+        |step: &CrossStep| matches!(step, CrossStep::Settled { exit_code } if exit_code.is_success() && went_on);
+    traces.iter().rev().find(|trace| !is_passage(&trace.step))
 }
 
 fn nonce_up(traces: &[CrossTrace]) -> Option<Nonce> {

@@ -50,6 +50,10 @@ pub(super) const SIGNATURES: &[(&str, &[&str])] = &[
     ("Subnet.ParentView", &[]),
     ("Subnet.MessageStatus", &["messageCid"]),
     ("Subnet.CrossStatus", &["messageId"]),
+    ("Subnet.CrossTrace", &["messageId"]),
+    ("Subnet.CrossPending", &["height?"]),
+    ("Subnet.CrossQueue", &["childSubnet?", "fromNonce", "height?"]),
+    ("Subnet.CrossPrice", &["destinationSubnet"]),
     ("Subnet.Supply", &["height?"]),
 ];
 

@@ -36,6 +36,9 @@ pub const CHECKPOINTS_PER_ANSWER_MAX: usize = 100;
 /// Children that one answer lists.
 pub const CHILDREN_PER_ANSWER_MAX: usize = 1000;
 
+/// Cross messages that one answer lists. Each may be as large as one of those may be.
+pub const CROSS_MESSAGES_PER_ANSWER_MAX: usize = 128;
+
 /// Pending messages that one answer lists.
 pub const PENDING_PER_ANSWER_MAX: usize = 10_000;
 

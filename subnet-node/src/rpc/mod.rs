@@ -38,6 +38,7 @@ mod checkpoints;
 mod children;
 mod context;
 mod convert;
+mod cross;
 mod cross_status;
 mod dag_json;
 mod eth_address;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use client::api::{
-    ApiError, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossStatus, DagCbor,
-    FinalizedHeader, HeaderInfo, JsonBytes, JsonCid, MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer,
-    SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
+    ApiError, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo,
+    CrossPending, CrossStatus, CrossTraceInfo, DagCbor, EdgePrice, FinalizedHeader, HeaderInfo, JsonBytes, JsonCid,
+    MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
 };
 use engine_api::Block;
 use fvm_exec::genesis_file::GENESIS_FILE_BYTES_MAX;
@@ -121,6 +121,27 @@ impl SubnetApiServer for SubnetMethods {
 
     async fn cross_status(&self, id: Digest) -> Result<CrossStatus, ApiError> {
         self.run(move |context| context.cross_status(id)).await
+    }
+
+    async fn cross_trace(&self, id: Digest) -> Result<CrossTraceInfo, ApiError> {
+        self.run(move |context| context.cross_trace(id)).await
+    }
+
+    async fn cross_pending(&self, height: Option<Height>) -> Result<CrossPending, ApiError> {
+        self.run(move |context| context.cross_pending(height)).await
+    }
+
+    async fn cross_queue(
+        &self,
+        child: Option<SubnetId>,
+        from_nonce: Nonce,
+        height: Option<Height>,
+    ) -> Result<Vec<CrossMessageInfo>, ApiError> {
+        self.run(move |context| context.cross_queue(child.as_ref(), from_nonce, height)).await
+    }
+
+    async fn cross_price(&self, to: SubnetId) -> Result<EdgePrice, ApiError> {
+        self.run(move |context| context.cross_price(&to)).await
     }
 
     async fn supply(&self, height: Option<Height>) -> Result<SupplyInfo, ApiError> {

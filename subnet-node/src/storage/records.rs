@@ -76,7 +76,7 @@ pub struct CheckpointRecord {
     pub certificate: Option<QuorumCertificate>,
 }
 
-/// One step of a cross message on this chain.
+/// One step of a cross message, or of a child's checkpoint, on this chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct CrossTrace {
     /// In the block at this height.
@@ -112,4 +112,18 @@ pub enum CrossStep {
     },
     /// Its value came back and could not be credited.
     Unclaimed,
+    /// An actor says that it accepted the checkpoint under whose digest this stands.
+    Accepted {
+        /// Id of that actor. Whether it is a child's checkpoint actor is for the reader to see.
+        actor: ActorID,
+        /// Which checkpoint.
+        sequence: Sequence,
+    },
+    /// The answer to a message sent from here arrived, and counts.
+    Answered {
+        /// Id of the answer.
+        receipt: Digest,
+        /// Zero when the message was delivered, otherwise why not.
+        exit_code: ExitCode,
+    },
 }

@@ -111,6 +111,7 @@ fn spec(block_interval_ms: u64) -> topology::Chain {
         block_interval_ms,
         checkpoint_period_blocks: 10,
         stake_fil: 0,
+        cross_gas_price_atto: 0,
         accounts: vec![topology::Account { name: FAUCET.to_owned(), balance_fil: 1 }],
     }
 }

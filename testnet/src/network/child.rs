@@ -63,6 +63,7 @@ impl Network {
 
     async fn create(&self, spec: &topology::Chain, parent: &str) -> anyhow::Result<SubnetId> {
         let (validators, stake) = (spec.validators.to_string(), format!("{} FIL", spec.stake_fil));
+        let price = format!("{} attoFIL", spec.cross_gas_price_atto);
         let (interval, period) = (spec.block_interval_ms.to_string(), spec.checkpoint_period_blocks.to_string());
         let (from, rpc) = (self.faucet()?.argument()?, self.chain(parent)?.remote().url());
         if !self.chain(parent)?.subnet.is_root() {
@@ -80,6 +81,8 @@ impl Network {
                 &interval,
                 "--checkpoint-period",
                 &period,
+                "--cross-gas-price",
+                &price,
                 "--from",
                 from,
                 "--rpc",

@@ -327,6 +327,23 @@ impl Network {
         // Commands look for a home even where they need none; this one is the testnet's own.
         self.cli.run(&[arguments, &["--home", text(&home)?]].concat()).await
     }
+
+    /// As [`Self::command`], where a failure is an answer too.
+    ///
+    /// # Errors
+    /// When it cannot be run or prints no JSON.
+    pub async fn outcome(&self, arguments: &[&str]) -> anyhow::Result<(i32, Value)> {
+        let home = self.folder.path().join("accounts");
+        self.cli.outcome(&[arguments, &["--home", text(&home)?]].concat()).await
+    }
+
+    /// Every edge between two running chains: parent and child.
+    pub fn edges(&self) -> impl Iterator<Item = (&Chain, &Chain)> {
+        self.chains.iter().filter_map(|child| {
+            let name = child.spec.parent.as_ref()?;
+            Some((self.chain(name).ok()?, child))
+        })
+    }
 }
 
 /// What a node has to reach, and until when.

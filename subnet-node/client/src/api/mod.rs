@@ -6,6 +6,7 @@
 //! construction.
 
 mod chain;
+mod cross;
 mod error;
 mod filecoin;
 mod message;
@@ -16,6 +17,10 @@ mod subnet;
 mod subnet_methods;
 
 pub use chain::{BlockHeaderJson, BlockMessages, Tipset, TipsetKey};
+pub use cross::{
+    ChildEdge, CrossEnd, CrossEvent, CrossKindInfo, CrossMessageInfo, CrossPending, CrossStepInfo, CrossTraceInfo,
+    EdgePrice, OutboxInfo, ParentCursorInfo,
+};
 pub use error::{ApiError, RejectionReason, code};
 pub use filecoin::{FilecoinApiClient, FilecoinApiServer};
 pub use message::{MessageJson, MessageSendSpec, SignatureJson, SignedMessageJson};

@@ -6,6 +6,7 @@ use subnet_types::bytes::Digest;
 use subnet_types::genesis::ActivationRecord;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
+use super::cross::{CrossMessageInfo, CrossPending, CrossTraceInfo, EdgePrice};
 use super::error::ApiError;
 use super::scalar::{JsonBytes, JsonCid};
 use super::status::{
@@ -82,6 +83,29 @@ pub trait SubnetApi {
     /// Where a cross message is, as far as this chain sees it.
     #[method(name = "CrossStatus")]
     async fn cross_status(&self, id: Digest) -> Result<CrossStatus, ApiError>;
+
+    /// All that happened to a cross message on this chain, with heights and times. For the digest of a child's
+    /// checkpoint: when this chain accepted it.
+    #[method(name = "CrossTrace")]
+    async fn cross_trace(&self, id: Digest) -> Result<CrossTraceInfo, ApiError>;
+
+    /// What waits on this chain's edges after a height.
+    #[method(name = "CrossPending")]
+    async fn cross_pending(&self, height: Option<Height>) -> Result<CrossPending, ApiError>;
+
+    /// The messages that wait for `child` after a height, or for the next checkpoints (`null`), from a nonce on. One
+    /// answer holds so many; the next one begins after the last of them.
+    #[method(name = "CrossQueue")]
+    async fn cross_queue(
+        &self,
+        child: Option<SubnetId>,
+        from_nonce: Nonce,
+        height: Option<Height>,
+    ) -> Result<Vec<CrossMessageInfo>, ApiError>;
+
+    /// The price of the first edge on the way from this chain to another.
+    #[method(name = "CrossPrice")]
+    async fn cross_price(&self, to: SubnetId) -> Result<EdgePrice, ApiError>;
 
     /// Native supply at a height.
     #[method(name = "Supply")]

@@ -7,7 +7,7 @@ mod error;
 mod filecoin;
 mod subnet;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wait;
 
 pub use error::RpcError;

@@ -8,9 +8,9 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
 use super::{Client, RpcError};
 use crate::api::{
-    BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossStatus, FinalizedHeader,
-    MessageStatus, ParentProof, ParentViewInfo, SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet,
-    ValidatorsInfo,
+    BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo, CrossPending,
+    CrossStatus, CrossTraceInfo, EdgePrice, FinalizedHeader, MessageStatus, ParentProof, ParentViewInfo,
+    SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
 };
 
 impl Client {
@@ -142,6 +142,43 @@ impl Client {
     /// When the call brings no result.
     pub async fn cross_status(&self, id: Digest) -> Result<CrossStatus, RpcError> {
         self.call("Subnet.CrossStatus", self.http.cross_status(id)).await
+    }
+
+    /// All that happened to a cross message on this chain, or when it accepted the checkpoint with this digest.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn cross_trace(&self, id: Digest) -> Result<CrossTraceInfo, RpcError> {
+        self.call("Subnet.CrossTrace", self.http.cross_trace(id)).await
+    }
+
+    /// What waits on this chain's edges after a height (`None`: the last final one).
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn cross_pending(&self, height: Option<Height>) -> Result<CrossPending, RpcError> {
+        self.call("Subnet.CrossPending", self.http.cross_pending(height)).await
+    }
+
+    /// The messages that wait for `child`, or for the next checkpoints, from a nonce on; as many as one answer holds.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn cross_queue(
+        &self,
+        child: Option<&SubnetId>,
+        from_nonce: Nonce,
+        height: Option<Height>,
+    ) -> Result<Vec<CrossMessageInfo>, RpcError> {
+        self.call("Subnet.CrossQueue", self.http.cross_queue(child.cloned(), from_nonce, height)).await
+    }
+
+    /// The price of the first edge on the way to `to`.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn cross_price(&self, to: &SubnetId) -> Result<EdgePrice, RpcError> {
+        self.call("Subnet.CrossPrice", self.http.cross_price(to.clone())).await
     }
 
     /// Native supply at a height.

@@ -22,7 +22,7 @@ use crate::subnet::{Joining, join};
 use subnet_types::hash::cid_of_bytes;
 
 /// A server whose every method is `answer(method, parameters)`.
-async fn server<F>(methods: &[&'static str], answer: F) -> (Client, ServerHandle)
+pub(crate) async fn server<F>(methods: &[&'static str], answer: F) -> (Client, ServerHandle)
 where
     F: Fn(&str, Value) -> Result<Value, ErrorObjectOwned> + Send + Sync + 'static,
 {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine_api::{Block, DecidedBlock, Source, SubnetApp, Verdict};
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
-use subnet_types::actors::{GATEWAY_ID, ReleaseParams, gateway};
+use subnet_types::actors::{GATEWAY_ID, gateway};
 use subnet_types::hash::encode;
 use subnet_types::{Height, SignedMessage};
 
@@ -62,8 +62,12 @@ impl Pair {
     fn release(&self, seed: u8, skip: u64) -> SignedMessage {
         let key = account(seed);
         let mut release = self.proposer.message(&key, Address::new_id(GATEWAY_ID), fil(1), skip);
-        release.method_num = gateway::RELEASE;
-        release.params = RawBytes::new(encode(&ReleaseParams { to: account(7).address() }));
+        release.method_num = gateway::SEND;
+        release.params = RawBytes::new(encode(&client::cross::transfer(
+            SubnetId::root(31_415_926),
+            account(7).address(),
+            fvm_shared::econ::TokenAmount::default(),
+        )));
         release.gas_limit = 100_000_000;
         self.proposer.push(&release, &key)
     }

@@ -21,7 +21,7 @@ use mempool::{
     Verifier,
 };
 use parking_lot::Mutex;
-use subnet_types::actors::{GATEWAY_ID, ReleaseParams, gateway};
+use subnet_types::actors::{GATEWAY_ID, gateway};
 use subnet_types::cross::{CrossAddress, CrossKind};
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
 use subnet_types::hash::encode;
@@ -412,8 +412,12 @@ pub async fn releasing(count: u64) -> Node {
     let key = account(1);
     for nonce in 0..count {
         let mut release = node.message(&key, Address::new_id(GATEWAY_ID), fil(4), nonce);
-        release.method_num = gateway::RELEASE;
-        release.params = RawBytes::new(encode(&ReleaseParams { to: account(7).address() }));
+        release.method_num = gateway::SEND;
+        release.params = RawBytes::new(encode(&client::cross::transfer(
+            SubnetId::root(31_415_926),
+            account(7).address(),
+            TokenAmount::default(),
+        )));
         release.gas_limit = 100_000_000;
         node.push(&release, &key);
     }

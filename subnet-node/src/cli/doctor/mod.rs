@@ -5,6 +5,7 @@ mod funds;
 mod local;
 mod network;
 mod state;
+pub(super) mod supply;
 
 use serde::Serialize;
 

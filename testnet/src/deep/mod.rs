@@ -1,0 +1,270 @@
+//! The deep demo's story: five chains on three levels, messages on every kind of route between them, one into every kind
+//! of failure, and the value of the whole hierarchy added up while they are on their way and afterwards.
+
+pub mod plan;
+pub mod report;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use client::cross::way;
+use futures::future::try_join_all;
+use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
+use serde_json::Value;
+use subnet_types::SubnetId;
+
+use crate::load::Account;
+use crate::network::Network;
+use crate::progress::{Progress, millis};
+use crate::supply;
+use crate::topology::Topology;
+use plan::{Act, Expected, Recipient};
+use report::{CallFigures, DeepChain, DeepReport, EdgeReport, RouteFigures};
+
+/// What each message carries, in FIL.
+const VALUE_FIL: u64 = 3;
+
+/// How long any message may be on its way, answer included, in seconds. The longest ordinary way is a cousin's and back:
+/// four checkpoint periods.
+const PATIENCE_SECONDS: &str = "300";
+
+/// A message on its way.
+struct Sent {
+    act: Act,
+    id: String,
+    destination: (SubnetId, Address),
+    started: Instant,
+}
+
+/// Plays the story on a network that does not run yet, filling in `report` as it goes.
+///
+/// # Errors
+/// When something does not come up or cannot be asked. A message that ends otherwise than it has to stands in the
+/// report, and the story goes on.
+pub async fn play(
+    network: &mut Network,
+    topology: &Topology,
+    progress: &Progress,
+    report: &mut DeepReport,
+) -> anyhow::Result<()> {
+    plan::check(topology)?;
+    network.start(topology, progress).await?;
+    report.not_shown = plan::not_shown();
+    report.chains = network.chains().iter().map(chain).collect();
+    let acts = plan::acts();
+    let count = acts.len();
+
+    let step = progress.step(format!("{count} messages handed in on {} chains", network.chains().len()));
+    let sent = send_all(network, acts).await?;
+    step.done("");
+    report.conserved = reckon(network, "while they are on their way", progress, report).await?;
+
+    let step = progress.step("all of them delivered or answered");
+    for (figures, call) in try_join_all(sent.iter().map(|sent| follow(network, sent))).await? {
+        report.routes.push(figures);
+        report.one_hop_calls.extend(call);
+    }
+    let good = report.routes.iter().filter(|route| route.ok).count();
+    step.done(&format!("{good} of {count} ended as they had to"));
+
+    let is_conserved = reckon(network, "afterwards", progress, report).await?;
+    report.conserved &= is_conserved;
+    let wrong: Vec<String> = report.routes.iter().filter(|route| !route.ok).map(RouteFigures::line).collect();
+    ensure!(wrong.is_empty(), "{} messages did not end as they had to: {}", wrong.len(), wrong.join("; "));
+    ensure!(report.conserved, "supply is not conserved: {}", violations(report).join("; "));
+    report.ok = report.is_complete(count);
+    Ok(())
+}
+
+fn chain(chain: &crate::network::Chain) -> DeepChain {
+    let period = chain.spec.parent.is_some().then_some(chain.spec.checkpoint_period_blocks);
+    DeepChain {
+        name: chain.spec.name.clone(),
+        subnet: chain.subnet.to_string(),
+        validators: chain.nodes.len(),
+        checkpoint_period_blocks: period,
+    }
+}
+
+/// Sends everything: chain by chain at once, and one after another on each, since one account sends them.
+async fn send_all(network: &Network, acts: Vec<Act>) -> anyhow::Result<Vec<Sent>> {
+    let mut by_chain: BTreeMap<&str, Vec<Act>> = BTreeMap::new();
+    for act in acts {
+        by_chain.entry(act.from).or_default().push(act);
+    }
+    let chains = by_chain.into_values().map(|acts| async move {
+        let mut sent = Vec::new();
+        for act in acts {
+            sent.push(send(network, act).await?);
+        }
+        anyhow::Ok(sent)
+    });
+    Ok(try_join_all(chains).await?.into_iter().flatten().collect())
+}
+
+async fn send(network: &Network, act: Act) -> anyhow::Result<Sent> {
+    let from = network.chain(act.from)?;
+    let destination = act.destination(network, Account::generate().address())?;
+    let to = format!("{}:{}", destination.0, destination.1);
+    let (value, gas) = (format!("{VALUE_FIL} FIL"), act.call_gas.unwrap_or_default().to_string());
+    let mut arguments = vec!["cross", "send", "--to", &to, "--value", &value, "--from"];
+    arguments.extend([from.account(plan::SENDER)?.argument()?, "--rpc", from.remote().url()]);
+    if act.call_gas.is_some() {
+        arguments.extend(["--method", "Ping", "--gas-limit", &gas]);
+    }
+    arguments.extend(act.options);
+    let endpoints = endpoints(network, &from.subnet, &destination.0);
+    arguments.extend(endpoints.iter().flat_map(|url| ["--endpoint", url.as_str()]));
+    let started = Instant::now();
+    let answer = network.command(&arguments).await?;
+    let id = answer["id"].as_str().context("the id that `cross send` printed")?.to_owned();
+    Ok(Sent { act, id, destination, started })
+}
+
+/// Nodes of all running chains on the way between two.
+fn endpoints(network: &Network, from: &SubnetId, to: &SubnetId) -> Vec<String> {
+    let way = way(from, to).unwrap_or_default();
+    let on_the_way = network.chains().iter().filter(|chain| way.contains(&chain.subnet));
+    on_the_way.map(|chain| chain.remote().url().to_owned()).collect()
+}
+
+/// Waits for a message's end and compares it with what had to come.
+async fn follow(network: &Network, sent: &Sent) -> anyhow::Result<(RouteFigures, Option<CallFigures>)> {
+    let Sent { act, id, destination, started } = sent;
+    let from = network.chain(act.from)?;
+    let mut arguments = vec!["cross", "status", id, "--watch", "--timeout", PATIENCE_SECONDS];
+    arguments.extend(["--rpc", from.remote().url()]);
+    let endpoints = endpoints(network, &from.subnet, &destination.0);
+    arguments.extend(endpoints.iter().flat_map(|url| ["--endpoint", url.as_str()]));
+    if act.is_answered() {
+        arguments.push("--settled");
+    }
+    let (_, journey) = network.outcome(&arguments).await?;
+    let latency = millis(started.elapsed());
+    let mut figures = figures(act, &journey, latency);
+    figures.ok = figures.ok && received(network, sent).await?;
+    let call = (act.kind == "call").then(|| one_hop(network, act, &journey)).transpose()?.flatten();
+    Ok((figures, call))
+}
+
+/// What the journey that `cross status` printed means for an act.
+fn figures(act: &Act, journey: &Value, latency_ms: u64) -> RouteFigures {
+    let standing = journey["standing"].as_str().unwrap_or_default();
+    let is_decided = ["delivered", "refused"].contains(&standing);
+    let exit_code = journey["exitCode"].as_u64().and_then(|code| u32::try_from(code).ok());
+    let is_settled = !journey["settled"].is_null();
+    let is_ended = is_decided && (is_settled || !act.is_answered());
+    RouteFigures {
+        route: act.route.to_owned(),
+        kind: act.kind.to_owned(),
+        from: act.from.to_owned(),
+        to: act.to.unwrap_or("a subnet that does not exist").to_owned(),
+        outcome: is_decided.then(|| standing.to_owned()),
+        exit_code,
+        reason: journey["reason"].as_str().map(str::to_owned),
+        latency_ms: is_ended.then_some(latency_ms),
+        hops: journey["hops"].as_array().map_or(0, Vec::len),
+        settled: act.is_answered().then_some(is_settled),
+        ok: is_ended && act.is_met(standing, exit_code),
+    }
+}
+
+/// Whether the recipient holds exactly what had to come, where nobody else gives it anything.
+async fn received(network: &Network, sent: &Sent) -> anyhow::Result<bool> {
+    let (Some(to), Recipient::Fresh) = (sent.act.to, sent.act.recipient) else { return Ok(true) };
+    let held = network.chain(to)?.remote().balance(&sent.destination.1).await?;
+    let expected = if sent.act.expected == Expected::Delivered { VALUE_FIL } else { 0 };
+    Ok(held == TokenAmount::from_whole(expected))
+}
+
+/// The time of a call over one edge until its receipt counted; `None` for a longer way.
+fn one_hop(network: &Network, act: &Act, journey: &Value) -> anyhow::Result<Option<CallFigures>> {
+    let lower = match (act.route, act.to) {
+        ("child", Some(to)) => network.chain(to)?,
+        ("parent", _) => network.chain(act.from)?,
+        _ => return Ok(None),
+    };
+    let goal_blocks = 2 * lower.spec.checkpoint_period_blocks + 4;
+    let goal_ms = goal_blocks * lower.spec.block_interval_ms;
+    let times = [&journey["hops"][0]["queued"]["timeMs"], &journey["settled"]["timeMs"]].map(Value::as_u64);
+    let receipt_ms = match times {
+        [Some(queued), Some(settled)] => Some(settled.saturating_sub(queued)),
+        _ => None,
+    };
+    let within_goal = receipt_ms.is_some_and(|took| took <= goal_ms);
+    Ok(Some(CallFigures { route: act.route.to_owned(), receipt_ms, goal_ms, within_goal }))
+}
+
+/// Reckons every edge and the root's total. Returns whether all is conserved.
+async fn reckon(network: &Network, when: &str, progress: &Progress, report: &mut DeepReport) -> anyhow::Result<bool> {
+    let step = progress.step(format!("supply recomputed over all edges {when}"));
+    let mut edges = Vec::new();
+    for (parent, child) in network.edges() {
+        let reckoned = supply::edge(parent, child).await?;
+        let figures = reckoned.figures();
+        let violations = reckoned.supply.violations;
+        edges.push(EdgeReport { child: child.spec.name.clone(), figures, violations });
+    }
+    report.supply = edges;
+    let root = network.chains().first().context("the root runs first")?;
+    let root_violations = supply::root_violations(root).await?;
+    let mut found = violations(report);
+    found.extend(root_violations);
+    let is_conserved = found.is_empty();
+    step.done(&if is_conserved { format!("{} edges conserved", report.supply.len()) } else { found.join("; ") });
+    Ok(is_conserved)
+}
+
+fn violations(report: &DeepReport) -> Vec<String> {
+    let named = |edge: &EdgeReport| {
+        let name = edge.child.clone();
+        edge.violations.iter().map(move |violation| format!("{name}: {violation}")).collect::<Vec<_>>()
+    };
+    report.supply.iter().flat_map(named).collect()
+}
+
+impl RouteFigures {
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let outcome = self.outcome.as_deref().unwrap_or("not decided");
+        let code = self.exit_code.filter(|code| *code != 0).map(|code| format!(" ({code})")).unwrap_or_default();
+        let latency = self.latency_ms.map(|ms| format!(", {:.1} s", ms as f64 / 1000.0)).unwrap_or_default();
+        format!("{} to {}, {} → {}: {outcome}{code}{latency}", self.kind, self.route, self.from, self.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn act(kind: &str) -> Act {
+        plan::acts().into_iter().find(|act| act.kind == kind).expect("is planned")
+    }
+
+    #[test]
+    fn a_transfer_ends_with_its_delivery_and_a_call_with_its_answer() {
+        let hop = json!({ "from": "/r1", "queued": { "height": 1, "timeMs": 1000 } });
+        let mut journey = json!({ "standing": "delivered", "exitCode": 0, "hops": [hop] });
+        let transfer = figures(&act("transfer"), &journey, 700);
+        assert!(transfer.ok && transfer.latency_ms == Some(700) && transfer.settled.is_none());
+        let call = figures(&act("call"), &journey, 700);
+        assert!(!call.ok && call.latency_ms.is_none() && call.settled == Some(false));
+        journey["settled"] = json!({ "height": 9, "timeMs": 9000 });
+        let call = figures(&act("call"), &journey, 700);
+        assert!(call.ok && call.settled == Some(true) && call.hops == 1);
+    }
+
+    #[test]
+    fn a_failure_must_be_the_one_that_was_meant() {
+        let journey = |code: u32| json!({ "standing": "refused", "exitCode": code, "settled": {}, "hops": [] });
+        assert!(figures(&act("expired"), &journey(103), 5).ok);
+        let other = figures(&act("expired"), &journey(108), 5);
+        assert!(!other.ok && other.outcome.as_deref() == Some("refused"));
+        assert!(other.line().contains("expired to sibling, left → right: refused (108)"), "{}", other.line());
+        let lost = figures(&act("expired"), &json!({ "standing": "on-its-way" }), 5);
+        assert!(!lost.ok && lost.outcome.is_none());
+    }
+}
