@@ -64,7 +64,7 @@ impl Pair {
         let mut release = self.proposer.message(&key, Address::new_id(GATEWAY_ID), fil(1), skip);
         release.method_num = gateway::SEND;
         release.params = RawBytes::new(encode(&client::cross::transfer(
-            SubnetId::root(31_415_926),
+            subnet_types::SubnetId::root(31_415_926),
             account(7).address(),
             fvm_shared::econ::TokenAmount::default(),
         )));
