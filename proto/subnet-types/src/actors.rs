@@ -75,10 +75,6 @@ pub mod gateway {
     /// A registered checkpoint actor hands over bottom-up messages with their amounts together as value:
     /// [`DeliverParams`] → [`DeliverReturn`].
     pub const DELIVER: MethodNum = method_hash!("Deliver");
-    /// Anyone sends value down: [`FundParams`] → [`EnqueueReturn`].
-    pub const FUND: MethodNum = method_hash!("Fund");
-    /// Anyone sends value up: [`ReleaseParams`] → [`EnqueueReturn`].
-    pub const RELEASE: MethodNum = method_hash!("Release");
     /// Anyone sends a cross message to any chain: [`SendParams`] with value and fee together as value →
     /// [`EnqueueReturn`].
     pub const SEND: MethodNum = method_hash!("Send");
@@ -348,23 +344,7 @@ pub struct CrossReceipt {
     pub value: TokenAmount,
 }
 
-/// Parameters of [`gateway::FUND`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
-pub struct FundParams {
-    /// The child, or a chain below it.
-    pub subnet: SubnetId,
-    /// Robust address of the recipient there.
-    pub to: Address,
-}
-
-/// Parameters of [`gateway::RELEASE`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
-pub struct ReleaseParams {
-    /// Robust address of the recipient on the parent.
-    pub to: Address,
-}
-
-/// Return of [`gateway::FUND`] and [`gateway::RELEASE`].
+/// Return of [`gateway::SEND`] and [`gateway::ANSWER`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct EnqueueReturn {
     /// Id of the message, for following it.
