@@ -64,7 +64,7 @@ impl Pair {
         let mut release = self.proposer.message(&key, Address::new_id(GATEWAY_ID), fil(1), skip);
         release.method_num = gateway::RELEASE;
         release.params = RawBytes::new(encode(&ReleaseParams { to: account(7).address() }));
-        release.gas_limit = 100_000_000;
+        release.gas_limit = self.proposer.content.genesis.chain.block_gas_limit / 10;
         self.proposer.push(&release, &key)
     }
 
