@@ -13,8 +13,8 @@ pub const RUN_MESSAGES_MAX: usize = 32;
 /// gateway really gets theirs, and to take note of the outcome.
 pub const DELIVERY_GAS_RESERVE: u64 = 40_000_000;
 
-/// Gas beyond delivery that a call uses in which one message can be delivered: the params and proof of a whole slice,
-/// and the acceptance of a checkpoint, which took up to 60 million each.
+/// Gas beyond delivery that a call uses which brings one message alone: reading its slice, which takes two million for
+/// each message, or accepting a checkpoint, which takes 60; several times that.
 const CALL_GAS: u64 = 300_000_000;
 
 /// The gas of the dearest message.

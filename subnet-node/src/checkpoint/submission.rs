@@ -17,8 +17,7 @@ use crate::storage::CheckpointRecord;
 /// Room in a message for everything but its parameters.
 const ENVELOPE_BYTES: usize = 1024;
 
-/// Gas for what a call does before its first delivery: accepting a checkpoint, or reading and proving a slice. Several
-/// times what either takes.
+/// Gas for what a call does before its first delivery: accepting a checkpoint takes up to 60 million.
 const ACCEPTANCE_GAS: u64 = 200_000_000;
 /// Gas that a call has beyond what its deliveries use. The checkpoint actor stops, successfully, before messages that
 /// would have less than their limit; an estimate finds just that cheap way out, so it cannot be trusted for deliveries.
@@ -26,8 +25,9 @@ const ACCEPTANCE_GAS: u64 = 200_000_000;
 const DELIVERY_GAS_LEFT: u64 = 500_000_000;
 /// Gas that the checkpoint actor wants to see beside the limit of a message, and some.
 const DELIVERY_GAS_RESERVE: u64 = 60_000_000;
-/// Gas that one transfer uses: twice what one to a new account takes.
-const TRANSFER_GAS_USED: u64 = 30_000_000;
+/// Gas that one transfer in a slice uses, with its part of reading and proving the slice: twice what one to an account
+/// that exists takes, and more than one to a new account does.
+const TRANSFER_GAS_USED: u64 = 16_000_000;
 /// Most gas for one submission, half of a block. What it does not suffice for is delivered by the next call.
 const SUBMISSION_GAS_MAX: u64 = 5_000_000_000;
 

@@ -147,7 +147,7 @@ async fn messages_that_wait_on_the_parent_are_delivered_once_by_whoever_is_first
 }
 
 /// Gas of a parent's blocks in which two transfers are delivered at once.
-const BLOCK_GAS_FOR_TWO: u64 = 760_000_000;
+const BLOCK_GAS_FOR_TWO: u64 = 732_000_000;
 
 /// The nonces that each delivery of the first checkpoint's batch brought.
 fn slices(world: &World) -> Vec<Vec<u64>> {

@@ -68,7 +68,7 @@ impl Pair {
             account(7).address(),
             fvm_shared::econ::TokenAmount::default(),
         )));
-        release.gas_limit = 100_000_000;
+        release.gas_limit = self.proposer.content.genesis.chain.block_gas_limit / 10;
         self.proposer.push(&release, &key)
     }
 

@@ -25,6 +25,7 @@ use subnet_types::actors::{GATEWAY_ID, gateway};
 use subnet_types::cross::{CrossAddress, CrossKind};
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
 use subnet_types::hash::encode;
+use subnet_types::limits::BLOCK_GAS_MIN;
 use subnet_types::message::SignaturePolicy;
 use subnet_types::vote::{CommitSignature, VoteKind, extension_signing_bytes, vote_signing_bytes};
 use subnet_types::{
@@ -79,7 +80,7 @@ pub fn validators(first: u8, count: u8) -> ValidatorSet {
 fn parameters() -> ChainParameters {
     ChainParameters {
         block_interval_ms: 1000,
-        block_gas_limit: 1_000_000_000,
+        block_gas_limit: BLOCK_GAS_MIN,
         base_fee_min: TokenAmount::from_atto(100),
         signatures: SignaturePolicy::Bound,
         checkpoint_period_blocks: PERIOD,
