@@ -1,5 +1,5 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo demo-deep bench bench-net bench-witness test soak model lint doc bundle bundle-check test-actors
+.PHONY: help demo demo-deep bench bench-net bench-witness test soak model vectors lint doc bundle bundle-check test-actors
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ bench-net:       ## Messages a second, finality and time per block of four valid
 bench-witness:   ## Size of witnesses and the time to make and verify them on one core (figures in target/bench/witness.json)
 	@scripts/setup.sh
 	cargo bench --locked -p fvm-exec --bench witness -- $(CURDIR)/target/bench/witness.json
+
+vectors:         ## What is signed or hashed between chains, computed again by a second implementation
+	@python3 docs/protocol/verify.py
 
 lint:            ## Formatting and clippy, warnings denied
 	@scripts/setup.sh --lint

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes sure that what the build needs is there: a C toolchain and libclang (for RocksDB's bindings), and Rust. With
-# --lint also Rust's formatter and linter. As root it installs what the system lacks; all else it names, with the line to
-# run, and stops.
+# --lint also Rust's formatter and linter, and Python. As root it installs what the system lacks; all else it names, with
+# the line to run, and stops.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(build-essential clang libclang-dev pkg-config)
+# For the protocol's vectors alone.
+[ "${1:-}" != "--lint" ] || command -v python3 >/dev/null || packages+=(python3)
 
 missing=()
 for package in "${packages[@]}"; do
