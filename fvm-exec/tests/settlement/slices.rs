@@ -16,7 +16,7 @@ use crate::keys::Keys;
 use crate::subnet::{Root, Subnet, alice, nano};
 
 /// Who comes too late pays no more than delivering this many messages costs, whatever the slice: the bytes of it, mostly.
-const TURNED_AWAY_MESSAGES_MAX: u64 = 10;
+const TURNED_AWAY_MESSAGES_MAX: u64 = 3;
 
 /// The recipient of the message with this nonce, which nobody has sent anything to before.
 fn recipient(nonce: u64) -> Address {
