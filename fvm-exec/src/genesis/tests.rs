@@ -59,7 +59,7 @@ fn example_genesis_keeps_its_cids() {
     let store = MemoryBlockstore::default();
     let bundle = bundle(&store);
     let genesis = root(bundle.manifest());
-    assert_eq!(genesis.cid().to_string(), "bafy2bzaceauuhmw4mpgbeiogjq6srnolxyeba6x7rrhucya5x5ejtyflfjele");
+    assert_eq!(genesis.cid().to_string(), "bafy2bzacec7um4o4pryjbgmex2eaochpghqeewqkeorrsh7lkw2wwj7z4n62g");
     let output = build(&store, &genesis).unwrap();
     assert_eq!(output.state_root.to_string(), "bafy2bzaceb43lna6o3b22pmcd3zcs5vjmy3rgtjvsvdo2bwbzoojmcl7qddhm");
 }

@@ -128,7 +128,7 @@ pub struct ChainArgs {
     pub trusting_period_ms: u64,
     /// Least fee for each unit of delivery gas of messages from and to the parent; without effect on a root
     #[arg(
-        long, value_name = "AMOUNT", default_value = "0", value_parser = parse::amount,
+        long, value_name = "AMOUNT", default_value = "0 attoFIL", value_parser = parse::amount,
         help_heading = "Rules of the chain"
     )]
     pub cross_gas_price: TokenAmount,
