@@ -27,7 +27,7 @@ fn blocks_of_a_witness_are_frozen() {
         .flat_map(|block| (block.bytes.len() as u64).to_be_bytes().into_iter().chain(block.bytes.iter().copied()))
         .collect();
     let digest = blake2b_256(&bytes).to_string();
-    let frozen = (27, 21476, "1ddc9251aec0a79dc4f43665906e2620dcfdbb9a52c63bb9755f10d0057763c0");
+    let frozen = (27, 21706, "4e0360f74e58ca36fad1799676cf11181560ae912757bff893313f2ea4edb645");
     assert_eq!((recorded.blocks.len(), size(&recorded.blocks), digest.as_str()), frozen);
 }
 

@@ -181,9 +181,9 @@ async fn handover_leads_to_the_next_validators_and_the_gateway_tracks_them() {
         handovers: handovers.iter().map(ParentState::handover).collect(),
         ..state.update(0, 2)
     };
-    let good = linked(vec![step(55, 101, 111), step(57, 111, 121)], after(60, 121));
+    let good = linked(vec![step(55, 101, 111), step(57, 111, 91)], after(60, 91));
     let proven = judged(&node, &good).unwrap();
-    assert_eq!((proven.params.parent_validators, proven.adoption), (Some(parent_set(121)), None));
+    assert_eq!((proven.params.parent_validators, proven.adoption), (Some(parent_set(91)), None));
 
     let refused = |change: &dyn Fn(&mut ParentUpdate)| {
         let mut update = good.clone();
@@ -202,7 +202,7 @@ async fn handover_leads_to_the_next_validators_and_the_gateway_tracks_them() {
     let by = |handovers: Vec<ParentState>, state: ParentState| judged(&node, &linked(handovers, state)).unwrap_err();
     assert!(matches!(by(vec![step(55, 101, 101)], after(60, 101)), R::SameValidators { .. }));
     assert!(matches!(by(vec![step(50, 101, 111)], after(60, 111)), R::Order { .. }), "older than what is tracked");
-    assert!(matches!(by(vec![step(57, 101, 111), step(56, 111, 121)], after(60, 121)), R::Order { .. }));
+    assert!(matches!(by(vec![step(57, 101, 111), step(56, 111, 91)], after(60, 91)), R::Order { .. }));
     assert!(matches!(by(vec![step(60, 101, 111)], after(60, 111)), R::Order { .. }), "not before the header");
     assert!(matches!(by(vec![], after(60, 111)), R::Validators { .. }), "a certificate of others");
     let foreign = refused(&|u| u.handovers[0].header.chain = Digest([1; 32]));
@@ -210,11 +210,11 @@ async fn handover_leads_to_the_next_validators_and_the_gateway_tracks_them() {
 
     *node.parent.candidate.lock() = Some(good);
     node.step().await;
-    assert_eq!((cursor(&node).validators, node.balance(&account(1).address())), (parent_set(121), fil(30)));
+    assert_eq!((cursor(&node).validators, node.balance(&account(1).address())), (parent_set(91), fil(30)));
     // From now on the old ones prove nothing.
     let old = ParentState::new(70, messages(&node)).update(2, 2);
     assert!(matches!(judged(&node, &old), Err(R::Validators { .. })));
-    assert!(judged(&node, &ParentState { queue: messages(&node), ..after(70, 121) }.update(2, 2)).is_ok());
+    assert!(judged(&node, &ParentState { queue: messages(&node), ..after(70, 91) }.update(2, 2)).is_ok());
 }
 
 #[tokio::test]
@@ -271,13 +271,13 @@ async fn expired_trust_waits_for_the_operator_but_not_where_a_quorum_decided() {
 #[tokio::test]
 async fn header_that_no_handover_leads_to_counts_once_it_is_adopted() {
     let node = Node::new(subnet());
-    let before = ParentState { voters: 121, next_voters: 131, ..ParentState::new(59, vec![]) }.handover();
+    let before = ParentState { voters: 91, next_voters: 81, ..ParentState::new(59, vec![]) }.handover();
     let link = |before: subnet_types::parent::Handover| {
-        let state = ParentState { voters: 131, next_voters: 131, ..ParentState::new(60, messages(&node)) };
+        let state = ParentState { voters: 81, next_voters: 81, ..ParentState::new(60, messages(&node)) };
         let mut update = state.update(0, 2);
         update.header.parent = before.header.id();
         let (height, id) = (update.header.height, update.header.id());
-        update.certificate = super::world::certificate(&update.header.chain, height, &id, 131);
+        update.certificate = super::world::certificate(&update.header.chain, height, &id, 81);
         ParentUpdate { handovers: vec![before], ..update }
     };
     assert!(matches!(judged(&node, &link(before.clone())), Err(R::Validators { .. })), "as a handover it is none");
@@ -297,7 +297,7 @@ async fn header_that_no_handover_leads_to_counts_once_it_is_adopted() {
     *node.parent.adopted.lock() = Some(update.header.id());
     assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
     node.app().commit(node.decide(block)).await.unwrap();
-    assert_eq!(cursor(&node).validators, parent_set(131));
+    assert_eq!(cursor(&node).validators, parent_set(81));
 }
 
 #[tokio::test]

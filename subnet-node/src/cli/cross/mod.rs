@@ -92,7 +92,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "SUBNET:ADDRESS", value_parser = parse::cross_address)]
     to: subnet_types::cross::CrossAddress,
     /// Value for the recipient
-    #[arg(long, value_name = "AMOUNT", default_value = "0", value_parser = parse::amount)]
+    #[arg(long, value_name = "AMOUNT", default_value = "0 FIL", value_parser = parse::amount)]
     value: TokenAmount,
     /// Method to call at the recipient: a number, or a name whose FRC-42 number it is
     #[arg(long, value_name = "N|NAME", value_parser = parse::method)]
