@@ -61,7 +61,7 @@ fn example_genesis_keeps_its_cids() {
     let genesis = root(bundle.manifest());
     assert_eq!(genesis.cid().to_string(), "bafy2bzacec7um4o4pryjbgmex2eaochpghqeewqkeorrsh7lkw2wwj7z4n62g");
     let output = build(&store, &genesis).unwrap();
-    assert_eq!(output.state_root.to_string(), "bafy2bzaceb43lna6o3b22pmcd3zcs5vjmy3rgtjvsvdo2bwbzoojmcl7qddhm");
+    assert_eq!(output.state_root.to_string(), "bafy2bzaceb6rpfwd4ak5x45czmwv2in4mnff6q6ni7vqdjo5jwzvhbmaxk7yq");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn wrong_values_are_refused_with_what_would_be_right() {
     refused("subnet-node cross send --to /r1:f0100", "is an id");
     refused("subnet-node cross send --to r1:f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia", "expected a subnet like");
     refused("subnet-node cross send --to /r1:f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia --params 00", "--method");
-    refused("subnet-node cross status 12 --settled", "--watch");
+    refused(&format!("subnet-node cross status {} --settled", "12".repeat(32)), "--watch");
     refused("subnet-node subnet show f2abc", "expected a subnet like");
     refused("subnet-node subnet join /r1 --stake \"1 FIL\"", "is a root");
     refused("subnet-node subnet join f01 --stake \"1 FIL\"", "robust");

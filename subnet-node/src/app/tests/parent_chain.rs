@@ -28,9 +28,10 @@ fn actor() -> Address {
     Address::new_actor(b"checkpoint actor")
 }
 
-/// The parent's validators with seeds from `first` on: 101 for the first set, 111 for the second, and so on.
+/// The parent's validators with seeds from `first` on: 101 for the first set, 105 for the second, 109 for the third. From
+/// 116 on the secrets of checkpoint keys would be out of range.
 pub fn parent_set(first: u8) -> ValidatorSet {
-    let number = ConfigurationNumber::new(u64::from((first - 101) / 10) + 1);
+    let number = ConfigurationNumber::new(u64::from((first - 101) / VALIDATORS) + 1);
     ValidatorSet::new(number, validators(first, VALIDATORS).validators().to_vec()).unwrap()
 }
 

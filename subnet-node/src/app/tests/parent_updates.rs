@@ -181,9 +181,9 @@ async fn handover_leads_to_the_next_validators_and_the_gateway_tracks_them() {
         handovers: handovers.iter().map(ParentState::handover).collect(),
         ..state.update(0, 2)
     };
-    let good = linked(vec![step(55, 101, 111), step(57, 111, 91)], after(60, 91));
+    let good = linked(vec![step(55, 101, 105), step(57, 105, 109)], after(60, 109));
     let proven = judged(&node, &good).unwrap();
-    assert_eq!((proven.params.parent_validators, proven.adoption), (Some(parent_set(91)), None));
+    assert_eq!((proven.params.parent_validators, proven.adoption), (Some(parent_set(109)), None));
 
     let refused = |change: &dyn Fn(&mut ParentUpdate)| {
         let mut update = good.clone();
@@ -194,33 +194,33 @@ async fn handover_leads_to_the_next_validators_and_the_gateway_tracks_them() {
     assert!(matches!(skipped, R::Validators { height, .. } if height == Height::new(57)), "{skipped}");
     assert!(matches!(refused(&|u| u.handovers.clear()), R::Validators { .. }));
     assert!(matches!(refused(&|u| u.handovers.swap(0, 1)), R::Validators { .. }));
-    assert!(matches!(refused(&|u| u.handovers[1].validators = parent_set(111)), R::OtherSet { .. }));
+    assert!(matches!(refused(&|u| u.handovers[1].validators = parent_set(105)), R::OtherSet { .. }));
     assert!(matches!(refused(&|u| u.handovers[0].certificate.signatures.truncate(2)), R::Certificate { .. }));
     assert!(matches!(refused(&|u| u.handovers[0].certificate.height = Height::new(9)), R::OtherBlock { .. }));
     assert!(matches!(refused(&|u| u.handovers = vec![u.handovers[0].clone(); 17]), R::TooManyHandovers { actual: 17 }));
     // Handovers whose voters would stand by them.
     let by = |handovers: Vec<ParentState>, state: ParentState| judged(&node, &linked(handovers, state)).unwrap_err();
     assert!(matches!(by(vec![step(55, 101, 101)], after(60, 101)), R::SameValidators { .. }));
-    assert!(matches!(by(vec![step(50, 101, 111)], after(60, 111)), R::Order { .. }), "older than what is tracked");
-    assert!(matches!(by(vec![step(57, 101, 111), step(56, 111, 91)], after(60, 91)), R::Order { .. }));
-    assert!(matches!(by(vec![step(60, 101, 111)], after(60, 111)), R::Order { .. }), "not before the header");
-    assert!(matches!(by(vec![], after(60, 111)), R::Validators { .. }), "a certificate of others");
+    assert!(matches!(by(vec![step(50, 101, 105)], after(60, 105)), R::Order { .. }), "older than what is tracked");
+    assert!(matches!(by(vec![step(57, 101, 105), step(56, 105, 109)], after(60, 109)), R::Order { .. }));
+    assert!(matches!(by(vec![step(60, 101, 105)], after(60, 105)), R::Order { .. }), "not before the header");
+    assert!(matches!(by(vec![], after(60, 105)), R::Validators { .. }), "a certificate of others");
     let foreign = refused(&|u| u.handovers[0].header.chain = Digest([1; 32]));
     assert!(matches!(foreign, R::Chain { .. }), "{foreign}");
 
     *node.parent.candidate.lock() = Some(good);
     node.step().await;
-    assert_eq!((cursor(&node).validators, node.balance(&account(1).address())), (parent_set(91), fil(30)));
+    assert_eq!((cursor(&node).validators, node.balance(&account(1).address())), (parent_set(109), fil(30)));
     // From now on the old ones prove nothing.
     let old = ParentState::new(70, messages(&node)).update(2, 2);
     assert!(matches!(judged(&node, &old), Err(R::Validators { .. })));
-    assert!(judged(&node, &ParentState { queue: messages(&node), ..after(70, 91) }.update(2, 2)).is_ok());
+    assert!(judged(&node, &ParentState { queue: messages(&node), ..after(70, 109) }.update(2, 2)).is_ok());
 }
 
 #[tokio::test]
 async fn more_handovers_than_one_update_may_have_take_several_blocks() {
     let node = Node::new(subnet());
-    let voters = |step: u64| if step.is_multiple_of(2) { 101 } else { 111 };
+    let voters = |step: u64| if step.is_multiple_of(2) { 101 } else { 105 };
     let step = |step: u64| ParentState {
         voters: voters(step),
         next_voters: voters(step + 1),
@@ -271,13 +271,13 @@ async fn expired_trust_waits_for_the_operator_but_not_where_a_quorum_decided() {
 #[tokio::test]
 async fn header_that_no_handover_leads_to_counts_once_it_is_adopted() {
     let node = Node::new(subnet());
-    let before = ParentState { voters: 91, next_voters: 81, ..ParentState::new(59, vec![]) }.handover();
+    let before = ParentState { voters: 105, next_voters: 109, ..ParentState::new(59, vec![]) }.handover();
     let link = |before: subnet_types::parent::Handover| {
-        let state = ParentState { voters: 81, next_voters: 81, ..ParentState::new(60, messages(&node)) };
+        let state = ParentState { voters: 109, next_voters: 109, ..ParentState::new(60, messages(&node)) };
         let mut update = state.update(0, 2);
         update.header.parent = before.header.id();
         let (height, id) = (update.header.height, update.header.id());
-        update.certificate = super::world::certificate(&update.header.chain, height, &id, 81);
+        update.certificate = super::world::certificate(&update.header.chain, height, &id, 109);
         ParentUpdate { handovers: vec![before], ..update }
     };
     assert!(matches!(judged(&node, &link(before.clone())), Err(R::Validators { .. })), "as a handover it is none");
@@ -297,7 +297,7 @@ async fn header_that_no_handover_leads_to_counts_once_it_is_adopted() {
     *node.parent.adopted.lock() = Some(update.header.id());
     assert_eq!(node.judge(&block, Source::Live).await, Verdict::Accept);
     node.app().commit(node.decide(block)).await.unwrap();
-    assert_eq!(cursor(&node).validators, parent_set(81));
+    assert_eq!(cursor(&node).validators, parent_set(109));
 }
 
 #[tokio::test]
