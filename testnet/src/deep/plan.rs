@@ -98,7 +98,7 @@ pub fn acts() -> Vec<Act> {
         Act { kind: "out of gas", call_gas: Some(NO_GAS), expected: Expected::Failed, ..down.clone() },
         Act { kind: "expired", options: &["--expires", "1"], expected: refused(refusal::EXPIRED), ..over.clone() },
         // The first edge is free and takes it; the one to the sibling has a price.
-        Act { kind: "fee too low", options: &["--fee", "0"], expected: Expected::Refused(FEE_TOO_LOW), ..over },
+        Act { kind: "fee too low", options: &["--fee", "0 FIL"], expected: Expected::Refused(FEE_TOO_LOW), ..over },
         Act { kind: "unknown subnet", to: None, expected: Expected::Refused(UNKNOWN_SUBNET), ..up },
     ]);
     acts
