@@ -95,17 +95,14 @@ pub fn acts() -> Vec<Act> {
             expected: refused(refusal::FORBIDDEN),
             ..up.clone()
         },
-        Act { kind: "out of gas", call_gas: Some(NO_GAS), expected: Expected::Failed, ..down.clone() },
+        Act { kind: "out of gas", call_gas: Some(NO_GAS), expected: refused(refusal::OUT_OF_GAS), ..down.clone() },
         Act { kind: "expired", options: &["--expires", "1"], expected: refused(refusal::EXPIRED), ..over.clone() },
         // The first edge is free and takes it; the one to the sibling has a price.
-        Act { kind: "fee too low", options: &["--fee", "0 FIL"], expected: Expected::Refused(FEE_TOO_LOW), ..over },
-        Act { kind: "unknown subnet", to: None, expected: Expected::Refused(UNKNOWN_SUBNET), ..up },
+        Act { kind: "fee too low", options: &["--fee", "0 FIL"], expected: refused(refusal::FEE_TOO_LOW), ..over },
+        Act { kind: "unknown subnet", to: None, expected: refused(refusal::UNKNOWN_SUBNET), ..up },
     ]);
     acts
 }
-
-const FEE_TOO_LOW: u32 = 104;
-const UNKNOWN_SUBNET: u32 = 108;
 
 /// What cannot be shown on a network of real nodes, and why.
 pub fn not_shown() -> Vec<String> {
