@@ -207,7 +207,7 @@ mod tests {
         let act = |kind: &str| acts.iter().find(|act| act.kind == kind).expect("is planned");
         assert!(act("call").is_met("delivered", Some(0)) && !act("call").is_met("refused", Some(7)));
         assert!(act("expired").is_met("refused", Some(103)) && !act("expired").is_met("refused", Some(107)));
-        assert!(act("out of gas").is_met("refused", Some(7)) && !act("out of gas").is_met("refused", Some(107)));
+        assert!(act("out of gas").is_met("refused", Some(117)) && !act("out of gas").is_met("refused", Some(107)));
         assert!(!act("out of gas").is_met("delivered", Some(0)));
         assert!(!act("transfer").is_met("unknown", None));
     }
