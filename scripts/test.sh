@@ -27,7 +27,8 @@ echo "$verdict"
 trap 'echo "$verdict"' EXIT
 
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --release --workspace --locked "$@"
+    # All of them, so that one run tells everything that is wrong.
+    cargo nextest run --release --workspace --locked --no-fail-fast "$@"
 else
-    cargo test --release --workspace --locked "$@"
+    cargo test --release --workspace --locked --no-fail-fast "$@"
 fi

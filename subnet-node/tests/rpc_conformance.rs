@@ -174,6 +174,11 @@ async fn answers_tell_one_story() {
     assert_eq!(number("minted") - number("burnt"), number("circulating"));
     assert!(number("burnt") > 0, "the payment burned its base fee");
 
+    let actors = chain.ok("Subnet.Actors", &[]).await;
+    let codes = actors.as_array().expect("a list");
+    let of = |name: &str| codes.iter().find(|actor| actor["name"] == name).expect("is there");
+    assert_eq!((&of("checkpoint")["code"], &of("checkpoint")["isOwn"]), (&info["checkpointCode"], &json!(false)));
+
     // A root without children sends nothing anywhere.
     let pending = chain.ok("Subnet.CrossPending", &[Value::Null]).await;
     assert_eq!((&pending["height"], &pending["children"]), (&head["Height"], &json!([])));

@@ -14,7 +14,7 @@ use crate::deep;
 use crate::deep::report::DeepReport;
 use crate::fleet::Fleet;
 use crate::folder::{Folder, FolderLock};
-use crate::network::Network;
+use crate::network::{Additions, Network};
 use crate::progress::{Progress, millis};
 use crate::report::Report;
 use crate::story;
@@ -96,7 +96,7 @@ pub async fn up(options: &Options, topology: &Topology) -> anyhow::Result<Ending
     let mut stage = Stage::set(options)?;
     let Stage { network, progress, fleet, folder, .. } = &mut stage;
     let run = async {
-        network.start(topology, progress).await?;
+        network.start(topology, &Additions::default(), progress).await?;
         announce(network, progress, folder);
         std::future::pending::<anyhow::Result<()>>().await
     };
@@ -170,9 +170,6 @@ fn summarize_deep(progress: &Progress, folder: &Folder, report: &DeepReport) {
     for call in &report.one_hop_calls {
         let took = call.receipt_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
         progress.say(&format!("  call to {}: receipt after {took}, goal {} ms", call.route, call.goal_ms));
-    }
-    for missing in &report.not_shown {
-        progress.say(&format!("  not shown: {missing}"));
     }
     let verdict = if report.ok { "ok" } else { "NOT OK" };
     progress.say(&format!("{verdict}: {}", shown(&folder.deep_report())));

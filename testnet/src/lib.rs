@@ -15,6 +15,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod actors;
 pub mod agreement;
 pub mod bench;
 pub mod binary;

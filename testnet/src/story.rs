@@ -13,7 +13,7 @@ use subnet_types::{Digest, Height, Sequence};
 use crate::agreement::{self, Agreement};
 use crate::ledger::Accepted;
 use crate::load::{Account, Price, Sent, Via};
-use crate::network::{Chain, Network, Node};
+use crate::network::{Additions, Chain, Network, Node};
 use crate::progress::{Progress, millis};
 use crate::remote::Remote;
 use crate::report::{ChainFigures, CheckpointFigures, Report, p50};
@@ -66,7 +66,7 @@ pub async fn play(
     progress: &Progress,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    network.start(topology, progress).await?;
+    network.start(topology, &Additions::default(), progress).await?;
     let cast = Cast::of(network)?;
     let spender = cast.fund(progress, report).await?;
     let level_at = cast.spend(spender, transfers, progress, report).await?;

@@ -1,6 +1,6 @@
 //! The bundle as a CAR file: writing one from wasm modules, reading one with every check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actor_runtime::builtin;
 use cid::Cid;
@@ -12,6 +12,11 @@ use subnet_types::hash::{BLAKE2B_256, blake2b_256, cid_of_bytes, encode};
 pub const MANIFEST_VERSION: u32 = 1;
 /// Codec of code blocks.
 const RAW: u64 = 0x55;
+
+/// Most actors that a bundle has besides the built-in ones. A node compiles all of them before its first block.
+pub const OWN_ACTORS_MAX: usize = 64;
+/// Most characters in the name of one.
+pub const OWN_NAME_CHARS_MAX: usize = 64;
 
 /// A bundle whose every link is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +65,7 @@ pub enum ArchiveError {
         /// Its version.
         actual: u32,
     },
-    /// An actor is missing, too many, or at another's type number.
+    /// A built-in actor is missing, or another one is at its type number.
     #[error("bundle has {actual:?} at type number {number}, expected {expected:?}")]
     Position {
         /// Type number.
@@ -69,6 +74,29 @@ pub enum ArchiveError {
         actual: Option<String>,
         /// Name expected.
         expected: Option<&'static str>,
+    },
+    /// More actors of a chain's own than there may be.
+    #[error("bundle has {actual} actors of its chain's own, at most {OWN_ACTORS_MAX} are allowed")]
+    TooManyOwn {
+        /// How many.
+        actual: usize,
+    },
+    /// A name that an actor of a chain's own cannot have.
+    #[error(
+        "actor name {name:?}: expected 1 to {OWN_NAME_CHARS_MAX} small letters, digits or hyphens, and no other \
+         actor's name"
+    )]
+    OwnName {
+        /// The name.
+        name: String,
+    },
+    /// Two actors with the same code, which is how the VM tells their types apart.
+    #[error("actor {name} has the code {code} of another actor of the bundle")]
+    SameCode {
+        /// The second of them.
+        name: String,
+        /// Their code.
+        code: Cid,
     },
 }
 
@@ -83,6 +111,27 @@ impl Archive {
             blocks.insert(code, wasm);
             actors.push((name.to_owned(), code));
         }
+        Self::listed(actors, blocks)
+    }
+
+    /// The same bundle with further actors behind the others: those of a chain's own, by name and wasm.
+    ///
+    /// # Errors
+    /// When there are too many, a name cannot be one, or code is there already.
+    pub fn with_own(self, own: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, ArchiveError> {
+        let Self { manifest, list, mut actors, mut blocks } = self;
+        blocks.remove(&manifest);
+        blocks.remove(&list);
+        for (name, wasm) in own {
+            let code = code_cid(&wasm);
+            blocks.insert(code, wasm);
+            actors.push((name, code));
+        }
+        check_actors(&actors)?;
+        Ok(Self::listed(actors, blocks))
+    }
+
+    fn listed(actors: Vec<(String, Cid)>, mut blocks: BTreeMap<Cid, Vec<u8>>) -> Self {
         let mut put = |block: Vec<u8>| {
             let cid = cid_of_bytes(&block);
             blocks.insert(cid, block);
@@ -128,18 +177,41 @@ impl Archive {
             return Err(ArchiveError::Version { actual: version });
         }
         let actors: Vec<(String, Cid)> = fvm_ipld_encoding::from_slice(get("list", list)?).map_err(form("list"))?;
-        for index in 0..actors.len().max(builtin::NAMES.len()) {
-            let actual = actors.get(index).map(|(name, _)| name.clone());
-            let expected = builtin::NAMES.get(index).copied();
-            if actual.as_deref() != expected {
-                return Err(ArchiveError::Position { number: index + 1, actual, expected });
-            }
-        }
+        check_actors(&actors)?;
         for (name, code) in &actors {
             get(&format!("code of {name}"), *code)?;
         }
         Ok(Self { manifest, list, actors, blocks })
     }
+}
+
+/// Whether the built-in actors are at their type numbers, and whatever follows can follow.
+fn check_actors(actors: &[(String, Cid)]) -> Result<(), ArchiveError> {
+    for (index, expected) in builtin::NAMES.into_iter().enumerate() {
+        let actual = actors.get(index).map(|(name, _)| name.clone());
+        if actual.as_deref() != Some(expected) {
+            return Err(ArchiveError::Position { number: index + 1, actual, expected: Some(expected) });
+        }
+    }
+    let own = actors.get(builtin::NAMES.len()..).unwrap_or_default();
+    if own.len() > OWN_ACTORS_MAX {
+        return Err(ArchiveError::TooManyOwn { actual: own.len() });
+    }
+    let (mut names, mut codes) = (BTreeSet::new(), BTreeSet::new());
+    for (name, code) in actors {
+        if !names.insert(name) || !is_name(name) {
+            return Err(ArchiveError::OwnName { name: name.clone() });
+        }
+        if !codes.insert(code) {
+            return Err(ArchiveError::SameCode { name: name.clone(), code: *code });
+        }
+    }
+    Ok(())
+}
+
+fn is_name(name: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=OWN_NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(is_fit)
 }
 
 fn missing(what: &str, cid: Cid) -> ArchiveError {
@@ -203,6 +275,31 @@ mod tests {
         swapped.blocks.insert(swapped.manifest, manifest);
         let error = Archive::read(&swapped.to_car().unwrap()).unwrap_err();
         assert!(matches!(error, ArchiveError::Position { number: 1, expected: Some("system"), .. }), "{error}");
+    }
+
+    #[test]
+    fn own_actors_follow_the_built_in_ones() {
+        let own = [("dex".to_owned(), b"dex code".to_vec()), ("oracle-2".to_owned(), b"oracle code".to_vec())];
+        let with = archive().with_own(own).unwrap();
+        assert_ne!(with.manifest, archive().manifest);
+        assert_eq!(with.actors[..builtin::NAMES.len()], archive().actors);
+        assert_eq!(with.actors[builtin::NAMES.len()], ("dex".to_owned(), code_cid(b"dex code")));
+        assert_eq!(Archive::read(&with.to_car().unwrap()).unwrap(), with);
+        // Nothing of the smaller bundle's own blocks is left over.
+        assert_eq!(with.blocks.len(), archive().blocks.len() + 2);
+    }
+
+    #[test]
+    fn own_actors_need_a_name_and_code_of_their_own() {
+        let with = |name: &str, code: &[u8]| archive().with_own([(name.to_owned(), code.to_vec())]);
+        for name in ["", "account", "Dex", "a b", "../x", &"x".repeat(OWN_NAME_CHARS_MAX + 1)] {
+            assert!(matches!(with(name, b"code"), Err(ArchiveError::OwnName { .. })), "{name:?}");
+        }
+        assert!(with(&"x".repeat(OWN_NAME_CHARS_MAX), b"code").is_ok());
+        assert!(matches!(with("mine", b"system code"), Err(ArchiveError::SameCode { .. })));
+        let many = |count: usize| archive().with_own((0..count).map(|i| (format!("a{i}"), vec![1, i as u8])));
+        assert!(many(OWN_ACTORS_MAX).is_ok());
+        assert!(matches!(many(OWN_ACTORS_MAX + 1), Err(ArchiveError::TooManyOwn { actual: 65 })));
     }
 
     #[test]

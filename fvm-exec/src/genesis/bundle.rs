@@ -1,6 +1,6 @@
 //! The actor bundle: code by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actor_runtime::builtin;
 use cid::Cid;
@@ -48,12 +48,17 @@ impl Bundle {
             }
         }
         let mut codes = BTreeMap::new();
+        // Codes tell the types of actors apart, which is why no two actors may have the same.
+        let mut seen = BTreeSet::new();
         for (name, code) in entries {
             if !store.has(&code).map_err(unreadable)? {
                 return Err(wrong(format!("code {code} of {name} is not in the store")));
             }
             if codes.insert(name.clone(), code).is_some() {
                 return Err(wrong(format!("lists {name} twice")));
+            }
+            if !seen.insert(code) {
+                return Err(wrong(format!("has the code {code} of {name} twice")));
             }
         }
         Ok(Self { manifest: *manifest, list, codes })
@@ -78,6 +83,11 @@ impl Bundle {
             bundle: Box::new(self.manifest),
             problem: format!("has no {name} actor"),
         })
+    }
+
+    /// Whether every chain has an actor of this name, at the same place.
+    pub fn is_builtin(name: &str) -> bool {
+        builtin::number(name).is_some()
     }
 
     /// All actors, by name.
@@ -132,6 +142,12 @@ mod tests {
         assert!(problem(&store, &put(&store, 1, &swapped)).contains("has account in place 2, expected init"));
         let twice: Vec<&str> = names.into_iter().chain(["init"]).collect();
         assert!(problem(&store, &put(&store, 1, &twice)).contains("init twice"));
+        let bundle = Bundle::load(&store, &put(&store, 1, &names)).unwrap();
+        let mut entries: Vec<(String, Cid)> = store.get_cbor(&bundle.list()).unwrap().unwrap();
+        entries.push(("mine".to_owned(), bundle.code("account").unwrap()));
+        let list = store.put_cbor(&entries, Blake2b256).unwrap();
+        let same = store.put_cbor(&(1, list), Blake2b256).unwrap();
+        assert!(problem(&store, &same).contains("of mine twice"));
         let elsewhere = put(&MemoryBlockstore::default(), 1, &names);
         assert!(problem(&MemoryBlockstore::default(), &elsewhere).contains("not in the store"));
         let entries: Vec<(String, Cid)> = names.iter().map(|name| ((*name).to_owned(), elsewhere)).collect();

@@ -23,10 +23,10 @@ use crate::sender::{Done, Draft, SendError, Sender};
 /// Method of the init actor that makes an actor, as on Filecoin: `(code, constructor parameters)` → `(id, robust)`.
 const METHOD_EXEC: MethodNum = 2;
 
-/// A subnet's checkpoint actor, just made.
+/// An actor, just made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
-    /// Its robust address, the last step of the subnet's name.
+    /// Its robust address; of a checkpoint actor, the last step of the subnet's name.
     pub actor: Address,
     /// Its id address.
     pub id: Address,
@@ -48,7 +48,22 @@ pub async fn create_subnet(
 ) -> Result<Created, SendError> {
     let constructor = CheckpointConstructorParams { owner: sender.address(), parameters };
     let constructor = RawBytes::new(subnet_types::hash::encode(&constructor));
-    let draft = Draft::call(Address::new_id(INIT_ID), TokenAmount::default(), METHOD_EXEC, &(code, constructor));
+    create_actor(sender, code, constructor, TokenAmount::default(), options, progress).await
+}
+
+/// Makes an actor of this code, with these parameters and this value for its constructor.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn create_actor(
+    sender: &Sender,
+    code: Cid,
+    constructor: RawBytes,
+    value: TokenAmount,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Created, SendError> {
+    let draft = Draft::call(Address::new_id(INIT_ID), value, METHOD_EXEC, &(code, constructor));
     let done = sender.send(&draft, options, progress).await?;
     let (id, actor): (Address, Address) = done.decode()?;
     Ok(Created { actor, id, done })

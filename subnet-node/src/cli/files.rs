@@ -4,8 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
-use cid::Cid;
-
 use super::error::CliError;
 
 /// The content of a file that may not be larger than `bytes_max`.
@@ -35,14 +33,5 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
             Err(CliError::file("write", path, "it exists with other content").hint("move it away first"))
         }
         Err(error) => Err(CliError::file("write", path, error)),
-    }
-}
-
-/// The only root of a CAR file.
-pub fn car_root(bytes: &[u8]) -> Result<Cid, String> {
-    let reader = fvm_ipld_car::CarReader::new(bytes).map_err(|error| format!("not a CAR file: {error}"))?;
-    match reader.header.roots[..] {
-        [root] => Ok(root),
-        ref roots => Err(format!("a bundle has one root, this CAR file has {}", roots.len())),
     }
 }

@@ -18,6 +18,7 @@ use subnet_types::message::SignaturePolicy;
 use subnet_types::quantity::{ConfigurationNumber, Power, TimestampMs};
 use subnet_types::{Genesis, SubnetId, Validator, ValidatorSet};
 
+use super::actor::read_bundle;
 use super::context::Context;
 use super::error::CliError;
 use super::files;
@@ -252,12 +253,6 @@ fn generate(context: &Context, args: &NewArgs, validators: &mut Vec<Validator>) 
         validators.push(validator(validator_entry(home, Power::new(1))?));
     }
     Ok(homes)
-}
-
-fn read_bundle(path: &Path) -> Result<(Vec<u8>, cid::Cid), CliError> {
-    let bytes = files::read_bounded(path, genesis_file::GENESIS_FILE_BYTES_MAX)?;
-    let manifest = files::car_root(&bytes).map_err(|reason| CliError::file("use", path, reason))?;
-    Ok((bytes, manifest))
 }
 
 fn now_ms() -> u64 {

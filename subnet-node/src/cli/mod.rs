@@ -3,6 +3,7 @@
 //! One file for each group of commands. Every command prints text, or one JSON object with `--json`; every failure
 //! says what happened and, where that is known, what to do; `error::Exit` lists the exit codes.
 
+mod actor;
 mod chain;
 mod checkpoint;
 mod context;
@@ -48,8 +49,8 @@ const EXIT_CODES: &str = "Exit codes:\n  \
 
 /// A node of a subnet: a blockchain of its own that hangs below a parent chain and settles on it.
 ///
-/// The same program is the node (`init`, `run`, `doctor`) and the tool to use one (`keys`, `send`, `subnet`, `cross`,
-/// `chain`, `state`, `checkpoint`, `parent`). Ask any command for --help: each has an example.
+/// The same program is the node (`init`, `run`, `doctor`) and the tool to use one (`keys`, `send`, `actor`, `subnet`,
+/// `cross`, `chain`, `state`, `checkpoint`, `parent`). Ask any command for --help: each has an example.
 #[derive(Parser, Debug)]
 #[command(name = "subnet-node", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
@@ -77,6 +78,8 @@ enum Command {
     /// node may be killed at any moment: it goes on where it was. It logs to standard error.
     #[command(after_help = "Example:\n  subnet-node run --home ./nodes/node-0 --lanes 2")]
     Run(run::RunArgs),
+    #[command(subcommand)]
+    Actor(actor::ActorCommand),
     #[command(subcommand)]
     Subnet(subnet::SubnetCommand),
     #[command(subcommand)]
@@ -114,6 +117,18 @@ struct DoctorArgs {
     supply: bool,
     #[command(flatten)]
     endpoints: cross::EndpointArgs,
+}
+
+impl DoctorArgs {
+    async fn run(self, context: &Context) -> Result<(), CliError> {
+        if self.supply {
+            return doctor::supply::run(context, &self.endpoints).await;
+        }
+        if !self.endpoints.endpoints.is_empty() {
+            return Err(CliError::usage("--endpoint names further chains for --supply, which was not given"));
+        }
+        doctor::run(context).await
+    }
 }
 
 /// Runs one command line, prints what comes of it, and returns the exit code.
@@ -166,6 +181,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CliError> {
         Command::Genesis(command) => command.run(context).await,
         Command::Init(args) => args.run(context),
         Command::Run(args) => run::run(context, &args).await,
+        Command::Actor(command) => command.run(context).await,
         Command::Subnet(command) => command.run(context).await,
         Command::Cross(command) => command.run(context).await,
         Command::Send(args) => args.run(context).await,
@@ -173,7 +189,6 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CliError> {
         Command::State(command) => command.run(context).await,
         Command::Checkpoint(command) => command.run(context).await,
         Command::Parent(command) => command.run(context).await,
-        Command::Doctor(DoctorArgs { supply: true, endpoints }) => doctor::supply::run(context, &endpoints).await,
-        Command::Doctor(_) => doctor::run(context).await,
+        Command::Doctor(args) => args.run(context).await,
     }
 }

@@ -1,5 +1,6 @@
 //! Values on the command line, parsed once.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use cid::Cid;
@@ -40,6 +41,14 @@ pub fn cid(text: &str) -> Result<Cid, String> {
 pub fn balance(text: &str) -> Result<GenesisBalance, String> {
     let (holder, held) = text.split_once('=').ok_or("expected ADDRESS=AMOUNT, as in \"f1…=100 FIL\"")?;
     Ok(GenesisBalance { address: address(holder.trim())?, balance: amount(held.trim())? })
+}
+
+/// `NAME=FILE`.
+pub fn named_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), PathBuf::from(file))),
+        _ => Err("expected NAME=FILE, as in dex=./dex.wasm".to_owned()),
+    }
 }
 
 /// How validators get their power.

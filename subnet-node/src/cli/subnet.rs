@@ -12,6 +12,7 @@ use serde::Serialize;
 use subnet_types::SubnetId;
 use subnet_types::genesis::{MembershipMode, SubnetParameters};
 
+use super::actor::read_bundle;
 use super::context::{Context, SenderArgs};
 use super::error::CliError;
 use super::genesis::{ChainArgs, fil};
@@ -90,6 +91,9 @@ pub struct CreateArgs {
     /// Parent blocks that a message down may wait until checkpoints that ignore it are refused
     #[arg(long, value_name = "BLOCKS", default_value_t = 1000)]
     parent_lag_max: u64,
+    /// CAR file with the actor bundle, as `actor bundle` makes it. Default: the parent's
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
     #[command(flatten)]
     chain: ChainArgs,
     #[command(flatten)]
@@ -134,8 +138,9 @@ impl SubnetCommand {
 async fn create(context: &Context, args: CreateArgs) -> Result<(), CliError> {
     let sender = context.sender(&args.sender).await?;
     let info = sender.client().info().await?;
+    let bundle = args.bundle.as_deref().map(read_bundle).transpose()?.map_or(info.bundle.0, |(_, manifest)| manifest);
     let parameters = SubnetParameters {
-        chain: args.chain.parameters(info.bundle.0),
+        chain: args.chain.parameters(bundle),
         mode: args.mode,
         validators_min: args.validators_min,
         stake_min: args.stake_min,

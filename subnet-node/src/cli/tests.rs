@@ -339,3 +339,53 @@ fn help_is_no_failure_and_nonsense_is_exit_code_2() {
     assert_eq!(code("subnet-node fly"), format!("{:?}", ExitCode::from(2)));
     assert_eq!(code("subnet-node fly --json"), format!("{:?}", ExitCode::from(2)));
 }
+
+/// A module that no bundle has, which the VM takes: an account's code with a section of its own.
+fn own_module() -> Vec<u8> {
+    let account = actor_bundle::code("account").unwrap();
+    let section = [0, 4, 3, b'o', b'w', b'n'];
+    [actor_bundle::blocks()[&account].as_slice(), &section].concat()
+}
+
+#[test]
+fn chain_starts_with_code_of_its_own() {
+    let place = Place::new();
+    fs::write(place.path("own.wasm"), own_module()).unwrap();
+    let bundle = place.path("bundle.car");
+    place.run("a", &format!("actor bundle --add dex={} --out {bundle}", place.path("own.wasm"))).unwrap();
+    place
+        .run(
+            "a",
+            &format!(
+                "genesis new --chain-id 7 --generate 1 --homes {0} --devnet-kdf --bundle {bundle}",
+                place.path("n")
+            ),
+        )
+        .unwrap();
+    let bytes = fs::read(place.path("n/node-0/genesis.car")).unwrap();
+    let (genesis, blocks) = fvm_exec::genesis_file::read(&bytes).unwrap();
+    assert_ne!(genesis.chain.bundle, actor_bundle::manifest_cid());
+    assert!(blocks.iter().any(|(_, block)| *block == own_module()), "the genesis brings the code");
+}
+
+#[test]
+fn bundle_refuses_what_no_chain_could_run() {
+    let place = Place::new();
+    let file = place.path("own.wasm");
+    let make = |name: &str, content: &[u8]| {
+        fs::write(&file, content).unwrap();
+        place.run("a", &format!("actor bundle --add {name}={file} --out {}", place.path("bundle.car"))).unwrap_err()
+    };
+    let error = make("dex", b"no wasm at all");
+    assert!(error.exit == Exit::Usage && error.message.contains("dex cannot be compiled"), "{}", error.message);
+    let error = make("account", &own_module());
+    assert!(error.message.contains("\"account\""), "{}", error.message);
+    assert!(!Path::new(&place.path("bundle.car")).exists(), "nothing is written");
+}
+
+#[test]
+fn endpoint_without_supply_is_no_silent_nothing() {
+    let place = Place::new();
+    let error = place.run("a", "doctor --endpoint http://127.0.0.1:1").unwrap_err();
+    assert!(error.exit == Exit::Usage && error.message.contains("--supply"), "{}", error.message);
+}

@@ -54,6 +54,7 @@ pub(super) const SIGNATURES: &[(&str, &[&str])] = &[
     ("Subnet.CrossPending", &["height?"]),
     ("Subnet.CrossQueue", &["childSubnet?", "fromNonce", "height?"]),
     ("Subnet.CrossPrice", &["destinationSubnet"]),
+    ("Subnet.Actors", &[]),
     ("Subnet.Supply", &["height?"]),
 ];
 

@@ -2,9 +2,10 @@
 
 use cid::Cid;
 use client::api::{
-    ApiError, JsonBytes, MessageStage, MessageStatus, ParentLink, ParentViewInfo, RejectionReason, SubnetInfo,
-    SupplyInfo, TrackedSet,
+    ActorCode, ApiError, JsonBytes, MessageStage, MessageStatus, ParentLink, ParentViewInfo, RejectionReason,
+    SubnetInfo, SupplyInfo, TrackedSet,
 };
+use fvm_exec::genesis::Bundle;
 use fvm_shared::econ::TokenAmount;
 use mempool::Rejection;
 use subnet_types::actors::BURNT_FUNDS_ID;
@@ -44,6 +45,16 @@ impl RpcContext {
             mempool_peers: facts.mempool_peers,
             mempool_messages: self.mempool.status().metrics.pool.messages as u64,
         })
+    }
+
+    pub(super) fn actors(&self) -> Result<Vec<ActorCode>, ApiError> {
+        let bundle = Bundle::load(self.store(), &self.genesis().chain.bundle).map_err(internal)?;
+        let actor = |(name, code): (&str, &Cid)| ActorCode {
+            name: name.to_owned(),
+            code: (*code).into(),
+            is_own: !Bundle::is_builtin(name),
+        };
+        Ok(bundle.codes().map(actor).collect())
     }
 
     fn parent_link(&self) -> Option<ParentLink> {

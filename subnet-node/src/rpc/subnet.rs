@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use client::api::{
-    ApiError, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo,
-    CrossPending, CrossStatus, CrossTraceInfo, DagCbor, EdgePrice, FinalizedHeader, HeaderInfo, JsonBytes, JsonCid,
-    MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
+    ActorCode, ApiError, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary,
+    CrossMessageInfo, CrossPending, CrossStatus, CrossTraceInfo, DagCbor, EdgePrice, FinalizedHeader, HeaderInfo,
+    JsonBytes, JsonCid, MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer, SubnetInfo, SupplyInfo,
+    TrackedSet, ValidatorsInfo,
 };
 use engine_api::Block;
 use fvm_exec::genesis_file::GENESIS_FILE_BYTES_MAX;
@@ -138,6 +139,10 @@ impl SubnetApiServer for SubnetMethods {
         height: Option<Height>,
     ) -> Result<Vec<CrossMessageInfo>, ApiError> {
         self.run(move |context| context.cross_queue(child.as_ref(), from_nonce, height)).await
+    }
+
+    async fn actors(&self) -> Result<Vec<ActorCode>, ApiError> {
+        self.run(RpcContext::actors).await
     }
 
     async fn cross_price(&self, to: SubnetId) -> Result<EdgePrice, ApiError> {

@@ -19,7 +19,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use fvm_shared::address::Address;
 use subnet_types::Height;
+use test_actors::TOKEN;
 
+use crate::actors;
 use crate::agreement;
 use crate::network::{Additions, Chain, Network};
 use crate::progress::Progress;
@@ -81,7 +83,7 @@ pub async fn run(network: &mut Network, plan: &Plan, lanes: u32, progress: &Prog
     network.run_with(vec!["--lanes".to_owned(), lanes.to_string()]);
     let additions = Additions {
         balances: payers.iter().map(|payer| (payer.address(), PAYER_FIL)).collect(),
-        bundle: Some(token::bundle()?),
+        bundle: Some(actors::bundle(&[TOKEN])?),
     };
     network.start_root(&spec(plan.block_interval_ms), &additions, progress).await?;
     let chain = network.chains().first().context("the chain runs")?;

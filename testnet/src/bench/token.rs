@@ -1,13 +1,7 @@
-//! How a chain gets the token.
-//!
-//! Nobody but the init actor creates actors, and it lets anyone create one kind: the checkpoint actor. A bundle is part of
-//! a genesis, so a chain may have other code in that place. The chain of the benchmark, which has no subnets, has the
-//! token there. No rule of any chain changes for it.
+//! How the chain of the benchmark gets its token, of which it has the code besides the system's.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actor_bundle::archive::Archive;
 use anyhow::{Context, ensure};
 use client::api::MessageStage;
 use fvm_ipld_encoding::RawBytes;
@@ -24,30 +18,12 @@ use tokio::time::timeout;
 use super::load::{Payer, fee_cap};
 use crate::remote::Remote;
 
-/// The actor in whose place the token stands.
-const PLACE: &str = "checkpoint";
-
 /// Of everyone's tokens at the start; more than is ever sent.
 const BALANCE: u64 = 1_000_000_000;
 
 /// How long the token may take into a block, and how often it is looked for.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
-
-/// The bundle of the benchmark's chain, as a CAR.
-///
-/// # Errors
-/// When the actors in this program make none.
-pub(super) fn bundle() -> anyhow::Result<Vec<u8>> {
-    let mut modules = BTreeMap::new();
-    for (name, code) in actor_bundle::actors() {
-        let wasm = actor_bundle::blocks().get(code).with_context(|| format!("the bundle lacks the code of {name}"))?;
-        modules.insert(name.clone(), wasm.clone());
-    }
-    ensure!(modules.insert(PLACE.to_owned(), TOKEN.wasm.to_vec()).is_some(), "the bundle has no {PLACE} actor");
-    // Every name is among the modules, so that nothing stands for absent ones.
-    Ok(Archive::from_modules(&modules, &[]).to_car()?)
-}
 
 /// Creates a token of which all payers have the same. The first of them pays for it.
 ///
@@ -90,19 +66,4 @@ pub(super) async fn create(remote: &Remote, payers: &mut [Payer]) -> anyhow::Res
     ensure!(receipt.exit_code == 0, "creating the token ended with exit code {}", receipt.exit_code);
     let created: ExecReturn = RawBytes::new(receipt.r#return.0.clone()).deserialize()?;
     Ok(created.id_address)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bundle_differs_from_every_chains_in_one_actor_alone() {
-        let archive = Archive::read(&bundle().unwrap()).unwrap();
-        let expected = actor_bundle::actors().iter().map(|(name, code)| {
-            let code = if name == PLACE { TOKEN.code() } else { *code };
-            (name.clone(), code)
-        });
-        assert_eq!(archive.actors, expected.collect::<Vec<_>>());
-    }
 }

@@ -14,13 +14,16 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use serde_json::Value;
 use subnet_types::SubnetId;
+use subnet_types::subnet_id::parse_address;
+use test_actors::CROSS_CALLER;
 
+use crate::actors;
 use crate::load::Account;
-use crate::network::Network;
+use crate::network::{Additions, Network};
 use crate::progress::{Progress, millis};
 use crate::supply;
 use crate::topology::Topology;
-use plan::{Act, Expected, Recipient};
+use plan::{Act, Contracts, Expected, Recipient};
 use report::{CallFigures, DeepChain, DeepReport, EdgeReport, RouteFigures};
 
 /// What each message carries, in FIL.
@@ -50,14 +53,17 @@ pub async fn play(
     report: &mut DeepReport,
 ) -> anyhow::Result<()> {
     plan::check(topology)?;
-    network.start(topology, progress).await?;
-    report.not_shown = plan::not_shown();
+    let additions = Additions { bundle: Some(actors::bundle(&[CROSS_CALLER])?), ..Additions::default() };
+    network.start(topology, &additions, progress).await?;
     report.chains = network.chains().iter().map(chain).collect();
+    let step = progress.step("contracts made of code that the chains have of their own");
+    let contracts = make_contracts(network).await?;
+    step.done(&format!("{} of {}", contracts.len(), CROSS_CALLER.name));
     let acts = plan::acts();
     let count = acts.len();
 
     let step = progress.step(format!("{count} messages handed in on {} chains", network.chains().len()));
-    let sent = send_all(network, acts).await?;
+    let sent = send_all(network, &contracts, acts).await?;
     step.done("");
     report.conserved = reckon(network, "while they are on their way", progress, report).await?;
 
@@ -89,7 +95,7 @@ fn chain(chain: &crate::network::Chain) -> DeepChain {
 }
 
 /// Sends everything: chain by chain at once, and one after another on each, since one account sends them.
-async fn send_all(network: &Network, acts: Vec<Act>) -> anyhow::Result<Vec<Sent>> {
+async fn send_all(network: &Network, contracts: &Contracts, acts: Vec<Act>) -> anyhow::Result<Vec<Sent>> {
     let mut by_chain: BTreeMap<&str, Vec<Act>> = BTreeMap::new();
     for act in acts {
         by_chain.entry(act.from).or_default().push(act);
@@ -97,22 +103,23 @@ async fn send_all(network: &Network, acts: Vec<Act>) -> anyhow::Result<Vec<Sent>
     let chains = by_chain.into_values().map(|acts| async move {
         let mut sent = Vec::new();
         for act in acts {
-            sent.push(send(network, act).await?);
+            sent.push(send(network, contracts, act).await?);
         }
         anyhow::Ok(sent)
     });
     Ok(try_join_all(chains).await?.into_iter().flatten().collect())
 }
 
-async fn send(network: &Network, act: Act) -> anyhow::Result<Sent> {
+async fn send(network: &Network, contracts: &Contracts, act: Act) -> anyhow::Result<Sent> {
     let from = network.chain(act.from)?;
-    let destination = act.destination(network, Account::generate().address())?;
+    let destination = act.destination(network, contracts, Account::generate().address())?;
     let to = format!("{}:{}", destination.0, destination.1);
-    let (value, gas) = (format!("{VALUE_FIL} FIL"), act.call_gas.unwrap_or_default().to_string());
+    let value = format!("{VALUE_FIL} FIL");
+    let gas = act.call.as_ref().map(|call| call.gas.to_string()).unwrap_or_default();
     let mut arguments = vec!["cross", "send", "--to", &to, "--value", &value, "--from"];
     arguments.extend([from.account(plan::SENDER)?.argument()?, "--rpc", from.remote().url()]);
-    if act.call_gas.is_some() {
-        arguments.extend(["--method", "Ping", "--gas-limit", &gas]);
+    if let Some(call) = &act.call {
+        arguments.extend(["--method", &call.method, "--params", call.params, "--gas-limit", &gas]);
     }
     arguments.extend(act.options);
     let endpoints = endpoints(network, &from.subnet, &destination.0);
@@ -121,6 +128,20 @@ async fn send(network: &Network, act: Act) -> anyhow::Result<Sent> {
     let answer = network.command(&arguments).await?;
     let id = answer["id"].as_str().context("the id that `cross send` printed")?.to_owned();
     Ok(Sent { act, id, destination, started })
+}
+
+/// Makes a contract on each chain to which the story has something for one.
+async fn make_contracts(network: &Network) -> anyhow::Result<Contracts> {
+    let mut contracts = Contracts::new();
+    for name in plan::CONTRACT_CHAINS {
+        let chain = network.chain(name)?;
+        let from = chain.account(plan::SENDER)?.argument()?;
+        let arguments = ["actor", "create", CROSS_CALLER.name, "--from", from, "--rpc", chain.remote().url()];
+        let made = network.command(&arguments).await?;
+        let address = made["actor"].as_str().context("the address that `actor create` printed")?;
+        contracts.insert(name, parse_address(address).with_context(|| format!("the address {address:?}"))?);
+    }
+    Ok(contracts)
 }
 
 /// Nodes of all running chains on the way between two.
@@ -171,9 +192,12 @@ fn figures(act: &Act, journey: &Value, latency_ms: u64) -> RouteFigures {
     }
 }
 
-/// Whether the recipient holds exactly what had to come, where nobody else gives it anything.
+/// Whether the recipient holds exactly what had to come. Fresh addresses get one message each, and contracts none that
+/// succeeds.
 async fn received(network: &Network, sent: &Sent) -> anyhow::Result<bool> {
-    let (Some(to), Recipient::Fresh) = (sent.act.to, sent.act.recipient) else { return Ok(true) };
+    let (Some(to), Recipient::Fresh | Recipient::Contract) = (sent.act.to, sent.act.recipient) else {
+        return Ok(true);
+    };
     let held = network.chain(to)?.remote().balance(&sent.destination.1).await?;
     let expected = if sent.act.expected == Expected::Delivered { VALUE_FIL } else { 0 };
     Ok(held == TokenAmount::from_whole(expected))

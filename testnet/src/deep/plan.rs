@@ -1,5 +1,9 @@
 //! What the deep demo sends: a transfer and a call on every kind of route, and a message into every kind of failure.
 
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use cross_caller::served;
 use fvm_shared::address::Address;
 use subnet_types::SubnetId;
 use subnet_types::actors::refusal;
@@ -13,8 +17,17 @@ pub const SENDER: &str = "alice";
 /// Gas for the code of calls that shall succeed. An account needs a small part of it.
 pub const CALL_GAS: u64 = 100_000_000;
 
-/// Gas in which no code ends, as none ends that runs for ever.
+/// Gas in which no code ends.
 const NO_GAS: u64 = 1;
+
+/// The contracts, by the names of their chains in the topology.
+pub type Contracts = BTreeMap<&'static str, Address>;
+
+/// What the contract is asked to fail with.
+const REVERT_CODE: u32 = 33;
+
+/// The chains that get a [`Recipient::Contract`]: one to which calls go down, one to which they go up.
+pub const CONTRACT_CHAINS: [&str; 2] = ["left", "root"];
 
 /// How a message has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +40,22 @@ pub enum Expected {
     Failed,
 }
 
+/// A method to call at the destination, as `cross send` takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its name, or its number.
+    pub method: String,
+    /// Its parameters in hexadecimal.
+    pub params: &'static str,
+    /// Gas for the code.
+    pub gas: u64,
+}
+
+/// A call that every account takes.
+fn ping(gas: u64) -> Call {
+    Call { method: "Ping".to_owned(), params: "", gas }
+}
+
 /// To whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
@@ -36,6 +65,8 @@ pub enum Recipient {
     Nobody,
     /// The checkpoint actor of another subnet there.
     CheckpointActor,
+    /// An actor with code that fails as it is asked to.
+    Contract,
 }
 
 /// One message to send.
@@ -51,8 +82,8 @@ pub struct Act {
     pub to: Option<&'static str>,
     /// Whom.
     pub recipient: Recipient,
-    /// Gas of a call; `None` for a transfer.
-    pub call_gas: Option<u64>,
+    /// What is called; `None` for a transfer.
+    pub call: Option<Call>,
     /// What `cross send` gets besides.
     pub options: &'static [&'static str],
     /// How it has to end.
@@ -71,18 +102,18 @@ pub const ROUTES: [(&str, &str, &str); 6] = [
 
 /// What is sent, in this order on each chain.
 pub fn acts() -> Vec<Act> {
-    let on_route = |(route, from, to), kind, call_gas| Act {
+    let on_route = |(route, from, to), kind, call| Act {
         route,
         kind,
         from,
         to: Some(to),
         recipient: Recipient::Fresh,
-        call_gas,
+        call,
         options: &[],
         expected: Expected::Delivered,
     };
     let mut acts: Vec<Act> = ROUTES.iter().map(|route| on_route(*route, "transfer", None)).collect();
-    acts.extend(ROUTES.iter().map(|route| on_route(*route, "call", Some(CALL_GAS))));
+    acts.extend(ROUTES.iter().map(|route| on_route(*route, "call", Some(ping(CALL_GAS)))));
     let up = on_route(("parent", "left", "root"), "", None);
     let down = on_route(("child", "root", "left"), "", None);
     let over = on_route(("sibling", "left", "right"), "", None);
@@ -95,20 +126,34 @@ pub fn acts() -> Vec<Act> {
             expected: refused(refusal::FORBIDDEN),
             ..up.clone()
         },
-        Act { kind: "out of gas", call_gas: Some(NO_GAS), expected: refused(refusal::OUT_OF_GAS), ..down.clone() },
+        Act { kind: "out of gas", call: Some(ping(NO_GAS)), expected: refused(refusal::OUT_OF_GAS), ..down.clone() },
         Act { kind: "expired", options: &["--expires", "1"], expected: refused(refusal::EXPIRED), ..over.clone() },
         // The first edge is free and takes it; the one to the sibling has a price.
         Act { kind: "fee too low", options: &["--fee", "0 FIL"], expected: refused(refusal::FEE_TOO_LOW), ..over },
         Act { kind: "unknown subnet", to: None, expected: refused(refusal::UNKNOWN_SUBNET), ..up },
     ]);
+    acts.extend(contract_acts());
     acts
 }
 
-/// What cannot be shown on a network of real nodes, and why.
-pub fn not_shown() -> Vec<String> {
-    let why = "nothing that this network can create reverts: accounts take every call, and the init actor creates no \
-               actors of users; the actors' own tests show reverts of a user's actor";
-    vec![format!("revert: {why}")]
+/// Calls of a contract's code that does harm to nobody but the call, from above and from below.
+fn contract_acts() -> impl Iterator<Item = Act> {
+    // Parameters are CBOR: the code to revert with, and zeros that the other methods do not read.
+    let revert = ("revert", served::REVERT, "1821", REVERT_CODE);
+    let endless = ("endless loop", served::LOOP, "00", refusal::OUT_OF_GAS.value());
+    let stack = ("endless recursion", served::OVERFLOW_STACK, "00", refusal::TRAPPED.value());
+    [("child", "root", "left"), ("parent", "left", "root")].into_iter().flat_map(move |(route, from, to)| {
+        [revert, endless, stack].map(|(kind, method, params, code)| Act {
+            route,
+            kind,
+            from,
+            to: Some(to),
+            recipient: Recipient::Contract,
+            call: Some(Call { method: method.to_string(), params, gas: CALL_GAS }),
+            options: &[],
+            expected: Expected::Refused(code),
+        })
+    })
 }
 
 impl Act {
@@ -116,7 +161,12 @@ impl Act {
     ///
     /// # Errors
     /// When a chain does not run.
-    pub fn destination(&self, network: &Network, fresh: Address) -> anyhow::Result<(SubnetId, Address)> {
+    pub fn destination(
+        &self,
+        network: &Network,
+        contracts: &Contracts,
+        fresh: Address,
+    ) -> anyhow::Result<(SubnetId, Address)> {
         let nobody = Address::new_actor(b"nobody has this address");
         let subnet = match self.to {
             Some(name) => network.chain(name)?.subnet.clone(),
@@ -125,6 +175,7 @@ impl Act {
         let address = match self.recipient {
             Recipient::Fresh => fresh,
             Recipient::Nobody => nobody,
+            Recipient::Contract => *contracts.get(self.to.unwrap_or_default()).context("no contract was made there")?,
             Recipient::CheckpointActor => network.chain("right")?.subnet.checkpoint_actor().unwrap_or(nobody),
         };
         Ok((subnet, address))
@@ -132,7 +183,7 @@ impl Act {
 
     /// Whether its sender gets an answer.
     pub fn is_answered(&self) -> bool {
-        self.call_gas.is_some() || self.expected != Expected::Delivered
+        self.call.is_some() || self.expected != Expected::Delivered
     }
 
     /// Whether an outcome is the expected one.
@@ -178,7 +229,10 @@ mod tests {
             }
         }
         let failures = acts().iter().filter(|act| act.expected != Expected::Delivered).count();
-        assert_eq!(failures, 6);
+        assert_eq!(failures, 12);
+        for act in acts().iter().filter(|act| act.recipient == Recipient::Contract) {
+            assert!(act.to.is_some_and(|to| CONTRACT_CHAINS.contains(&to)), "{act:?}");
+        }
     }
 
     #[test]

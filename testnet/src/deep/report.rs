@@ -24,8 +24,6 @@ pub struct DeepReport {
     pub one_hop_calls: Vec<CallFigures>,
     /// Every edge at the end.
     pub supply: Vec<EdgeReport>,
-    /// What the demo does not show, and why.
-    pub not_shown: Vec<String>,
     /// Most memory that any node process ever had resident, in megabytes (10⁶ bytes), rounded up.
     pub memory_mb_max: Option<u64>,
     /// All that was done, in the order in which it ended.

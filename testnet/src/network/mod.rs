@@ -151,10 +151,15 @@ impl Network {
     ///
     /// # Errors
     /// At the first thing that does not come up.
-    pub async fn start(&mut self, topology: &Topology, progress: &Progress) -> anyhow::Result<()> {
+    pub async fn start(
+        &mut self,
+        topology: &Topology,
+        additions: &Additions,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
         for spec in &topology.chains {
             match &spec.parent {
-                None => self.start_root(spec, &Additions::default(), progress).await?,
+                None => self.start_root(spec, additions, progress).await?,
                 Some(parent) => self.start_child(spec, parent, progress).await?,
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! A type's number is its position in the bundle's manifest, counted from 1; the VM derives it from there. The first
 //! sixteen are Filecoin's official order, so that code which knows Filecoin's numbers is right here too. Positions of
-//! actors that this chain does not have are kept by modules that refuse every call.
+//! actors that this chain does not have are kept by modules that refuse every call. A bundle may go on after the last of
+//! them with actors of its chain's own, whose types have numbers but no names here.
 
 /// Names by position; the type of `NAMES[i]` is `i + 1`.
 pub const NAMES: [&str; 19] = [
@@ -50,6 +51,11 @@ pub const CHECKPOINT: u32 = 18;
 /// Type of the courier.
 pub const COURIER: u32 = 19;
 
+/// Whether a type is of an actor that a chain has besides the built-in ones. They follow them in its bundle.
+pub fn is_own(number: u32) -> bool {
+    number > COURIER
+}
+
 /// Name of a type; `None` for a number that no built-in actor has.
 pub fn name(number: u32) -> Option<&'static str> {
     let index = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -88,5 +94,7 @@ mod tests {
         assert_eq!(name(0), None);
         assert_eq!(name(20), None);
         assert_eq!(number("cthulhu"), None);
+        assert_eq!(usize::try_from(COURIER).unwrap(), NAMES.len(), "a chain's own actors come after the last");
+        assert!(!is_own(COURIER) && is_own(COURIER + 1));
     }
 }

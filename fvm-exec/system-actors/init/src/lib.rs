@@ -25,9 +25,9 @@ pub const METHOD_EXEC: MethodNum = 2;
 /// Creates an actor with an f4 address in the caller's namespace: [`Exec4Params`] → [`ExecReturn`].
 pub const METHOD_EXEC4: MethodNum = 3;
 
-/// Whether anyone may create actors of this built-in type.
+/// Whether anyone may create actors of this type: checkpoint actors, and what the chain has of its own.
 pub fn may_exec(builtin_type: u32) -> bool {
-    builtin_type == builtin::CHECKPOINT
+    builtin_type == builtin::CHECKPOINT || builtin::is_own(builtin_type)
 }
 
 /// Whether the Ethereum address manager may create actors of this built-in type.
@@ -79,7 +79,7 @@ fn require_allowed<R: Runtime>(rt: &R, code: &Cid, allowed: fn(u32) -> bool) -> 
     if found.is_some_and(allowed) {
         return Ok(());
     }
-    let name = found.and_then(builtin::name).unwrap_or("foreign");
+    let name = found.map_or("foreign", |number| builtin::name(number).unwrap_or("the chain's own"));
     Err(ActorError::forbidden(format!("{} may not create {name} actors (code {code}) here", rt.caller())))
 }
 

@@ -1,4 +1,4 @@
-use actor_runtime::mock::{MockRuntime, code, foreign_code};
+use actor_runtime::mock::{MockRuntime, OWN_ACTOR, code, foreign_code};
 use actor_runtime::{SendReturn, encode_params};
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
@@ -67,6 +67,16 @@ fn two_execs_give_different_ids_and_addresses() {
     let second = exec_code(&rt, code("checkpoint"), 0).unwrap();
     assert_ne!(first.robust_address, second.robust_address);
     assert_ne!(first.id_address, second.id_address);
+}
+
+#[test]
+fn anyone_creates_what_the_chain_has_of_its_own() {
+    let rt = rt();
+    rt.answer(FIRST_USER_ID, METHOD_CONSTRUCTOR, SendReturn::ok());
+    let own = foreign_code(OWN_ACTOR.as_bytes());
+    exec_code(&rt, own, 0).unwrap();
+    assert_eq!(rt.code_of(FIRST_USER_ID), Some(own));
+    assert_eq!(exec4_code(&rt, EAM_ID, own), Err(ExitCode::USR_FORBIDDEN), "not as a contract");
 }
 
 #[test]

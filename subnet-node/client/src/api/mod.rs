@@ -31,7 +31,7 @@ pub use status::{
     ParentViewInfo, SupplyInfo,
 };
 pub use subnet::{
-    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, HeaderInfo, ParentLink, ParentProof, ParentUpdateSummary,
-    SubnetInfo, TrackedSet, ValidatorInfo, ValidatorsInfo,
+    ActorCode, BlockDetails, ChildSummary, DagCbor, FinalizedHeader, HeaderInfo, ParentLink, ParentProof,
+    ParentUpdateSummary, SubnetInfo, TrackedSet, ValidatorInfo, ValidatorsInfo,
 };
 pub use subnet_methods::{SubnetApiClient, SubnetApiServer};

@@ -106,6 +106,18 @@ pub struct SubnetInfo {
     pub mempool_messages: u64,
 }
 
+/// Code that a chain has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActorCode {
+    /// Its name in the bundle.
+    pub name: String,
+    /// The code block.
+    pub code: JsonCid,
+    /// Whether this chain has it besides the system's actors, so that anybody makes actors of it.
+    pub is_own: bool,
+}
+
 /// One validator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -13,7 +13,8 @@ use super::status::{
     CheckpointRecord, CheckpointSummary, ChildStatus, CrossStatus, MessageStatus, ParentViewInfo, SupplyInfo,
 };
 use super::subnet::{
-    BlockDetails, ChildSummary, DagCbor, FinalizedHeader, ParentProof, SubnetInfo, TrackedSet, ValidatorsInfo,
+    ActorCode, BlockDetails, ChildSummary, DagCbor, FinalizedHeader, ParentProof, SubnetInfo, TrackedSet,
+    ValidatorsInfo,
 };
 
 /// What a subnet's node answers beyond Filecoin's methods. A height of `null` is the last final one.
@@ -106,6 +107,10 @@ pub trait SubnetApi {
     /// The price of the first edge on the way from this chain to another.
     #[method(name = "CrossPrice")]
     async fn cross_price(&self, to: SubnetId) -> Result<EdgePrice, ApiError>;
+
+    /// The code that the chain has, by name.
+    #[method(name = "Actors")]
+    async fn actors(&self) -> Result<Vec<ActorCode>, ApiError>;
 
     /// Native supply at a height.
     #[method(name = "Supply")]

@@ -8,8 +8,8 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
 use super::{Client, RpcError};
 use crate::api::{
-    BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo, CrossPending,
-    CrossStatus, CrossTraceInfo, EdgePrice, FinalizedHeader, MessageStatus, ParentProof, ParentViewInfo,
+    ActorCode, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo,
+    CrossPending, CrossStatus, CrossTraceInfo, EdgePrice, FinalizedHeader, MessageStatus, ParentProof, ParentViewInfo,
     SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
 };
 
@@ -179,6 +179,14 @@ impl Client {
     /// When the call brings no result.
     pub async fn cross_price(&self, to: &SubnetId) -> Result<EdgePrice, RpcError> {
         self.call("Subnet.CrossPrice", self.http.cross_price(to.clone())).await
+    }
+
+    /// The code that the chain has, by name.
+    ///
+    /// # Errors
+    /// When the call brings no result.
+    pub async fn actors(&self) -> Result<Vec<ActorCode>, RpcError> {
+        self.call("Subnet.Actors", self.http.actors()).await
     }
 
     /// Native supply at a height.
