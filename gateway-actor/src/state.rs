@@ -58,7 +58,7 @@ pub struct State {
     /// AMT of words of 64 bits: bit `n % 64` of word `n / 64` says that the message with origin sequence `n` was
     /// answered, or is recorded among the pending ones, whose entry then decides.
     pub settled: Cid,
-    /// HAMT of [`OwedAnswer`] by the id of the call.
+    /// HAMT of [`OwedAnswer`] by the call's key ([`call_key`](subnet_types::cross::call_key)).
     pub owed: Cid,
     /// Sum of the fees in `owed`, in attoFIL; this actor's balance covers it.
     pub owed_total: TokenAmount,
