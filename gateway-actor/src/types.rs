@@ -371,7 +371,7 @@ pub enum GatewayError {
         /// Which.
         nonce: Nonce,
     },
-    /// The changes leave no valid set.
+    /// The parent's validators are no valid set.
     #[error("configuration {number}: {problem}")]
     BadConfiguration {
         /// Which.

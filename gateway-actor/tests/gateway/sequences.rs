@@ -1,5 +1,7 @@
 //! Random operations, valid and not: the invariants hold after each, and plain arithmetic agrees on the money.
 
+use std::collections::BTreeMap;
+
 use actor_runtime::mock::{MockRuntime, SentMessage};
 use actor_runtime::{Runtime, SendReturn, decode_params, encode_params};
 use fvm_shared::address::Address;
@@ -317,9 +319,21 @@ proptest! {
                     };
                     let result =
                         world.call(SYSTEM_ID, 0, gateway::APPLY_PARENT_UPDATE, encode_params(&update).unwrap());
-                    let is_last = pending.len() == 1 && power == 0 && pending.validators()[0] == validator(seed, 1);
-                    prop_assert!(result.is_err() || number == pending.number().next());
-                    prop_assert!(result.is_ok() || number != pending.number().next() || is_last || power == 0);
+                    prop_assert_eq!(result.is_ok(), number == pending.number().next());
+                    if result.is_ok() {
+                        let mut expected: BTreeMap<_, _> =
+                            pending.validators().iter().map(|before| (before.vote_key, before.power.get())).collect();
+                        let key = validator(seed, power).vote_key;
+                        // The last one stays, whatever the parent says.
+                        if power > 0 {
+                            expected.insert(key, power);
+                        } else if expected.len() > 1 {
+                            expected.remove(&key);
+                        }
+                        let after = world.state().pending(world.rt.store()).unwrap();
+                        let powers = after.validators().iter().map(|now| (now.vote_key, now.power.get())).collect();
+                        prop_assert_eq!((number, expected), (after.number(), powers));
+                    }
                 }
                 SubnetStep::BurnFees { value, is_sent_to_system } if is_sent_to_system => {
                     let system = world.rt.balance_of(SYSTEM_ID) + fil(value);

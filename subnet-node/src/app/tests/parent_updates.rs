@@ -334,6 +334,33 @@ async fn changes_of_the_subnets_validators_are_read_from_the_witness() {
 }
 
 #[tokio::test]
+async fn change_that_is_refused_costs_only_itself_and_every_node_makes_the_same_of_it() {
+    let (proposer, other) = (Node::new(subnet()), Node::new(subnet()));
+    let sealed = cursor(&proposer).next_configuration;
+    // A checkpoint key that a validator of the subnet has already.
+    let gateway = proposer.chain().latest_state().unwrap().gateway().unwrap();
+    let before = gateway.pending(proposer.chain().store()).unwrap();
+    let mut validator = validators(7, 1).validators()[0].clone();
+    validator.checkpoint_key = before.validators()[0].checkpoint_key;
+    let changes = vec![MembershipChange { number: sealed, validator }];
+    let state = ParentState { changes, ..ParentState::new(60, messages(&proposer)) };
+    *proposer.parent.candidate.lock() = Some(state.update(0, 2));
+
+    let block = proposer.build().await;
+    assert!(block.payload.parse().unwrap().0.parent_update.is_some(), "it is proposed");
+    assert_eq!(other.judge(&block, Source::Live).await, Verdict::Accept);
+    for node in [&proposer, &other] {
+        node.app().commit(node.decide(block.clone())).await.unwrap();
+        assert_eq!(node.balance(&account(1).address()), fil(30), "its messages are delivered");
+        let after = cursor(node);
+        assert_eq!((after.next_configuration, after.next_nonce), (sealed.next(), Nonce::new(2)));
+        let pending = node.chain().latest_state().unwrap().gateway().unwrap().pending(node.chain().store()).unwrap();
+        assert_eq!((pending.number(), pending.validators()), (sealed, before.validators()));
+    }
+    assert_eq!(proposer.chain().tip().results, other.chain().tip().results);
+}
+
+#[tokio::test]
 async fn update_that_fails_changes_nothing_and_the_follower_is_told() {
     let node = Node::new(subnet());
     // More than there is to mint, which no parent would have queued.
