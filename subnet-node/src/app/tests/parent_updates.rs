@@ -156,9 +156,9 @@ async fn range_begins_at_the_cursor_and_is_whole() {
     let queue = transfers(&node, 130);
     let state = ParentState::new(60, queue.clone());
     let proven = judged(&node, &state.update(0, 2)).unwrap().params.messages;
-    // Their gas is reached before there are as many as a block takes.
-    assert_eq!(proven, queue[..117]);
-    for from in [10, 50, 117] {
+    // As many as one block applies.
+    assert_eq!(proven, queue[..128]);
+    for from in [10, 50, 128] {
         assert!(matches!(judged(&node, &state.update(from, 2)), Err(R::Witness(_))), "a hole up to message {from}");
     }
     let mut holed = queue;
@@ -303,18 +303,18 @@ async fn header_that_no_handover_leads_to_counts_once_it_is_adopted() {
 #[tokio::test]
 async fn same_parent_height_again_brings_only_the_rest_of_its_range() {
     let node = Node::new(subnet());
-    let state = ParentState::new(60, transfers(&node, 120));
+    let state = ParentState::new(60, transfers(&node, 131));
     *node.parent.candidate.lock() = Some(state.update(0, 2));
     node.step().await;
-    assert_eq!(judged(&node, &state.update(117, 2)).unwrap().params.messages.len(), 3);
+    assert_eq!(judged(&node, &state.update(128, 2)).unwrap().params.messages.len(), 3);
     let lower = ParentState { height: 59, ..state.clone() };
-    assert!(matches!(judged(&node, &lower.update(117, 2)), Err(R::NotNewer { .. })));
-    let mut fork = state.update(117, 2);
+    assert!(matches!(judged(&node, &lower.update(128, 2)), Err(R::NotNewer { .. })));
+    let mut fork = state.update(128, 2);
     fork.header.gas_used = 1;
     assert!(matches!(judged(&node, &certified(fork)), Err(R::Fork { .. })));
     // The follower's own source would offer nothing for a height that is followed.
-    node.app().commit(node.decide(block_with(&node, state.update(117, 2)).await)).await.unwrap();
-    assert!(matches!(judged(&node, &state.update(120, 2)), Err(R::NotNewer { .. })));
+    node.app().commit(node.decide(block_with(&node, state.update(128, 2)).await)).await.unwrap();
+    assert!(matches!(judged(&node, &state.update(131, 2)), Err(R::NotNewer { .. })));
 }
 
 #[tokio::test]
