@@ -179,6 +179,11 @@ def message_id(chain, origin, sequence):
     return keccak_256(b"".join(words))
 
 
+def call_key(origin, identity):
+    words = [tag_word("subnet-runtime/call-key/v1"), keccak_256(origin.encode()), identity]
+    return keccak_256(b"".join(words))
+
+
 def message_leaf(message):
     ((kind, fields),) = message["kind"].items()
     of, of_sequence, number, data = bytes(32), 0, 0, b""
@@ -342,6 +347,9 @@ def differences(vectors):
         origin = fixed(value["origin"]["address"])
         identity = message_id(fixed(value["origin_chain"]), origin, value["origin_sequence"])
         yield from expect(f"id of {what}", identity, value["id"])
+        if "call" in value["kind"]:
+            key = call_key(value["origin"]["subnet"], identity)
+            yield from expect(f"key of {what}", key, value["kind"]["call"]["key"])
         yield from expect(f"encoding of {what}", cbor(message_cbor(value)), value["cbor"])
         leaves.append(message_leaf(value))
         yield from expect(f"leaf of {what}", leaves[-1], value["leaf"])

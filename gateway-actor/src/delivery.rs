@@ -22,7 +22,7 @@ use fvm_shared::{ActorID, MethodNum};
 use num_traits::Zero;
 use subnet_types::SubnetId;
 use subnet_types::actors::{BURNT_FUNDS_ID, CarryCallParams, CarryReceiptParams, CrossCall, CrossReceipt, refusal};
-use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::cross::{CrossKind, CrossMessage, call_key};
 use subnet_types::limits::CROSS_RECEIPT_GAS;
 use subnet_types::quantity::Nonce;
 
@@ -180,9 +180,10 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         if ext::is_forbidden(self.rt, &self.state, &message.destination.address) {
             return Ok(Some(refusal::FORBIDDEN));
         }
-        // Ids are the sender's word: a second entry would take the place of the first.
+        // Ids are the word of the chain they come from: a second entry would take the place of the first.
         let is_call = matches!(message.kind, CrossKind::Call { .. });
-        let is_taken = is_call && self.state.owed(self.rt.store(), &message.id)?.is_some();
+        let key = call_key(&message.origin.subnet, &message.id);
+        let is_taken = is_call && self.state.owed(self.rt.store(), &key)?.is_some();
         Ok(is_taken.then_some(refusal::ID_TAKEN))
     }
 
@@ -219,6 +220,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         match called {
             Some(actor) => {
                 let answer = OwedAnswer {
+                    id: message.id,
                     actor,
                     called: to,
                     origin: message.origin.clone(),
@@ -226,7 +228,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
                     value: message.value.clone(),
                     fee: left,
                 };
-                self.state.owe(self.rt.store(), &message.id, answer)?;
+                self.state.owe(self.rt.store(), answer)?;
                 self.is_changed = true;
             }
             None => self.answer(message, ExitCode::OK, carried.returned.data, TokenAmount::zero(), left)?,

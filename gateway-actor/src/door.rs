@@ -75,7 +75,7 @@ pub(crate) fn answer(rt: &impl Runtime, params: AnswerParams) -> Result<EnqueueR
         return Err(GatewayError::TooLarge { actual, max: CROSS_RETURN_BYTES_MAX }.into());
     }
     let way = way_to(rt, &state, &owed.origin)?;
-    let kind = CrossKind::Receipt { of, of_sequence: owed.origin_sequence, exit_code, return_data };
+    let kind = CrossKind::Receipt { of: owed.id, of_sequence: owed.origin_sequence, exit_code, return_data };
     let receipt = Draft { fee: owed.fee, ..Draft::new(owed.called, owed.origin, value, kind) };
     let message = match &way {
         Way::Here => return Err(GatewayError::OwnChain { subnet: state.subnet }.into()),

@@ -139,7 +139,11 @@ fn check_answers(state: &State, store: &impl Blockstore, report: &mut Report) {
         report.expect(sent.destination.subnet != state.subnet, || format!("pending message {sequence} goes nowhere"));
     }
     let mut fees = TokenAmount::default();
-    for (id, answer) in report.read("owed answers", state.all_owed(store)).unwrap_or_default() {
+    for (key, answer) in report.read("owed answers", state.all_owed(store)).unwrap_or_default() {
+        let id = answer.id;
+        report.expect(key == answer.key(), || {
+            format!("the answer to {id} from {} is kept under {key}, expected {}", answer.origin.subnet, answer.key())
+        });
         report.expect(!answer.value.is_negative() && !answer.fee.is_negative(), || {
             format!("the answer to {id} may bring {} and {}", answer.value, answer.fee)
         });

@@ -58,7 +58,7 @@ pub struct State {
     /// AMT of words of 64 bits: bit `n % 64` of word `n / 64` says that the message with origin sequence `n` was
     /// answered, or is recorded among the pending ones, whose entry then decides.
     pub settled: Cid,
-    /// HAMT of [`OwedAnswer`] by the id of the call.
+    /// HAMT of [`OwedAnswer`] by the call's key ([`call_key`](subnet_types::cross::call_key)).
     pub owed: Cid,
     /// Sum of the fees in `owed`, in attoFIL; this actor's balance covers it.
     pub owed_total: TokenAmount,
@@ -199,4 +199,5 @@ mod route;
 mod unclaimed;
 
 pub use delivery::{Edge, arrival_fee, departure_fee, receipt_of, refusal_here};
+pub use parent::RefusedChange;
 pub use route::{Way, is_on_the_way};

@@ -6,7 +6,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
-use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
+use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, call_key};
 use subnet_types::genesis::ParentAnchor;
 use subnet_types::identity::ChainIdentity;
 use subnet_types::parent::MembershipChange;
@@ -151,6 +151,8 @@ pub struct PendingMessage {
 /// An answer that an actor of this chain has put off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct OwedAnswer {
+    /// Id of the call. With its chain it makes the key under which this is kept.
+    pub id: Digest,
     /// The actor that was called. Nobody else may answer.
     pub actor: ActorID,
     /// The address under which it was called.
@@ -163,6 +165,13 @@ pub struct OwedAnswer {
     pub value: TokenAmount,
     /// What is left of the fee, in attoFIL. It rests in the gateway.
     pub fee: TokenAmount,
+}
+
+impl OwedAnswer {
+    /// What the call goes by here.
+    pub fn key(&self) -> Digest {
+        call_key(&self.origin.subnet, &self.id)
+    }
 }
 
 /// The bottom-up messages that no checkpoint carries yet.
@@ -362,7 +371,7 @@ pub enum GatewayError {
         /// Which.
         nonce: Nonce,
     },
-    /// The changes leave no valid set.
+    /// The parent's validators are no valid set.
     #[error("configuration {number}: {problem}")]
     BadConfiguration {
         /// Which.
@@ -389,7 +398,7 @@ pub enum GatewayError {
         actual: String,
     },
     /// Deliveries do not nest.
-    #[error("a delivery is running: submit, deliver and apply are refused until it ends")]
+    #[error("a delivery is running: until it ends nothing but Send and Answer is open")]
     Delivering,
     /// A message to the own chain crosses nothing.
     #[error("{subnet} is this chain: send there without the gateway")]
@@ -421,11 +430,11 @@ pub enum GatewayError {
         /// The most.
         max: u64,
     },
-    /// No answer is owed to this message: it is no deferred call, or has been answered.
-    #[error("no answer is owed to {id}")]
+    /// No answer is owed under this key: the call was not deferred, or has been answered.
+    #[error("no answer is owed to the call with key {key}")]
     NothingOwed {
-        /// Which.
-        id: Digest,
+        /// Made of its chain and its id.
+        key: Digest,
     },
     /// Only the actor that was called answers.
     #[error("actor {actor} called, expected {called}, which was called")]

@@ -5,6 +5,7 @@ use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{CallReturn, refusal};
+use subnet_types::cross::call_key;
 use subnet_types::limits::CROSS_RETURN_BYTES_MAX;
 
 use crate::common::accounts::{bls, ethereum, secp};
@@ -54,7 +55,8 @@ fn deferred_call_is_remembered_with_its_value() {
     let mut wire = Wire::new();
     let answer = wire.call(served::DEFER, &()).answer();
     assert_eq!(answer, CallReturn { is_deferred: true, data: RawBytes::default() });
-    let deferred = wire.state().deferred.get(&wire.chain.store, &subnet_types::Digest([9; 32])).unwrap();
+    let key = call_key(&elsewhere().subnet, &subnet_types::Digest([9; 32]));
+    let deferred = wire.state().deferred.get(&wire.chain.store, &key).unwrap();
     assert_eq!(deferred, Some(Deferred { origin: elsewhere(), value: atto(10) }));
     assert_eq!(wire.balances()[2], atto(10));
 }

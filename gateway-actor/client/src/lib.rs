@@ -21,8 +21,9 @@
 //! - **Only the courier's word counts.** [`receive_call`] and [`receive_receipt`] refuse everybody else; never act on a
 //!   [`CrossCall`] or [`CrossReceipt`] that did not come through them.
 //! - **Any code may be a destination's own.** See [`Outcome`].
-//! - **A call's `id` and `origin` are safe to build on**: no chain delivers an id twice, and every chain on the way has
-//!   checked that the origin lies where the call came from. Method and parameters are whatever the caller liked.
+//! - **A call's origin is safe to build on**: every chain on the way has checked that it lies where the call came from.
+//!   Its id is what that chain says. So remember calls by their [`key`](CrossCall::key), which has both: no chain can make
+//!   a call that is mistaken for another chain's. Method and parameters are whatever the caller liked.
 //!
 //! An actor that counts for others, and that has others count for it:
 //!

@@ -22,8 +22,8 @@ fn config() -> Config {
 
 /// Ids of messages that wait for something, each with a tag of the actor's own: what it needs to know when that comes.
 ///
-/// Two uses: messages that the actor has sent, which wait for their receipts, and calls that it has deferred, which wait for
-/// its answer. It lies in the actor's state as a root and a count; the entries are blocks of their own, so its size costs
+/// Two uses: messages that the actor has sent, by their ids, which wait for their receipts, and calls that it has deferred,
+/// by their [`key`](crate::CrossCall::key)s, which wait for its answer. It lies in the actor's state as a root and a count; the entries are blocks of their own, so its size costs
 /// nothing where it is not touched.
 pub struct Outstanding<T> {
     map: Cid,

@@ -40,7 +40,8 @@ pub fn answer(data: RawBytes) -> Result<Option<IpldBlock>, ActorError> {
 
 /// Leaves the call without an answer for now: what `RECEIVE_CROSS_CALL` returns. The actor keeps the value and owes an answer,
 /// which it gives with [`answer_later`](crate::answer_later); until then the caller waits. Nothing reminds it, so it had better
-/// keep the call's id in its state, best in an [`Outstanding`].
+/// keep the call's [`key`](CrossCall::key) in its state, best in an [`Outstanding`]. By its id alone a call from one chain
+/// would stand in the way of another chain's.
 ///
 /// # Errors
 /// Never: to be returned as it is.

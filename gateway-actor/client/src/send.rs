@@ -79,8 +79,8 @@ fn send(
 
 /// Answers a call that was deferred ([`defer`](crate::defer)), and returns the id of the receipt.
 ///
-/// `value` goes back to the caller from the actor's balance, at most what came with the call. The actor that was called is
-/// the only one that may answer, and may once.
+/// `of` is the call's [`key`](crate::CrossCall::key), not its id. `value` goes back to the caller from the actor's balance,
+/// at most what came with the call. The actor that was called is the only one that may answer, and may once.
 ///
 /// # Errors
 /// The gateway's refusal, with its exit code: the call is not answered.

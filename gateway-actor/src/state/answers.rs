@@ -31,30 +31,30 @@ pub(crate) fn empty<T: Serialize + DeserializeOwned>(store: &impl Blockstore) ->
 fn get<T: Serialize + DeserializeOwned + Clone>(
     store: &impl Blockstore,
     root: &Cid,
-    id: &Digest,
+    key: &Digest,
 ) -> Result<Option<T>, GatewayError> {
     let entries = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
-    Ok(entries.get(&BytesKey(id.as_bytes().to_vec())).map_err(state_error)?.cloned())
+    Ok(entries.get(&BytesKey(key.as_bytes().to_vec())).map_err(state_error)?.cloned())
 }
 
 fn put<T: Serialize + DeserializeOwned + Clone + PartialEq>(
     store: &impl Blockstore,
     root: &Cid,
-    id: &Digest,
+    key: &Digest,
     entry: T,
 ) -> Result<Cid, GatewayError> {
     let mut entries = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
-    entries.set(BytesKey(id.as_bytes().to_vec()), entry).map_err(state_error)?;
+    entries.set(BytesKey(key.as_bytes().to_vec()), entry).map_err(state_error)?;
     entries.flush().map_err(state_error)
 }
 
 fn delete<T: Serialize + DeserializeOwned + Clone + PartialEq>(
     store: &impl Blockstore,
     root: &Cid,
-    id: &Digest,
+    key: &Digest,
 ) -> Result<Cid, GatewayError> {
     let mut entries = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
-    entries.delete(&BytesKey(id.as_bytes().to_vec())).map_err(state_error)?;
+    entries.delete(&BytesKey(key.as_bytes().to_vec())).map_err(state_error)?;
     entries.flush().map_err(state_error)
 }
 
@@ -184,21 +184,21 @@ impl State {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn owe(&mut self, store: &impl Blockstore, id: &Digest, answer: OwedAnswer) -> Result<(), GatewayError> {
+    pub(crate) fn owe(&mut self, store: &impl Blockstore, answer: OwedAnswer) -> Result<(), GatewayError> {
         self.owed_total += &answer.fee;
-        self.owed = put(store, &self.owed, id, answer)?;
+        self.owed = put(store, &self.owed, &answer.key(), answer)?;
         Ok(())
     }
 
-    /// The answer owed to the call with this id; `None` when none is.
+    /// The answer owed to the call with this key ([`OwedAnswer::key`]); `None` when none is.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn owed(&self, store: &impl Blockstore, id: &Digest) -> Result<Option<OwedAnswer>, GatewayError> {
-        get(store, &self.owed, id)
+    pub fn owed(&self, store: &impl Blockstore, key: &Digest) -> Result<Option<OwedAnswer>, GatewayError> {
+        get(store, &self.owed, key)
     }
 
-    /// All answers owed, by the calls' ids.
+    /// All answers owed, by the calls' keys.
     ///
     /// # Errors
     /// When the store fails.
@@ -206,13 +206,13 @@ impl State {
         all(store, &self.owed)
     }
 
-    /// Takes out the answer owed to the call with this id.
+    /// Takes out the answer owed to the call with this key.
     ///
     /// # Errors
     /// When none is.
-    pub(crate) fn take_owed(&mut self, store: &impl Blockstore, id: &Digest) -> Result<OwedAnswer, GatewayError> {
-        let answer = self.owed(store, id)?.ok_or(GatewayError::NothingOwed { id: *id })?;
-        self.owed = delete::<OwedAnswer>(store, &self.owed, id)?;
+    pub(crate) fn take_owed(&mut self, store: &impl Blockstore, key: &Digest) -> Result<OwedAnswer, GatewayError> {
+        let answer = self.owed(store, key)?.ok_or(GatewayError::NothingOwed { key: *key })?;
+        self.owed = delete::<OwedAnswer>(store, &self.owed, key)?;
         self.owed_total -= &answer.fee;
         Ok(answer)
     }

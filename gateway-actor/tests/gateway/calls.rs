@@ -1,23 +1,25 @@
 //! Calls from other chains: carried by the courier, answered at once or later, and contained.
 
-use actor_runtime::mock::MockRuntime;
+use actor_runtime::mock::{MockRuntime, code as mock_code};
 use actor_runtime::{Runtime, SendReturn, decode_params, encode_params};
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use gateway_actor::{State, dispatch};
+use subnet_types::Digest;
 use subnet_types::actors::{
-    AnswerParams, COURIER_ID, CarryCallParams, ClaimParams, CommitCheckpointParams, DeliverParams, EnqueueReturn,
-    RegisterChildParams, SYSTEM_ID, checkpoint, courier, gateway, refusal,
+    AnswerParams, COURIER_ID, CarryCallParams, ClaimParams, CommitCheckpointParams, DeliverParams, DeliverReturn,
+    EnqueueReturn, RegisterChildParams, SYSTEM_ID, checkpoint, courier, gateway, refusal,
 };
 use subnet_types::checkpoint::TopDownApplied;
-use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::cross::{CrossKind, CrossMessage, call_key};
 use subnet_types::limits::CROSS_RETURN_BYTES_MAX;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 
 use crate::world::{
-    ALICE, CHILD, ROBOT, World, as_call, at, child, child_address, down, f1, fil, returned, transfer_to, up, validator,
+    ALICE, CHILD, ROBOT, RawOrUnit, World, amount, as_call, at, child, child_address, down, f1, fil, returned, root,
+    transfer_to, up, validator,
 };
 
 fn answer_of(message: &CrossMessage) -> (ExitCode, RawBytes, fvm_shared::econ::TokenAmount) {
@@ -25,8 +27,12 @@ fn answer_of(message: &CrossMessage) -> (ExitCode, RawBytes, fvm_shared::econ::T
     (exit_code, return_data, message.value.clone())
 }
 
+fn key_of(call: &CrossMessage) -> Digest {
+    call_key(&call.origin.subnet, &call.id)
+}
+
 fn answering(message: &CrossMessage, exit_code: u32) -> AnswerParams {
-    AnswerParams { of: message.id, exit_code: ExitCode::new(exit_code), return_data: RawBytes::new(vec![4, 2]) }
+    AnswerParams { of: key_of(message), exit_code: ExitCode::new(exit_code), return_data: RawBytes::new(vec![4, 2]) }
 }
 
 #[test]
@@ -95,7 +101,7 @@ fn answer_put_off_is_given_once_by_the_actor_called() {
     let call = CrossMessage { fee: fil(3), ..as_call(up(0, 5)) };
     assert_eq!(world.deliver(&call), ExitCode::OK);
     assert!(world.queued().is_empty(), "no answer yet");
-    let owed = world.state().owed(world.rt.store(), &call.id).unwrap().unwrap();
+    let owed = world.state().owed(world.rt.store(), &key_of(&call)).unwrap().unwrap();
     assert_eq!((owed.actor, &owed.value, &owed.fee), (ROBOT, &fil(5), &fil(3)));
     assert_eq!(world.rt.balance(), fil(3), "the fee waits for the answer");
 
@@ -135,8 +141,67 @@ fn reused_id_moves_only_what_it_brings_and_takes_no_answer_away() {
     let again = CrossMessage { nonce: Nonce::new(1), value: fil(9), ..call.clone() };
     assert_eq!(world.deliver(&again), refusal::ID_TAKEN);
     assert_eq!(answer_of(&world.queued()[0]), (refusal::ID_TAKEN, RawBytes::default(), fil(9)));
-    assert_eq!(world.state().owed(world.rt.store(), &call.id).unwrap().unwrap().value, fil(5));
+    assert_eq!(world.state().owed(world.rt.store(), &key_of(&call)).unwrap().unwrap().value, fil(5));
 }
+
+/// Deferred calls under one id, from two chains that reach this one over different edges or over the same one.
+fn same_id_from_two_chains(world: &World, mine: &CrossMessage, theirs: &CrossMessage) {
+    assert_eq!((mine.id, mine.origin.subnet == theirs.origin.subnet), (theirs.id, false));
+    let owed = |message: &CrossMessage| world.state().owed(world.rt.store(), &key_of(message)).unwrap().unwrap();
+    for (message, value) in [(theirs, 9), (mine, 5)] {
+        let owed = owed(message);
+        assert_eq!((owed.id, owed.origin, owed.value), (message.id, message.origin.clone(), fil(value)));
+    }
+}
+
+#[test]
+fn id_that_another_chain_has_used_before_neither_blocks_nor_takes_the_answer() {
+    const OTHER: u64 = 201;
+    let world = World::root_with_child();
+    let other = Address::new_actor(b"other");
+    world.add_child(OTHER, other, 0);
+    world.rt.answer(COURIER_ID, courier::CARRY_CALL, returned(true, &[]));
+    world.rt.answer(COURIER_ID, courier::CARRY_CALL, returned(true, &[]));
+    // The other chain knows which id the next message from Carol will have: its parts are public.
+    let mine = as_call(up(0, 5));
+    let mut theirs = as_call(up(0, 9));
+    theirs.origin.subnet = root().child(other).unwrap();
+    let deliver = |from, message: &CrossMessage| {
+        let params = DeliverParams { messages: vec![message.clone()] };
+        world.ok::<DeliverReturn>(from, amount(message), gateway::DELIVER, &params).outcomes
+    };
+    assert_eq!(deliver(OTHER, &theirs), vec![ExitCode::OK]);
+    assert_eq!(deliver(CHILD, &mine), vec![ExitCode::OK]);
+    same_id_from_two_chains(&world, &mine, &theirs);
+
+    world.ok::<EnqueueReturn>(ROBOT, 5, gateway::ANSWER, &answering(&mine, 0));
+    let receipt = world.queued().pop().unwrap();
+    assert_eq!(receipt.destination, mine.origin, "who called is answered");
+    assert!(matches!(receipt.kind, CrossKind::Receipt { of, .. } if of == mine.id), "{receipt:?}");
+    assert!(world.state().top_down(world.rt.store(), OTHER, Nonce::ZERO, 9).unwrap().is_empty());
+    world.ok::<EnqueueReturn>(ROBOT, 9, gateway::ANSWER, &answering(&theirs, 0));
+    let theirs_queued = world.state().top_down(world.rt.store(), OTHER, Nonce::ZERO, 9).unwrap();
+    assert_eq!((theirs_queued.len(), &theirs_queued[0].destination), (1, &theirs.origin));
+    assert_eq!(world.queued().len(), 1);
+}
+
+#[test]
+fn id_of_one_chain_above_does_not_block_another_chain_above() {
+    let world = World::subnet();
+    world.rt.answer(COURIER_ID, courier::CARRY_CALL, returned(true, &[]));
+    world.rt.answer(COURIER_ID, courier::CARRY_CALL, returned(true, &[]));
+    let mine = CrossMessage { id: Digest([3; 32]), ..as_call(down(1, 5)) };
+    let mut theirs = CrossMessage { id: mine.id, ..as_call(down(0, 9)) };
+    theirs.origin.subnet = root().child(Address::new_actor(b"sibling")).unwrap();
+    assert_eq!(world.apply_all(vec![theirs.clone(), mine.clone()]), vec![ExitCode::OK; 2]);
+    same_id_from_two_chains(&world, &mine, &theirs);
+    world.ok::<EnqueueReturn>(ROBOT, 5, gateway::ANSWER, &answering(&mine, 0));
+    assert_eq!(world.outbox()[0].destination, mine.origin);
+}
+
+/// A child without a genesis, and a checkpoint actor that is no child yet.
+const INACTIVE: u64 = 203;
+const NEWEST: u64 = 204;
 
 /// What a delivered call tries against the gateway, from inside.
 fn attack(rt: &MockRuntime) {
@@ -171,19 +236,27 @@ fn attack(rt: &MockRuntime) {
     assert_eq!(code(ROBOT, 0, gateway::APPLY_PARENT_UPDATE, encode_params(&update).unwrap()), forbidden);
     assert_eq!(code(ROBOT, 0, gateway::CUT_CHECKPOINT, None), forbidden);
     assert_eq!(code(ROBOT, 0, gateway::CLAIM, encode_params(&claim).unwrap()), 60);
-    let answer = AnswerParams { of: up(0, 0).id, exit_code: ExitCode::OK, return_data: RawBytes::default() };
+    let answer = AnswerParams { of: key_of(&up(0, 0)), exit_code: ExitCode::OK, return_data: RawBytes::default() };
     assert_eq!(code(ROBOT, 0, gateway::ANSWER, encode_params(&answer).unwrap()), 68, "before it is put off");
     // Through those that may.
     assert_eq!(code(CHILD, 1, gateway::DELIVER, deliver()), 60);
     assert_eq!(code(CHILD, 0, gateway::COMMIT_CHECKPOINT, encode_params(&report).unwrap()), 60);
     assert_eq!(code(SYSTEM_ID, 0, gateway::APPLY_PARENT_UPDATE, encode_params(&update).unwrap()), 60);
     assert_eq!(code(SYSTEM_ID, 0, gateway::CUT_CHECKPOINT, None), 60);
+    assert_eq!(code(CHILD, 0, gateway::LOG_CHANGE, encode_params(&change).unwrap()), 60);
+    assert_eq!(code(INACTIVE, 0, gateway::ACTIVATE_CHILD, None), 60);
+    let registering = RegisterChildParams { actor: Address::new_actor(b"newest"), cross_gas_price: fil(0) };
+    rt.add_actor(NEWEST, mock_code("checkpoint"), Some(registering.actor));
+    assert_eq!(code(NEWEST, 0, gateway::REGISTER_CHILD, encode_params(&registering).unwrap()), 60);
     assert_eq!(rt.load_state::<State>().unwrap(), before);
 }
 
 #[test]
 fn delivered_call_enters_nowhere_but_where_messages_are_sent() {
     let world = World::root_with_child();
+    let registering = RegisterChildParams { actor: Address::new_actor(b"inactive"), cross_gas_price: fil(0) };
+    world.rt.add_actor(INACTIVE, mock_code("checkpoint"), Some(registering.actor));
+    world.ok::<RawOrUnit>(INACTIVE, 0, gateway::REGISTER_CHILD, &registering);
     world.courier(|rt, _| {
         attack(rt);
         // The mock's handler does not answer inside itself; the queue does.
@@ -205,7 +278,7 @@ fn earlier_call_may_be_answered_from_within_a_later_one() {
     world.rt.answer(COURIER_ID, courier::CARRY_CALL, returned(true, &[]));
     let first = as_call(up(0, 5));
     world.deliver(&first);
-    let of = first.id;
+    let of = key_of(&first);
     world.courier(move |rt, _| {
         rt.answer(CHILD, checkpoint::LOCK, SendReturn::ok());
         let params = AnswerParams { of, exit_code: ExitCode::OK, return_data: RawBytes::default() };

@@ -14,7 +14,7 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::bytes::{BlsPublicKey, BlsSignature, Ed25519Signature, VoteKey};
 use crate::checkpoint::{Checkpoint, ConfigurationApplied, QuorumCertificate, TopDownApplied};
-use crate::cross::{CrossAddress, CrossMessage, MessageBatch};
+use crate::cross::{CrossAddress, CrossMessage, MessageBatch, call_key};
 use crate::genesis::SubnetParameters;
 use crate::membership::ValidatorSet;
 use crate::parent::MembershipChange;
@@ -155,7 +155,7 @@ pub mod refusal {
     pub const NO_DESTINATION: ExitCode = ExitCode::new(119);
     /// The VM ended the destination for another reason.
     pub const VM_ERROR: ExitCode = ExitCode::new(120);
-    /// A call with this id waits for its answer already.
+    /// A call with this id from the same chain waits for its answer already.
     pub const ID_TAKEN: ExitCode = ExitCode::new(121);
 
     /// What a refusal's code means; `None` for another code.
@@ -182,7 +182,7 @@ pub mod refusal {
             TRAPPED => "its destination's code trapped",
             NO_DESTINATION => "there is no actor at its destination",
             VM_ERROR => "the VM ended its destination",
-            ID_TAKEN => "a call with its id waits for an answer already",
+            ID_TAKEN => "a call of its chain with its id waits for an answer already",
             _ => return None,
         })
     }
@@ -291,7 +291,7 @@ pub struct SendParams {
 /// Parameters of [`gateway::ANSWER`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct AnswerParams {
-    /// Id of the call.
+    /// The call's [`key`](CrossCall::key).
     pub of: crate::Digest,
     /// Zero for success.
     pub exit_code: ExitCode,
@@ -322,7 +322,8 @@ pub struct CarryReceiptParams {
 /// A call as its destination gets it, in [`receiver::RECEIVE_CROSS_CALL`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct CrossCall {
-    /// Id of the message. No chain delivers it twice.
+    /// Id of the message: the word of the chain that it comes from. No chain delivers a message twice, but a corrupt one
+    /// may send several under one id, or under an id of others; see [`Self::key`].
     pub id: crate::Digest,
     /// Who calls, from where.
     pub origin: CrossAddress,
@@ -330,6 +331,14 @@ pub struct CrossCall {
     pub method: MethodNum,
     /// Its parameters.
     pub params: RawBytes,
+}
+
+impl CrossCall {
+    /// What the call goes by on this chain, where it can be told from every call of another chain: what it is answered by
+    /// ([`AnswerParams::of`]), and what an actor had better remember it by.
+    pub fn key(&self) -> crate::Digest {
+        call_key(&self.origin.subnet, &self.id)
+    }
 }
 
 /// What a destination returns of a call.

@@ -86,6 +86,18 @@ pub fn message_id(identity: &ChainIdentity, origin: &Address, sequence: u64) -> 
     Words::tagged(ID_TAG).digest(identity).hashed(&origin.to_bytes()).number(sequence).keccak()
 }
 
+const CALL_KEY_TAG: &str = "subnet-runtime/call-key/v1";
+
+/// What a call goes by on the chain that it comes to, when it is answered later.
+///
+/// An id alone is the word of whoever sends it: a chain can use one that another chain's actor is about to use. The chain
+/// that a call comes from is no such word, because every chain on the way has checked that it lies on the side that the
+/// call came from. So a key with both can be taken by the call's own chain and those that its messages pass, and by nobody
+/// else.
+pub fn call_key(origin: &SubnetId, id: &Digest) -> Digest {
+    Words::tagged(CALL_KEY_TAG).hashed(origin.to_string().as_bytes()).digest(id).keccak()
+}
+
 const LEAF_TAG: &str = "subnet-runtime/cross-message-leaf/v1";
 
 impl CrossMessage {
@@ -258,6 +270,16 @@ mod tests {
             of_sequence: 0,
             exit_code,
             return_data: RawBytes::new(return_data.to_vec()),
+        }
+    }
+
+    #[test]
+    fn call_keys_tell_chains_and_ids_apart() {
+        let (one, other) = (SubnetId::root(1), SubnetId::root(2));
+        let key = call_key(&one, &Digest([7; 32]));
+        assert_eq!(key, call_key(&one, &Digest([7; 32])));
+        for different in [call_key(&other, &Digest([7; 32])), call_key(&one, &Digest([8; 32])), Digest([7; 32])] {
+            assert_ne!(key, different);
         }
     }
 

@@ -53,8 +53,9 @@ pub const CROSS_RECEIPT_GAS: u64 = 60_000_000;
 /// [`CROSS_HOP_GAS`].
 pub const CROSS_CARRY_GAS: u64 = 20_000_000;
 
-/// Delivery gas of the messages of one parent update together: the update ends with the message that reaches it.
-pub const UPDATE_GAS_MAX: u64 = 7_000_000_000;
+/// Delivery gas of the messages of one parent update together: the update ends with the message that reaches it. As many
+/// transfers as one block applies stay below it.
+pub const UPDATE_GAS_MAX: u64 = 8_000_000_000;
 
 /// Headers by which one parent update leads from the tracked set to the one that voted.
 pub const HANDOVERS_PER_UPDATE_MAX: usize = 16;
@@ -102,6 +103,7 @@ pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
 pub const BLOCK_INTERVAL_MS_MAX: u64 = 60_000;
 
 const _: () = assert!(UPDATE_GAS_MAX + CROSS_HOP_GAS + CROSS_CALL_GAS_MAX < IMPLICIT_GAS_MAX);
+const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX as u64 * CROSS_HOP_GAS <= UPDATE_GAS_MAX);
 const _: () = assert!(2 * CROSS_CARRY_GAS < CROSS_HOP_GAS);
 const _: () = assert!(CROSS_RETURN_BYTES_MAX + 1024 <= CROSS_MESSAGE_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);

@@ -11,7 +11,7 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use serde_json::{Value, json};
 use subnet_types::checkpoint::{CHECKPOINT_VERSION, CheckpointDomain, ConfigurationApplied, TopDownApplied};
-use subnet_types::cross::{CrossAddress, message_id};
+use subnet_types::cross::{CrossAddress, call_key, message_id};
 use subnet_types::hash::{cid_of_bytes, encode, merkle_range_proof, merkle_root};
 use subnet_types::identity::chain_identity;
 use subnet_types::membership::{KeyKind, proof_of_possession_bytes};
@@ -79,7 +79,11 @@ fn cross_address(address: &CrossAddress) -> Value {
 fn message_vector(message: &CrossMessage) -> Value {
     let kind = match &message.kind {
         CrossKind::Transfer => json!({"transfer": {}}),
-        CrossKind::Call { method, params } => json!({"call": {"method": method, "params": hexed(params.bytes())}}),
+        CrossKind::Call { method, params } => json!({"call": {
+            "method": method,
+            "params": hexed(params.bytes()),
+            "key": call_key(&message.origin.subnet, &message.id).to_string(),
+        }}),
         CrossKind::Receipt { of, of_sequence, exit_code, return_data } => json!({"receipt": {
             "of": of.to_string(),
             "of_sequence": of_sequence,

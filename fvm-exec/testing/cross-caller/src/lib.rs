@@ -113,11 +113,11 @@ fn counter<R: Runtime>(rt: &R, params: Option<IpldBlock>) -> Result<Option<IpldB
 }
 
 fn answer_deferred<R: Runtime>(rt: &R, params: Option<IpldBlock>) -> Result<Option<IpldBlock>, ActorError> {
-    let AnswerDeferredParams { id, exit_code, data, value } = decode_params(params)?;
+    let AnswerDeferredParams { key, exit_code, data, value } = decode_params(params)?;
     let mut state: State = rt.load_state()?;
-    state.deferred.take(rt.store(), &id)?;
+    state.deferred.take(rt.store(), &key)?;
     rt.save_state(&state)?;
-    encode_return(&answer_later(rt, id, exit_code, data, &value)?)
+    encode_return(&answer_later(rt, key, exit_code, data, &value)?)
 }
 
 fn receive_outcome<R: Runtime>(rt: &R, params: Option<IpldBlock>) -> Result<Option<IpldBlock>, ActorError> {

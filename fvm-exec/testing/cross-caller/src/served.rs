@@ -120,8 +120,9 @@ fn exhaust_memory() -> ! {
 
 fn defer_call<R: Runtime>(rt: &R, call: CrossCall) -> Result<Option<IpldBlock>, ActorError> {
     let mut state: State = rt.load_state()?;
+    let key = call.key();
     let deferred = Deferred { origin: call.origin, value: rt.value_received() };
-    state.deferred.insert(rt.store(), &call.id, deferred)?;
+    state.deferred.insert(rt.store(), &key, deferred)?;
     rt.save_state(&state)?;
     defer()
 }

@@ -10,7 +10,7 @@ use subnet_types::actors::{
     AnswerParams, COURIER_ID, CallReturn, CrossCall, CrossReceipt, EnqueueReturn, GATEWAY_ID, SendParams, gateway,
     refusal as refused_by_chain,
 };
-use subnet_types::cross::CrossAddress;
+use subnet_types::cross::{CrossAddress, call_key};
 use subnet_types::{Digest, Height, Nonce, SubnetId};
 
 use super::*;
@@ -186,20 +186,34 @@ fn deferred_call_is_answered_once_and_later() {
     assert!(returned.is_deferred);
     let state: State = rt.load_state().unwrap();
     let deferred = Deferred { origin: there(), value: atto(3) };
-    assert_eq!(state.deferred.get(rt.store(), &id(9)), Ok(Some(deferred)));
+    let key = call_key(&there().subnet, &id(9));
+    assert_eq!(state.deferred.get(rt.store(), &key), Ok(Some(deferred)));
 
     let data = RawBytes::serialize("late").unwrap();
-    let params = AnswerDeferredParams { id: id(9), exit_code: ExitCode::OK, data: data.clone(), value: atto(1) };
+    let params = AnswerDeferredParams { key, exit_code: ExitCode::OK, data: data.clone(), value: atto(1) };
     let return_data = encode_return(&EnqueueReturn { id: id(10), nonce: Nonce::ZERO }).unwrap();
     rt.answer(GATEWAY_ID, gateway::ANSWER, SendReturn { exit_code: ExitCode::OK, return_data });
     rt.take_sends();
     let answer: Digest = decode_params(call(&rt, USER, 0, METHOD_ANSWER_DEFERRED, &params).unwrap()).unwrap();
     assert_eq!(answer, id(10));
     let [sent] = &rt.take_sends()[..] else { panic!("one send expected") };
-    let expected = AnswerParams { of: id(9), exit_code: ExitCode::OK, return_data: data };
+    let expected = AnswerParams { of: key, exit_code: ExitCode::OK, return_data: data };
     assert_eq!(decode_params::<AnswerParams>(sent.params.clone()).unwrap(), expected);
     assert_eq!((&sent.value, rt.balance()), (&atto(1), atto(2)));
     assert_eq!(call(&rt, USER, 0, METHOD_ANSWER_DEFERRED, &params), Err(ExitCode::USR_NOT_FOUND));
+}
+
+#[test]
+fn id_of_another_chains_call_does_not_keep_one_from_being_deferred() {
+    let rt = actor();
+    serve(&rt, served::DEFER, &()).unwrap();
+    let mut origin = there();
+    origin.subnet = SubnetId::root(77);
+    let same_id = CrossCall { id: id(9), origin, method: served::DEFER, params: RawBytes::serialize(()).unwrap() };
+    let returned = call(&rt, COURIER_ID, 3, RECEIVE_CROSS_CALL, &same_id).unwrap();
+    assert!(decode_params::<CallReturn>(returned).unwrap().is_deferred);
+    assert_eq!(rt.load_state::<State>().unwrap().deferred.len(), 2);
+    assert_eq!(call(&rt, COURIER_ID, 3, RECEIVE_CROSS_CALL, &same_id), Err(ExitCode::USR_ILLEGAL_STATE), "the same");
 }
 
 #[test]

@@ -98,8 +98,8 @@ pub struct Deferred {
 /// Parameters of [`crate::METHOD_ANSWER_DEFERRED`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct AnswerDeferredParams {
-    /// Id of the call.
-    pub id: Digest,
+    /// Key of the call.
+    pub key: Digest,
     /// Zero for success.
     pub exit_code: ExitCode,
     /// What the caller gets to see.
