@@ -32,7 +32,7 @@ impl RpcContext {
                 exit_code: Some(exit_code.value()),
                 ..reached
             },
-            // No message has the digest of a checkpoint as its id.
+            // Never the last step of a message.
             CrossStep::Accepted { .. } => CrossStatus::unknown(id),
         })
     }
@@ -67,7 +67,9 @@ fn last_step(traces: &[CrossTrace]) -> Option<&CrossTrace> {
     let went_on = traces.iter().any(|trace| is_queued(&trace.step));
     let is_passage =
         |step: &CrossStep| matches!(step, CrossStep::Settled { exit_code } if exit_code.is_success() && went_on);
-    traces.iter().rev().find(|trace| !is_passage(&trace.step))
+    // Any actor can tell that it accepted a checkpoint whose digest is this message's id: that is no step of a message.
+    let is_message = |step: &CrossStep| !matches!(step, CrossStep::Accepted { .. });
+    traces.iter().rev().find(|trace| is_message(&trace.step) && !is_passage(&trace.step))
 }
 
 fn nonce_up(traces: &[CrossTrace]) -> Option<Nonce> {

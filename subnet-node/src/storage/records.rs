@@ -76,6 +76,10 @@ pub struct CheckpointRecord {
     pub certificate: Option<QuorumCertificate>,
 }
 
+/// Steps of one cross message that are kept. An honest message takes fewer; ids are their senders' word, so a corrupt
+/// chain can use one again and again, and each commit reads and writes all steps of an id.
+pub const CROSS_TRACES_PER_ID_MAX: usize = 16;
+
 /// One step of a cross message, or of a child's checkpoint, on this chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct CrossTrace {

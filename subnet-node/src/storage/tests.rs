@@ -107,6 +107,23 @@ fn what_was_committed_is_there_after_reopening() {
 }
 
 #[test]
+fn id_that_is_used_again_and_again_does_not_grow_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    store.put_genesis(&genesis()).unwrap();
+    let again = |height: u64| {
+        let mut commit = commit(height);
+        commit.cross = vec![commit.cross[0].clone(); CROSS_TRACES_PER_ID_MAX - 1];
+        commit
+    };
+    store.commit_block(&again(1)).unwrap();
+    store.commit_block(&again(2)).unwrap();
+    let heights: Vec<u64> =
+        store.cross_traces(&Digest([7; 32])).unwrap().iter().map(|trace| trace.height.get()).collect();
+    assert_eq!((heights.len(), heights.last()), (CROSS_TRACES_PER_ID_MAX, Some(&2)), "the first ones stay");
+}
+
+#[test]
 fn block_that_cannot_be_written_whole_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).unwrap();

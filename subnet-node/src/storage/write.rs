@@ -19,8 +19,8 @@ use super::columns::{
     META_SCHEMA, PAYLOADS, RECEIPTS, RESULTS, SCHEMA_VERSION, SIGNED, UNDECIDED, number_key, undecided_key,
 };
 use super::{
-    BlockEvents, BlockReceipts, BlockResults, CheckpointRecord, CrossTrace, MessagePosition, Store, StoreError,
-    StoredCertificate,
+    BlockEvents, BlockReceipts, BlockResults, CROSS_TRACES_PER_ID_MAX, CheckpointRecord, CrossTrace, MessagePosition,
+    Store, StoreError, StoredCertificate,
 };
 
 /// Everything that enters the store with genesis.
@@ -161,7 +161,8 @@ impl Store {
         }
     }
 
-    /// A block may do several things to one message, so its traces are put together before they are written.
+    /// A block may do several things to one message, so its traces are put together before they are written. Of each id
+    /// the first [`CROSS_TRACES_PER_ID_MAX`] are kept.
     fn with_earlier_traces(
         &self,
         new: &[(Digest, CrossTrace)],
@@ -172,7 +173,9 @@ impl Store {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(self.cross_traces(id)?),
             };
-            traces.push(trace.clone());
+            if traces.len() < CROSS_TRACES_PER_ID_MAX {
+                traces.push(trace.clone());
+            }
         }
         Ok(all)
     }

@@ -5,7 +5,6 @@ pub mod plan;
 pub mod report;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use client::cross::way;
@@ -20,7 +19,7 @@ use test_actors::CROSS_CALLER;
 use crate::actors;
 use crate::load::Account;
 use crate::network::{Additions, Network};
-use crate::progress::{Progress, millis};
+use crate::progress::Progress;
 use crate::supply;
 use crate::topology::Topology;
 use plan::{Act, Contracts, Expected, Recipient};
@@ -28,6 +27,9 @@ use report::{CallFigures, DeepChain, DeepReport, EdgeReport, RouteFigures};
 
 /// What each message carries, in FIL.
 const VALUE_FIL: u64 = 3;
+
+/// What all gas and fees of one sender together stay below, in FIL. Less than the value of one message.
+const COSTS_FIL_MAX: u64 = 1;
 
 /// How long any message may be on its way, answer included, in seconds. The longest ordinary way is a cousin's and back:
 /// four checkpoint periods.
@@ -38,7 +40,6 @@ struct Sent {
     act: Act,
     id: String,
     destination: (SubnetId, Address),
-    started: Instant,
 }
 
 /// Plays the story on a network that does not run yet, filling in `report` as it goes.
@@ -65,7 +66,12 @@ pub async fn play(
     let step = progress.step(format!("{count} messages handed in on {} chains", network.chains().len()));
     let sent = send_all(network, &contracts, acts).await?;
     step.done("");
-    report.conserved = reckon(network, "while they are on their way", progress, report).await?;
+    let on_the_way = reckon(network, "while they are on their way", progress, report).await?;
+    ensure!(
+        report.supply.iter().any(|edge| edge.figures.in_flight != "0"),
+        "nothing was on its way when it was reckoned"
+    );
+    report.supply_on_the_way = std::mem::take(&mut report.supply);
 
     let step = progress.step("all of them delivered or answered");
     for (figures, call) in try_join_all(sent.iter().map(|sent| follow(network, sent))).await? {
@@ -75,12 +81,37 @@ pub async fn play(
     let good = report.routes.iter().filter(|route| route.ok).count();
     step.done(&format!("{good} of {count} ended as they had to"));
 
-    let is_conserved = reckon(network, "afterwards", progress, report).await?;
-    report.conserved &= is_conserved;
+    let afterwards = reckon(network, "afterwards", progress, report).await?;
+    let violations = [on_the_way, afterwards].concat();
+    report.conserved = violations.is_empty();
     let wrong: Vec<String> = report.routes.iter().filter(|route| !route.ok).map(RouteFigures::line).collect();
     ensure!(wrong.is_empty(), "{} messages did not end as they had to: {}", wrong.len(), wrong.join("; "));
-    ensure!(report.conserved, "supply is not conserved: {}", violations(report).join("; "));
+    ensure!(report.conserved, "supply is not conserved: {}", violations.join("; "));
+    let late = report.one_hop_calls.iter().find(|call| !call.within_goal);
+    ensure!(late.is_none(), "a call over one edge took longer than its goal: {late:?}");
+    check_senders(network, topology).await?;
     report.ok = report.is_complete(count);
+    Ok(())
+}
+
+/// Whether every sender has what it began with, but for what was delivered and a little for gas and fees. So what was
+/// refused has come back, and to nobody else.
+async fn check_senders(network: &Network, topology: &Topology) -> anyhow::Result<()> {
+    for spec in &topology.chains {
+        let Some(account) = spec.accounts.iter().find(|account| account.name == plan::SENDER) else { continue };
+        let is_delivered = |act: &&Act| act.from == spec.name && act.expected == Expected::Delivered;
+        let delivered = plan::acts().iter().filter(is_delivered).count() as u64;
+        let most = TokenAmount::from_whole(account.balance_fil - VALUE_FIL * delivered);
+        let least = &most - TokenAmount::from_whole(COSTS_FIL_MAX);
+        let chain = network.chain(&spec.name)?;
+        let held = chain.remote().balance(&chain.account(plan::SENDER)?.address).await?;
+        ensure!(
+            least <= held && held <= most,
+            "{} holds {held} on {}, expected {least} to {most}: what was refused must be back",
+            plan::SENDER,
+            spec.name
+        );
+    }
     Ok(())
 }
 
@@ -124,10 +155,9 @@ async fn send(network: &Network, contracts: &Contracts, act: Act) -> anyhow::Res
     arguments.extend(act.options);
     let endpoints = endpoints(network, &from.subnet, &destination.0);
     arguments.extend(endpoints.iter().flat_map(|url| ["--endpoint", url.as_str()]));
-    let started = Instant::now();
     let answer = network.command(&arguments).await?;
     let id = answer["id"].as_str().context("the id that `cross send` printed")?.to_owned();
-    Ok(Sent { act, id, destination, started })
+    Ok(Sent { act, id, destination })
 }
 
 /// Makes a contract on each chain to which the story has something for one.
@@ -153,7 +183,7 @@ fn endpoints(network: &Network, from: &SubnetId, to: &SubnetId) -> Vec<String> {
 
 /// Waits for a message's end and compares it with what had to come.
 async fn follow(network: &Network, sent: &Sent) -> anyhow::Result<(RouteFigures, Option<CallFigures>)> {
-    let Sent { act, id, destination, started } = sent;
+    let Sent { act, id, destination } = sent;
     let from = network.chain(act.from)?;
     let mut arguments = vec!["cross", "status", id, "--watch", "--timeout", PATIENCE_SECONDS];
     arguments.extend(["--rpc", from.remote().url()]);
@@ -163,15 +193,14 @@ async fn follow(network: &Network, sent: &Sent) -> anyhow::Result<(RouteFigures,
         arguments.push("--settled");
     }
     let (_, journey) = network.outcome(&arguments).await?;
-    let latency = millis(started.elapsed());
-    let mut figures = figures(act, &journey, latency);
+    let mut figures = figures(act, &journey);
     figures.ok = figures.ok && received(network, sent).await?;
     let call = (act.kind == "call").then(|| one_hop(network, act, &journey)).transpose()?.flatten();
     Ok((figures, call))
 }
 
 /// What the journey that `cross status` printed means for an act.
-fn figures(act: &Act, journey: &Value, latency_ms: u64) -> RouteFigures {
+fn figures(act: &Act, journey: &Value) -> RouteFigures {
     let standing = journey["standing"].as_str().unwrap_or_default();
     let is_decided = ["delivered", "refused"].contains(&standing);
     let exit_code = journey["exitCode"].as_u64().and_then(|code| u32::try_from(code).ok());
@@ -185,11 +214,20 @@ fn figures(act: &Act, journey: &Value, latency_ms: u64) -> RouteFigures {
         outcome: is_decided.then(|| standing.to_owned()),
         exit_code,
         reason: journey["reason"].as_str().map(str::to_owned),
-        latency_ms: is_ended.then_some(latency_ms),
+        latency_ms: if is_ended { latency_ms(act, journey) } else { None },
         hops: journey["hops"].as_array().map_or(0, Vec::len),
         settled: act.is_answered().then_some(is_settled),
         ok: is_ended && act.is_met(standing, exit_code),
     }
+}
+
+/// From the block that took a message to the one in which its answer counted, or in which it arrived when it needs none;
+/// by the chains' clocks.
+fn latency_ms(act: &Act, journey: &Value) -> Option<u64> {
+    let hops = journey["hops"].as_array()?;
+    let queued = hops.first()?["queued"]["timeMs"].as_u64()?;
+    let end = if act.is_answered() { &journey["settled"] } else { &hops.last()?["applied"] };
+    Some(end["timeMs"].as_u64()?.saturating_sub(queued))
 }
 
 /// Whether the recipient holds exactly what had to come. Fresh addresses get one message each, and contracts none that
@@ -221,8 +259,13 @@ fn one_hop(network: &Network, act: &Act, journey: &Value) -> anyhow::Result<Opti
     Ok(Some(CallFigures { route: act.route.to_owned(), receipt_ms, goal_ms, within_goal }))
 }
 
-/// Reckons every edge and the root's total. Returns whether all is conserved.
-async fn reckon(network: &Network, when: &str, progress: &Progress, report: &mut DeepReport) -> anyhow::Result<bool> {
+/// Reckons every edge and the root's total. Returns what does not hold.
+async fn reckon(
+    network: &Network,
+    when: &str,
+    progress: &Progress,
+    report: &mut DeepReport,
+) -> anyhow::Result<Vec<String>> {
     let step = progress.step(format!("supply recomputed over all edges {when}"));
     let mut edges = Vec::new();
     for (parent, child) in network.edges() {
@@ -236,9 +279,9 @@ async fn reckon(network: &Network, when: &str, progress: &Progress, report: &mut
     let root_violations = supply::root_violations(root).await?;
     let mut found = violations(report);
     found.extend(root_violations);
-    let is_conserved = found.is_empty();
-    step.done(&if is_conserved { format!("{} edges conserved", report.supply.len()) } else { found.join("; ") });
-    Ok(is_conserved)
+    let verdict = if found.is_empty() { format!("{} edges conserved", report.supply.len()) } else { found.join("; ") };
+    step.done(&verdict);
+    Ok(found)
 }
 
 fn violations(report: &DeepReport) -> Vec<String> {
@@ -270,25 +313,25 @@ mod tests {
 
     #[test]
     fn a_transfer_ends_with_its_delivery_and_a_call_with_its_answer() {
-        let hop = json!({ "from": "/r1", "queued": { "height": 1, "timeMs": 1000 } });
+        let hop = json!({ "queued": { "height": 1, "timeMs": 1000 }, "applied": { "height": 3, "timeMs": 1700 } });
         let mut journey = json!({ "standing": "delivered", "exitCode": 0, "hops": [hop] });
-        let transfer = figures(&act("transfer"), &journey, 700);
+        let transfer = figures(&act("transfer"), &journey);
         assert!(transfer.ok && transfer.latency_ms == Some(700) && transfer.settled.is_none());
-        let call = figures(&act("call"), &journey, 700);
+        let call = figures(&act("call"), &journey);
         assert!(!call.ok && call.latency_ms.is_none() && call.settled == Some(false));
         journey["settled"] = json!({ "height": 9, "timeMs": 9000 });
-        let call = figures(&act("call"), &journey, 700);
-        assert!(call.ok && call.settled == Some(true) && call.hops == 1);
+        let call = figures(&act("call"), &journey);
+        assert!(call.ok && call.settled == Some(true) && call.hops == 1 && call.latency_ms == Some(8000));
     }
 
     #[test]
     fn a_failure_must_be_the_one_that_was_meant() {
         let journey = |code: u32| json!({ "standing": "refused", "exitCode": code, "settled": {}, "hops": [] });
-        assert!(figures(&act("expired"), &journey(103), 5).ok);
-        let other = figures(&act("expired"), &journey(108), 5);
+        assert!(figures(&act("expired"), &journey(103)).ok);
+        let other = figures(&act("expired"), &journey(108));
         assert!(!other.ok && other.outcome.as_deref() == Some("refused"));
         assert!(other.line().contains("expired to sibling, left → right: refused (108)"), "{}", other.line());
-        let lost = figures(&act("expired"), &json!({ "standing": "on-its-way" }), 5);
+        let lost = figures(&act("expired"), &json!({ "standing": "on-its-way" }));
         assert!(!lost.ok && lost.outcome.is_none());
     }
 }

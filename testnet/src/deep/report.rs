@@ -20,10 +20,12 @@ pub struct DeepReport {
     pub chains: Vec<DeepChain>,
     /// One entry for each message.
     pub routes: Vec<RouteFigures>,
-    /// The calls over one edge, from handing them in until their receipts are back.
+    /// The calls over one edge, until their receipts are back.
     pub one_hop_calls: Vec<CallFigures>,
     /// Every edge at the end.
     pub supply: Vec<EdgeReport>,
+    /// Every edge while messages were on their way.
+    pub supply_on_the_way: Vec<EdgeReport>,
     /// Most memory that any node process ever had resident, in megabytes (10⁶ bytes), rounded up.
     pub memory_mb_max: Option<u64>,
     /// All that was done, in the order in which it ended.
@@ -60,7 +62,7 @@ pub struct RouteFigures {
     pub exit_code: Option<u32>,
     /// The same in words.
     pub reason: Option<String>,
-    /// From handing it in until it was known to be delivered or, when it must be answered, until its answer was back.
+    /// From the block that took it to the one in which it arrived or, when it must be answered, in which its answer counted.
     pub latency_ms: Option<u64>,
     /// Edges that it crossed.
     pub hops: usize,
@@ -106,7 +108,10 @@ impl DeepReport {
 
     /// Whether everything that was to be shown was shown and ended as it had to.
     pub fn is_complete(&self, expected: usize) -> bool {
-        self.conserved && self.routes.len() == expected && self.routes.iter().all(|route| route.ok)
+        self.conserved
+            && self.routes.len() == expected
+            && self.routes.iter().all(|route| route.ok)
+            && self.one_hop_calls.iter().all(|call| call.within_goal)
     }
 }
 
