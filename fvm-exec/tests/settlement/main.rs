@@ -4,7 +4,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod containment;
+mod doors;
 mod gas;
+mod hostile;
 #[path = "../../../checkpoint-actor/tests/checkpoint/keys.rs"]
 mod keys;
 mod rules;

@@ -4,6 +4,7 @@ use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint};
+use subnet_types::checkpoint::{Checkpoint, QuorumCertificate};
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
 use subnet_types::genesis::MembershipMode;
 use subnet_types::hash::encode;
@@ -81,6 +82,30 @@ fn wrong_checkpoints_are_refused_and_the_right_one_is_accepted_once() {
     assert_eq!(root.submit(&subnet, &good).exit_code, ExitCode::OK);
     assert_eq!(root.submit(&subnet, &good).exit_code, ExitCode::new(152));
     assert_eq!(root.chain.balance(&secp(50)), nano(20));
+}
+
+#[test]
+fn certificate_of_another_subnet_or_an_earlier_checkpoint_proves_nothing() {
+    let mut root = Root::with_keys(4);
+    // The same validators with the same keys, so that nothing but what they signed differs.
+    let (ours, other) = (root.active(4), root.active(4));
+    let first = root.next(&ours, &[]);
+    let submit = |root: &mut Root, checkpoint: &Checkpoint, certificate: QuorumCertificate| {
+        let params = SubmitCheckpointParams { checkpoint: checkpoint.clone(), certificate, messages: Vec::new() };
+        root.submit(&ours, &params).exit_code.value()
+    };
+    let of_other = root.certify(&other, &first, &[1, 2, 3]);
+    assert_eq!(submit(&mut root, &first, of_other), 171, "signed for another checkpoint actor");
+    let foreign = root.next(&other, &[]);
+    let of_foreign = root.certify(&other, &foreign, &[1, 2, 3]);
+    assert_eq!(submit(&mut root, &foreign, of_foreign), 151, "another subnet's, with its certificate");
+    let good = root.certify(&ours, &first, &[1, 2, 3]);
+    assert_eq!(submit(&mut root, &first, good.clone()), 0);
+    let second = root.next(&ours, &[]);
+    assert_eq!(submit(&mut root, &second, good.clone()), 171, "a certificate of the one before");
+    assert_eq!(submit(&mut root, &first, good), 152, "with its own checkpoint");
+    let good = root.certify(&ours, &second, &[1, 2, 3]);
+    assert_eq!(submit(&mut root, &second, good), 0);
 }
 
 #[test]

@@ -121,8 +121,21 @@ impl Root {
         }
     }
 
-    /// Creates and registers a subnet.
+    /// Creates and registers a subnet of Alice's.
     pub fn create(&mut self, mode: MembershipMode, validators_min: u64) -> Subnet {
+        self.create_of(alice(), mode, validators_min)
+    }
+
+    /// Creates and registers a subnet.
+    pub fn create_of(&mut self, owner: Address, mode: MembershipMode, validators_min: u64) -> Subnet {
+        let subnet = self.exec(owner, mode, validators_min);
+        let actor = subnet.actor;
+        self.ok(alice(), actor, checkpoint::REGISTER, &RegisterParams { actor }, nano(0));
+        subnet
+    }
+
+    /// Creates a subnet's actor.
+    pub fn exec(&mut self, owner: Address, mode: MembershipMode, validators_min: u64) -> Subnet {
         let parameters = SubnetParameters {
             chain: parameters(actor_bundle::manifest_cid()),
             mode,
@@ -130,7 +143,7 @@ impl Root {
             stake_min: nano(1),
             parent_lag_blocks_max: 1_000,
         };
-        let constructor = CheckpointConstructorParams { owner: alice(), parameters };
+        let constructor = CheckpointConstructorParams { owner, parameters };
         let exec = ExecParams {
             code_cid: actor_bundle::code(manifest_names::CHECKPOINT).unwrap(),
             constructor_params: RawBytes::new(encode(&constructor)),
@@ -138,7 +151,6 @@ impl Root {
         let created = self.ok(alice(), Address::new_id(INIT_ID), init::METHOD_EXEC, &exec, nano(0));
         let created: ExecReturn = decode(&created);
         let actor = created.robust_address;
-        self.ok(alice(), actor, checkpoint::REGISTER, &RegisterParams { actor }, nano(0));
         let name = self.chain.genesis.subnet.child(actor).unwrap();
         Subnet { id: created.id_address.id().unwrap(), actor, name, seeds: Vec::new() }
     }
