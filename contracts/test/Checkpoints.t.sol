@@ -81,7 +81,7 @@ contract CheckpointsTest is World {
         Checkpoint memory checkpoint = nextCheckpoint();
         checkpoint.messagesFirstNonce = 1;
         refuse(checkpoint, abi.encodeWithSelector(Errors.BatchNonceMismatch.selector, 0, 1));
-        submit(one(transferTo(0, address(0xCAFE), 1)));
+        submit(one(transferTo(0, address(0xCAFE00), 1)));
         checkpoint = nextCheckpoint();
         checkpoint.messagesFirstNonce = 0;
         refuse(checkpoint, abi.encodeWithSelector(Errors.BatchNonceMismatch.selector, 1, 0));
@@ -201,7 +201,7 @@ contract CheckpointsTest is World {
     }
 
     function test_release_above_custody_is_refused() public {
-        Checkpoint memory checkpoint = nextCheckpoint(one(transferTo(0, address(0xCAFE), 100 ether)));
+        Checkpoint memory checkpoint = nextCheckpoint(one(transferTo(0, address(0xCAFE00), 100 ether)));
         checkpoint.burned = 1;
         refuse(checkpoint, abi.encodeWithSelector(Errors.BeyondCustody.selector, 100 ether, 1, 100 ether));
         checkpoint.burned = type(uint256).max;

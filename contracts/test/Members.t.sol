@@ -302,8 +302,8 @@ contract MembersTest is World {
         subnet.claim(0, 0, owner);
         vm.roll(2100);
         vm.prank(owner);
-        subnet.claim(0, 0, address(0xBEEF));
-        same(address(0xBEEF).balance, 4 ether, "paid");
+        subnet.claim(0, 0, address(0xBEEF00));
+        same(address(0xBEEF00).balance, 4 ether, "paid");
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(Errors.NoUnbonding.selector, 0, 0));
         subnet.claim(0, 0, owner);
@@ -452,9 +452,9 @@ contract EvidenceTest is World {
 
     function test_two_signatures_for_one_sequence_are_slashed() public {
         ISubnet.Accusation[] memory all = only(accuse(0));
-        vm.prank(address(0x4E904));
+        vm.prank(address(0x4E90400));
         subnet.proveEquivocation(first, second, all);
-        same(address(0x4E904).balance, 0.5 ether, "bounty");
+        same(address(0x4E90400).balance, 0.5 ether, "bounty");
         (Member memory member,) = subnet.member(keys[0].owner);
         same(member.stake, 0, "stake");
         same(member.power, 0, "power");
@@ -474,11 +474,11 @@ contract EvidenceTest is World {
         powers[0] = 0;
         all[1] = accuse(1);
         powers[1] = 0;
-        vm.prank(address(0x4E904));
+        vm.prank(address(0x4E90400));
         subnet.proveEquivocation(first, second, all);
         same(subnet.status().life.voting, 2, "voting");
         same(subnet.status().life.configurationLast, 3, "a configuration for each");
-        same(address(0x4E904).balance, 1 ether, "bounty");
+        same(address(0x4E90400).balance, 1 ether, "bounty");
         checkMoney();
     }
 

@@ -255,8 +255,8 @@ contract SendingTest is World {
         same(subnet.unclaimedOf(account), 2 ether, "kept");
         vm.expectPartialRevert(Errors.PaymentFailed.selector);
         subnet.claimUnclaimed(account);
-        refuser.claimTo(subnet, address(0xBEEF));
-        same(address(0xBEEF).balance, 2 ether, "paid elsewhere");
+        refuser.claimTo(subnet, address(0xBEEF00));
+        same(address(0xBEEF00).balance, 2 ether, "paid elsewhere");
         checkMoney();
     }
 
@@ -265,13 +265,13 @@ contract SendingTest is World {
         params.crossGasPrice = 100;
         beginActive(params);
         fund(10 ether);
-        CrossMessage memory message = transferTo(0, address(0xCAFE), 1 ether);
+        CrossMessage memory message = transferTo(0, address(0xCAFE00), 1 ether);
         message.fee = 100 * uint256(HOP_GAS) + 7;
         uint256 before = SUBMITTER.balance;
         submit(one(message));
         same(SUBMITTER.balance - before, 100 * uint256(HOP_GAS), "earned");
         same(subnet.status().ledger.burned, 7, "nobody is told of the rest");
-        message = transferTo(1, address(0xCAFE), 1 ether);
+        message = transferTo(1, address(0xCAFE00), 1 ether);
         message.fee = 100 * uint256(HOP_GAS) - 1;
         submit(one(message));
         same(subnet.queued(1).number, EXIT_FEE_TOO_LOW, "too low");
@@ -312,8 +312,8 @@ contract TokenSupplyTest is World {
     function test_tokens_are_locked_and_released() public {
         lock(60);
         same(custody(), 60, "custody");
-        submit(one(transferTo(0, address(0xCAFE), 25)));
-        same(token.balanceOf(address(0xCAFE)), 25, "released");
+        submit(one(transferTo(0, address(0xCAFE00), 25)));
+        same(token.balanceOf(address(0xCAFE00)), 25, "released");
         checkTokens();
     }
 
@@ -349,12 +349,12 @@ contract TokenSupplyTest is World {
 
     function test_token_that_refuses_costs_its_message_only() public {
         lock(60);
-        token.refuse(address(0xCAFE));
+        token.refuse(address(0xCAFE00));
         CrossMessage[] memory messages = new CrossMessage[](2);
-        messages[0] = transferTo(0, address(0xCAFE), 10);
-        messages[1] = transferTo(1, address(0xD00D), 10);
+        messages[0] = transferTo(0, address(0xCAFE00), 10);
+        messages[1] = transferTo(1, address(0xD00D00), 10);
         submit(messages);
-        same(token.balanceOf(address(0xD00D)), 10, "the next one");
+        same(token.balanceOf(address(0xD00D00)), 10, "the next one");
         same(subnet.queued(1).number, EXIT_REVERTED, "refused");
         checkTokens();
     }
@@ -476,8 +476,8 @@ contract ExitTest is World {
         Checkpoint memory checkpoint = nextCheckpoint();
         checkpoint.appliedNonce = 2;
         refuse(checkpoint, abi.encodeWithSelector(Errors.AppliedAhead.selector, 1, 2));
-        submit(one(transferTo(0, address(0xCAFE), 4 ether)));
-        same(address(0xCAFE).balance, 4 ether, "what circulates can still be released");
+        submit(one(transferTo(0, address(0xCAFE00), 4 ether)));
+        same(address(0xCAFE00).balance, 4 ether, "what circulates can still be released");
         subnet.refund(1);
         same(custody(), 0, "nothing is stuck");
         checkMoney();

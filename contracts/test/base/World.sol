@@ -20,7 +20,7 @@ abstract contract World is Check {
 
     uint256 internal constant STAKE = 10 ether;
     bytes32 internal constant CHAIN = keccak256("the subnet's identity");
-    address internal constant SUBMITTER = address(0x5AB1);
+    address internal constant SUBMITTER = address(0x5AB100);
 
     Registry internal registry;
     ISubnet internal subnet;
