@@ -1,5 +1,5 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo demo-deep bench bench-net bench-witness test soak model vectors lint doc bundle bundle-check test-actors
+.PHONY: help demo demo-deep bench bench-net bench-witness test soak model vectors lint doc bundle bundle-check test-actors contracts bench-contracts
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,3 +52,9 @@ bundle-check:    ## Fails when the committed bundle is not what the sources give
 test-actors:     ## Rebuilds the wasm of the actors that only tests and benchmarks use
 	@scripts/install-wasm-toolchain.sh
 	@scripts/build-test-actors.sh
+
+contracts:       ## The Solidity contracts of an EVM parent: built, measured against the EVM's limit, and tested
+	@scripts/contracts.sh
+
+bench-contracts: ## What a checkpoint costs on an EVM parent (figures in target/bench/contracts.json)
+	@scripts/contracts.sh --bench
