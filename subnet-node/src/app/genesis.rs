@@ -74,11 +74,24 @@ pub struct OpenOptions {
 /// When the database is another chain's or in use, or genesis cannot be built.
 pub fn open_chain(content: &GenesisContent, options: &OpenOptions) -> Result<ChainReader, OpenError> {
     let store = Store::open(&options.database, &content.genesis.identity(), options.memory)?;
+    open_chain_in(content, store, options.engine.clone(), options.lanes)
+}
+
+/// The same on a database that is open already.
+///
+/// # Errors
+/// When the database cannot be read or genesis cannot be built.
+pub fn open_chain_in(
+    content: &GenesisContent,
+    store: Store,
+    engine: Arc<Engine>,
+    lanes: NonZeroUsize,
+) -> Result<ChainReader, OpenError> {
     if store.head()?.is_none() {
         write_genesis(content, &store)?;
     }
-    let executor = Executor::new(options.engine.clone(), store.clone(), ChainRules::of(&content.genesis));
-    let executor = executor.with_lanes(options.lanes);
+    let executor = Executor::new(engine, store.clone(), ChainRules::of(&content.genesis));
+    let executor = executor.with_lanes(lanes);
     Ok(ChainReader::new(store, content.genesis.clone(), executor)?)
 }
 
