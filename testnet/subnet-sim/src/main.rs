@@ -1,9 +1,12 @@
 //! Runs seeds until time is up, and says in one line how it went.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use fvm_exec::Engine;
 use subnet_sim::run::{Outcome, options_of, run};
 use subnet_sim::world::{Options, World};
 
@@ -21,6 +24,9 @@ struct Arguments {
     /// Turns of each chain before everything has to come to rest.
     #[arg(long, env = "TURNS", default_value_t = 150)]
     turns: u64,
+    /// Folder that keeps compiled actors, which otherwise take seconds at every start.
+    #[arg(long, env = "SIM_CACHE")]
+    cache: Option<PathBuf>,
     /// Instead of seeds: runs one hierarchy without faults and says how long its blocks take.
     #[arg(long)]
     figure: bool,
@@ -33,6 +39,9 @@ struct Arguments {
     /// Blocks of each chain, for --figure.
     #[arg(long, default_value_t = 1000)]
     blocks: u64,
+    /// Without users, for --figure: what blocks take that hold nothing.
+    #[arg(long)]
+    empty: bool,
 }
 
 fn main() -> ExitCode {
@@ -50,11 +59,19 @@ fn main() -> ExitCode {
     }
 }
 
+fn engine(arguments: &Arguments) -> anyhow::Result<Arc<Engine>> {
+    Ok(match &arguments.cache {
+        Some(folder) => Engine::with_cache(2, folder)?,
+        None => Engine::new(2)?,
+    })
+}
+
 fn seeds(arguments: &Arguments) -> anyhow::Result<String> {
     let (started, time) = (Instant::now(), Duration::from_secs(arguments.seconds_max));
+    let engine = engine(arguments)?;
     let (mut seed, mut blocks, mut sums) = (arguments.seed, 0, 0);
     loop {
-        let outcome = run(options_of(seed), arguments.turns).map_err(|error| {
+        let outcome = run(options_of(seed), arguments.turns, engine.clone()).map_err(|error| {
             let replay = format!("make sim SEED={seed} SECONDS_MAX=0 TURNS={}", arguments.turns);
             error.context(format!("seed {seed}, replay: {replay}"))
         })?;
@@ -88,11 +105,11 @@ fn figure(arguments: &Arguments) -> anyhow::Result<String> {
         check_every: 100,
         ..Options::default()
     };
-    let mut world = World::new(options)?;
+    let mut world = World::new(options, engine(arguments)?)?;
     let making = Instant::now();
     world.grow()?;
     let made = making.elapsed();
-    world.has_workload = true;
+    world.has_workload = !arguments.empty;
     let (chains, before, started) = (world.chains.len() as u64, world.tally.clone(), Instant::now());
     for _ in 0..chains * arguments.blocks {
         world.step()?;

@@ -1,6 +1,9 @@
 //! One run: a world from a seed, some time of everything at once, and then everything must come to rest.
 
+use std::sync::Arc;
+
 use anyhow::Context;
+use fvm_exec::Engine;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::Digest;
 
@@ -51,8 +54,8 @@ pub fn options_of(seed: u64) -> Options {
 ///
 /// # Errors
 /// What did not hold.
-pub fn run(options: Options, turns: u64) -> anyhow::Result<Outcome> {
-    let mut world = World::new(options)?;
+pub fn run(options: Options, turns: u64, engine: Arc<Engine>) -> anyhow::Result<Outcome> {
+    let mut world = World::new(options, engine)?;
     world.grow().context("while the chains are made")?;
     for chain in 1..world.chains.len() {
         world.provide(chain, TokenAmount::from_whole(START_FIL)).context("while the users are funded")?;

@@ -30,6 +30,8 @@ pub struct Submitters {
     under_way: BTreeMap<usize, (Duty, u64)>,
     /// Submissions sent.
     pub sent: u64,
+    /// Whether nobody submits anything.
+    pub are_idle: bool,
 }
 
 impl World {
@@ -39,7 +41,7 @@ impl World {
     /// When a chain cannot be read.
     pub(crate) fn submit(&mut self, number: usize) -> anyhow::Result<()> {
         let Some(edge) = self.checks.edges.iter().find(|edge| edge.child == number).cloned() else { return Ok(()) };
-        if self.chains[edge.parent].best().is_none() {
+        if self.submitters.are_idle || self.chains[edge.parent].best().is_none() {
             return Ok(());
         }
         let settlement = settlement(&edge, self.chains[edge.parent].reader()?)?;

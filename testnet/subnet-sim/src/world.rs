@@ -14,7 +14,7 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use fvm_shared::receipt::Receipt;
 use subnet_node::app::Clock;
-use subnet_node::app::genesis::{GenesisContent, compile_actors};
+use subnet_node::app::genesis::GenesisContent;
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance};
 use subnet_types::hash::blake2b_256;
 use subnet_types::message::SignaturePolicy;
@@ -145,11 +145,9 @@ impl World {
     ///
     /// # Errors
     /// When the VM or genesis cannot be made.
-    pub fn new(options: Options) -> anyhow::Result<Self> {
-        let engine = Engine::new(2)?;
+    pub fn new(options: Options, engine: Arc<Engine>) -> anyhow::Result<Self> {
         let users = (0..options.users).map(keys::user).collect::<anyhow::Result<Vec<_>>>()?;
         let content = root_content(&options, &users)?;
-        compile_actors(&content, &engine, || true)?;
         let mut world = Self {
             prng: Prng::new(options.seed),
             chains: Vec::new(),

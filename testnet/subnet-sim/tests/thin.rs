@@ -1,16 +1,19 @@
 //! The thin line: a root, one subnet, one transfer down and one up.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+
+use fvm_exec::Engine;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
-use subnet_sim::checks::supply::edge_value;
+use subnet_sim::checks::supply::{check_edge, edge_value};
 use subnet_sim::world::{Options, World, message};
 use subnet_types::Digest;
 use subnet_types::actors::{GATEWAY_ID, ReleaseParams, gateway};
 use subnet_types::hash::encode;
 
-fn story() -> Digest {
-    let mut world = World::new(Options { check_every: 1, ..Options::default() }).unwrap();
+fn story(engine: Arc<Engine>) -> Digest {
+    let mut world = World::new(Options { check_every: 1, ..Options::default() }, engine).unwrap();
     let child = world.create_child(0).unwrap();
     world.provide(child, TokenAmount::from_whole(7)).unwrap();
     let user = world.user(0);
@@ -31,11 +34,17 @@ fn story() -> Digest {
     let value = edge_value(edge, parent, subnet).unwrap().unwrap();
     assert_eq!(value.custody, &value.circulating + &value.burned, "nothing is in flight: {value:?}");
     assert_eq!((edge.applied, edge.delivered), (1, 1));
+    // The check sees a single attoFIL.
+    check_edge(edge, &world.chains).unwrap();
+    let mut other = edge.clone();
+    other.burned_reported += TokenAmount::from_atto(1);
+    assert!(check_edge(&other, &world.chains).is_err());
     assert!(world.checks.sums > 10);
     world.history()
 }
 
 #[test]
 fn value_goes_down_and_up_and_two_runs_make_the_same_blocks() {
-    assert_eq!(story(), story());
+    let engine = Engine::new(2).unwrap();
+    assert_eq!(story(engine.clone()), story(engine));
 }

@@ -90,3 +90,70 @@ fn field<T: DeserializeOwned>(event: &ActorEvent, key: &str) -> anyhow::Result<T
     let entry = event.entries.iter().find(|entry| entry.key == key);
     Ok(from_slice(&entry.with_context(|| format!("event without {key}"))?.value)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fvm_shared::econ::TokenAmount;
+    use subnet_types::events::EventBuilder;
+    use subnet_types::{ConfigurationNumber, Sequence};
+
+    const ROOT: usize = 0;
+    const SUBNET: usize = 1;
+    const ACTOR: ActorID = 105;
+
+    fn edge() -> Edge {
+        Edge {
+            child: SUBNET,
+            parent: ROOT,
+            actor: ACTOR,
+            down: Vec::new(),
+            applied: 0,
+            up: Vec::new(),
+            delivered: 0,
+            accepted: Sequence::ZERO,
+            digest: Digest::ZERO,
+            confirmed: ConfigurationNumber::FIRST,
+            burned_reported: TokenAmount::default(),
+            moved: TokenAmount::default(),
+        }
+    }
+
+    fn id(number: u8) -> Digest {
+        Digest([number; 32])
+    }
+
+    fn down(number: u8, nonce: u64) -> ActorEvent {
+        EventBuilder::new(gateway::MESSAGE_QUEUED_DOWN)
+            .indexed("actor", &ACTOR)
+            .indexed("id", &id(number))
+            .field("nonce", &Nonce::new(nonce))
+            .build()
+    }
+
+    fn settles(number: u8) -> ActorEvent {
+        EventBuilder::new(gateway::MESSAGE_SETTLED).indexed("id", &id(number)).field("exit-code", &0u32).build()
+    }
+
+    #[test]
+    fn messages_settle_once_and_in_the_order_in_which_they_were_queued() {
+        let mut edges = vec![edge()];
+        take(&mut edges, ROOT, &down(1, 0)).unwrap();
+        take(&mut edges, ROOT, &down(2, 1)).unwrap();
+        assert!(take(&mut edges, SUBNET, &settles(2)).is_err(), "the first one is passed over");
+        assert!(take(&mut edges, ROOT, &settles(1)).is_err(), "it goes the other way");
+        take(&mut edges, SUBNET, &settles(1)).unwrap();
+        assert!(take(&mut edges, SUBNET, &settles(1)).is_err(), "once");
+        take(&mut edges, SUBNET, &settles(2)).unwrap();
+        assert!(take(&mut edges, SUBNET, &settles(3)).is_err(), "nobody queued it");
+    }
+
+    #[test]
+    fn nonces_are_given_without_gap_or_repeat() {
+        let mut edges = vec![edge()];
+        assert!(take(&mut edges, ROOT, &down(1, 1)).is_err(), "a gap");
+        take(&mut edges, ROOT, &down(1, 0)).unwrap();
+        assert!(take(&mut edges, ROOT, &down(2, 0)).is_err(), "a repeat");
+        assert!(take(&mut edges, SUBNET, &down(2, 1)).is_err(), "no child of that chain");
+    }
+}
