@@ -18,10 +18,11 @@ use subnet_node::app::accounts::LatestAccounts;
 use subnet_node::app::genesis::GenesisContent;
 use subnet_node::app::{ChainReader, Clock, pool_rules};
 use subnet_types::membership::is_quorum;
-use subnet_types::{Height, Power, SignedMessage, SubnetId};
+use subnet_types::{BlockHeader, ChainIdentity, Height, Payload, Power, SignedMessage, SubnetId};
 
 use crate::node::{Node, Surroundings, certificate};
-use crate::parent::{ParentView, Readers};
+use crate::parent::{Lie, ParentView, Readers, forge};
+use crate::placed;
 use crate::pool::SharedPool;
 use crate::prng::Prng;
 
@@ -35,14 +36,16 @@ pub struct Decision {
     pub block: Block,
     /// In which round.
     pub round: u32,
-    /// Proposals that found no quorum before.
-    pub refused: u32,
+    /// False proofs that a proposer put into a block, and everybody refused.
+    pub forged: u32,
 }
 
 /// One chain.
 pub struct Chain {
     /// Its name.
     pub name: SubnetId,
+    /// Its identity.
+    pub identity: ChainIdentity,
     /// Its number in the world.
     pub number: usize,
     /// The parent's number; `None` for a root.
@@ -55,6 +58,8 @@ pub struct Chain {
     pub due_ms: u64,
     /// Share of decisions that a node misses, in thousandths.
     pub missed_permille: u64,
+    /// Share of blocks with news of the parent that are proposed with false ones first, in thousandths.
+    pub forged_permille: u64,
     /// The last block that was decided. Who voted for it has it, whatever becomes of the nodes that committed it.
     head: Option<DecidedBlock>,
     pool: Arc<SharedPool>,
@@ -85,9 +90,11 @@ impl Chain {
         let ChainParts { number, parent, content, nodes, engine, clock } = parts;
         let genesis = &content.genesis;
         let (name, trusting_period_ms) = (genesis.subnet.clone(), genesis.chain.trusting_period_ms);
+        let identity = genesis.identity();
         let due_ms = genesis.timestamp.get() + genesis.chain.block_interval_ms;
         let pool = Arc::new(SharedPool::new(pool_rules(genesis)));
         let readers: Readers = Arc::new(Mutex::new(vec![None; nodes]));
+        let genesis = Arc::new(placed::genesis(&content)?);
         let content = Arc::new(content);
         let made = |node| {
             let around = Surroundings {
@@ -96,6 +103,7 @@ impl Chain {
                 pool: pool.clone(),
                 clock: clock.clone(),
                 readers: readers.clone(),
+                genesis: genesis.clone(),
             };
             let view =
                 |readers: &Readers| Arc::new(ParentView::new(readers.clone(), node, clock.clone(), trusting_period_ms));
@@ -103,13 +111,31 @@ impl Chain {
         };
         let nodes = (0..nodes).map(made).collect::<anyhow::Result<_>>()?;
         let parent = parent.map(|(number, _)| number);
-        Ok(Self { name, number, parent, nodes, readers, due_ms, missed_permille: 0, head: None, pool })
+        Ok(Self {
+            name,
+            identity,
+            number,
+            parent,
+            nodes,
+            readers,
+            due_ms,
+            missed_permille: 0,
+            forged_permille: 0,
+            head: None,
+            pool,
+        })
     }
 
     /// The running node that has committed most; of several the first.
     pub fn best(&self) -> Option<&Node> {
         let running = self.nodes.iter().filter(|node| node.is_running());
         running.max_by_key(|node| (node.height(), std::cmp::Reverse(node.number)))
+    }
+
+    /// Whether a running node has the last block that was decided.
+    pub fn is_current(&self) -> bool {
+        let decided = self.head.as_ref().map(|head| head.block.header.height);
+        self.best().is_some_and(|best| best.height() >= decided)
     }
 
     /// What that node shows.
@@ -154,7 +180,7 @@ impl Chain {
         if !self.level()? {
             return Ok(None);
         }
-        let Some((decision, decided)) = self.decide_next()? else { return Ok(None) };
+        let Some((decision, decided)) = self.decide_next(prng)? else { return Ok(None) };
         self.commit(&decided, prng)?;
         self.head = Some(decided);
         Ok(Some(decision))
@@ -177,7 +203,7 @@ impl Chain {
         Ok(true)
     }
 
-    fn decide_next(&self) -> anyhow::Result<Option<(Decision, DecidedBlock)>> {
+    fn decide_next(&self, prng: &mut Prng) -> anyhow::Result<Option<(Decision, DecidedBlock)>> {
         let Some(best) = self.best() else { return Ok(None) };
         let head = best.height().context("the best node runs")?;
         let height = head.next();
@@ -192,38 +218,53 @@ impl Chain {
         if !is_quorum(power(&voters), total) {
             return Ok(None);
         }
-        let mut refused = 0;
         for round in 0..ROUNDS_MAX {
             let turn = (height.get() + u64::from(round)) as usize % rules.validators.len();
             let proposer = rules.validators.validators()[turn].vote_key;
             let Some(proposer) = voters.iter().find(|node| node.keys.vote.public() == proposer) else { continue };
             let block = proposer.build(height, round)?;
-            let mut accepting = Vec::new();
-            for node in &voters {
-                let is_own = node.number == proposer.number;
-                if is_own || node.judge(&block, round, Source::Live)? == Verdict::Accept {
-                    accepting.push(*node);
-                }
+            let others: Vec<&Node> = voters.iter().copied().filter(|node| node.number != proposer.number).collect();
+            let forged = u32::from(prng.permille(self.forged_permille) && self.refuses_forged(&block, &others, prng)?);
+            for node in &others {
+                let verdict = node.judge(&block, round, Source::Live)?;
+                ensure!(verdict == Verdict::Accept, "{} judged an honest block {height}: {verdict:?}", self.name);
             }
-            if !is_quorum(power(&accepting), total) {
-                refused += 1;
-                continue;
-            }
-            let signatures = accepting.iter().map(|node| node.precommit(&identity, &block, round)).collect();
+            let signatures = voters.iter().map(|node| node.precommit(&identity, &block, round)).collect();
             let mut extensions = Vec::new();
             if rules.extensions_required {
-                for node in &accepting {
+                for node in &voters {
                     extensions.push(node.extension(&identity, &block, round)?);
                 }
-                if accepting.len() > 1 {
-                    accepting[0].check_extension(&block, &extensions[extensions.len() - 1])?;
+                if let (Some(other), Some(extension)) = (others.first(), extensions.last()) {
+                    other.check_extension(&block, extension)?;
                 }
             }
             let certificate = certificate(&block, round, signatures);
-            let decision = Decision { block: block.clone(), round, refused };
+            let decision = Decision { block: block.clone(), round, forged };
             return Ok(Some((decision, DecidedBlock { block, certificate, extensions })));
         }
         Ok(None)
+    }
+
+    /// Lets a proposer bring false news of the parent, in a block that is right in everything else. Whether there were
+    /// news, and somebody to refuse them.
+    fn refuses_forged(&self, block: &Block, others: &[&Node], prng: &mut Prng) -> anyhow::Result<bool> {
+        let lie = Lie::FALSE[prng.index(Lie::FALSE.len())];
+        let (mut info, messages) = block.payload.parse()?;
+        let Some(update) = info.parent_update.as_mut().filter(|_| !others.is_empty()) else { return Ok(false) };
+        forge(update, lie);
+        let payload = Payload::new(&info, &messages);
+        let header = BlockHeader { payload_root: payload.root(), ..block.header.clone() };
+        let forged = Block { header, payload };
+        for node in others {
+            let verdict = node.judge(&forged, 0, Source::Live)?;
+            ensure!(
+                matches!(verdict, Verdict::Reject(_)),
+                "{}: a proof that is {lie:?} was judged {verdict:?}",
+                self.name
+            );
+        }
+        Ok(true)
     }
 
     fn voters(&self, validators: &subnet_types::ValidatorSet) -> Vec<&Node> {

@@ -8,11 +8,13 @@ use fvm_shared::econ::TokenAmount;
 use init::{ExecParams, ExecReturn};
 use subnet_types::Genesis;
 use subnet_types::actors::{
-    CheckpointConstructorParams, FundParams, GATEWAY_ID, INIT_ID, JoinParams, RegisterParams, checkpoint, gateway,
+    CheckpointConstructorParams, GATEWAY_ID, INIT_ID, JoinParams, RegisterParams, SendParams, checkpoint, gateway,
     manifest_names,
 };
+use subnet_types::cross::CrossAddress;
 use subnet_types::genesis::{MembershipMode, SubnetParameters};
 use subnet_types::hash::encode;
+use subnet_types::limits::CROSS_HOP_GAS;
 
 use crate::keys::ValidatorKeys;
 use crate::world::{World, message, with_bundle};
@@ -113,20 +115,22 @@ impl World {
         Ok(())
     }
 
-    /// Brings value from the root's first user to his account on `chain`, from level to level.
+    /// Brings value from the root's first user to his account on `chain`, at any depth.
     ///
     /// # Errors
     /// When it does not arrive.
     pub fn provide(&mut self, chain: usize, value: TokenAmount) -> anyhow::Result<()> {
-        let Some(parent) = self.chains[chain].parent else { return Ok(()) };
-        if parent > 0 {
-            self.provide(parent, &value + TokenAmount::from_whole(1))?;
+        if self.chains[chain].parent.is_none() {
+            return Ok(());
         }
         let user = self.user(0);
         let before = self.chains[chain].account(&user)?.balance;
-        let fund = encode(&FundParams { subnet: self.chains[chain].name.clone(), to: user });
-        let fund = message(Address::new_id(GATEWAY_ID), gateway::FUND, fund, value.clone(), SETUP_GAS);
-        self.send_as_user(parent, 0, fund)?;
+        let to = CrossAddress { subnet: self.chains[chain].name.clone(), address: user };
+        let fee = self.fee(0, &to.subnet, CROSS_HOP_GAS);
+        let amount = &value + &fee;
+        let send = SendParams { to, call: None, fee, expires: None, wants_receipt: false };
+        let send = message(Address::new_id(GATEWAY_ID), gateway::SEND, encode(&send), amount, SETUP_GAS);
+        self.send_as_user(0, 0, send)?;
         self.run_until("what was sent down arrives", TURNS_MAX, |world| {
             Ok(world.chains[chain].account(&user)?.balance >= &before + &value)
         })

@@ -1,4 +1,5 @@
-//! What goes wrong: nodes end as in a crash and come back, miss decisions, and ask parent nodes that lie.
+//! What goes wrong: nodes end as in a crash and come back, miss decisions, ask parent nodes that lie, and
+//! propose what is not so.
 
 use crate::parent::Lie;
 use crate::world::World;
@@ -10,6 +11,8 @@ const LIE_PERMILLE: u64 = 30;
 const END_PERMILLE: u64 = 120;
 /// Share of decisions that a node misses, in thousandths.
 const MISSED_PERMILLE: u64 = 40;
+/// Share of blocks with news of the parent whose proposer brings false ones first, in thousandths.
+const FORGED_PERMILLE: u64 = 200;
 
 /// What is wrong now.
 #[derive(Debug, Default)]
@@ -27,6 +30,7 @@ impl World {
         let is_active = self.faults.is_active;
         let chain = &mut self.chains[number];
         chain.missed_permille = if is_active { MISSED_PERMILLE } else { 0 };
+        chain.forged_permille = if is_active { FORGED_PERMILLE } else { 0 };
         for node in &mut chain.nodes {
             if !node.is_running() && (!is_active || self.prng.permille(END_PERMILLE)) {
                 node.start()?;
@@ -38,8 +42,7 @@ impl World {
             if !is_active || self.prng.permille(END_PERMILLE) {
                 parent.set_lie(None);
             } else if self.prng.permille(LIE_PERMILLE) {
-                let lies = [Lie::Empty, Lie::Altered, Lie::Skipped];
-                parent.set_lie(Some(lies[self.prng.index(lies.len())]));
+                parent.set_lie(Some(Lie::ALL[self.prng.index(Lie::ALL.len())]));
                 self.tally.lies += 1;
             }
         }

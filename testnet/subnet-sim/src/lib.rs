@@ -21,6 +21,7 @@ pub mod faults;
 pub mod keys;
 pub mod node;
 pub mod parent;
+pub mod placed;
 pub mod pool;
 pub mod prng;
 pub mod run;

@@ -88,11 +88,11 @@ fn seeds(arguments: &Arguments) -> anyhow::Result<String> {
 }
 
 fn print(seed: u64, outcome: &Outcome) {
-    let Outcome { tally, chains, accepted, down, up, history, .. } = outcome;
+    let Outcome { tally, chains, accepted, down, up, journeys, ends, history, .. } = outcome;
     println!(
-        "seed {seed}: {chains} chains, {} blocks, {} messages ({} failed), {accepted} checkpoints, {down} down, {up} up, \
-         {} proposals refused, {} stops, {} lies, history {history}",
-        tally.blocks, tally.messages, tally.failed, tally.refused, tally.stopped, tally.lies
+        "seed {seed}: {chains} chains, {} blocks, {} messages ({} failed), {journeys} cross messages, {accepted} checkpoints, \
+         {down} down, {up} up, {} stops, {} lies ({} proofs dropped, {} refused in blocks), ends {ends:?}, history {history}",
+        tally.blocks, tally.messages, tally.failed, tally.stopped, tally.lies, tally.dropped, tally.forged
     );
 }
 

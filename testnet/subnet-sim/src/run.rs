@@ -1,5 +1,6 @@
 //! One run: a world from a seed, some time of everything at once, and then everything must come to rest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -7,6 +8,7 @@ use fvm_exec::Engine;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::Digest;
 
+use crate::checks::{Edge, Lane};
 use crate::prng::Prng;
 use crate::world::{Options, Tally, World};
 
@@ -28,6 +30,10 @@ pub struct Outcome {
     pub down: u64,
     /// Messages delivered from below.
     pub up: u64,
+    /// Cross messages sent.
+    pub journeys: u64,
+    /// How many of them, answers apart, ended with which exit code.
+    pub ends: BTreeMap<u32, u64>,
     /// How often an edge's value was added up.
     pub sums: u64,
     /// [`World::history`] at the end.
@@ -37,15 +43,19 @@ pub struct Outcome {
 /// The world that a seed stands for, in the ranges that a test machine runs in seconds.
 pub fn options_of(seed: u64) -> Options {
     let mut prng = Prng::new(seed ^ 0x5eed);
+    // Depth with the root, children of each chain. Together never more than a handful of chains.
+    let shapes = [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1)];
+    let (levels, children) = shapes[prng.index(shapes.len())];
     let nodes = if prng.permille(500) { 1 } else { 4 };
     Options {
         seed,
-        levels: 1,
-        children: 1 + prng.below(3) as u32,
+        levels,
+        children,
         nodes,
         period: 2 + prng.below(9),
         users: 3 + prng.index(6),
         has_faults: nodes > 1,
+        price_atto: if prng.permille(500) { 0 } else { 1 + prng.below(1_000) },
         check_every: 5,
     }
 }
@@ -78,21 +88,26 @@ impl World {
     /// # Errors
     /// When a chain cannot be read.
     pub fn is_at_rest(&self) -> anyhow::Result<bool> {
-        let arrived = |edge: &crate::checks::Edge| edge.applied == edge.down.len() && edge.delivered == edge.up.len();
+        let all = |lane: &Lane| lane.arrived == lane.queued.len();
+        let arrived = |edge: &Edge| all(&edge.down) && all(&edge.up);
         Ok(self.is_nothing_posted()
             && self.chains.iter().all(|chain| chain.waiting() == 0 && chain.nodes.iter().all(|node| node.is_running()))
-            && self.checks.edges.iter().all(arrived))
+            && self.checks.edges.iter().all(arrived)
+            && self.checks.journeys.are_over())
     }
 
     /// What happened so far.
     pub fn outcome(&self) -> Outcome {
         let edges = &self.checks.edges;
+        let views = self.chains.iter().flat_map(|chain| &chain.nodes).filter_map(|node| node.parent.as_ref());
         Outcome {
-            tally: self.tally.clone(),
+            tally: Tally { dropped: views.map(|view| view.dropped()).sum(), ..self.tally.clone() },
             chains: self.chains.len(),
             accepted: edges.iter().map(|edge| edge.accepted.get()).sum(),
-            down: edges.iter().map(|edge| edge.applied as u64).sum(),
-            up: edges.iter().map(|edge| edge.delivered as u64).sum(),
+            down: edges.iter().map(|edge| edge.down.arrived as u64).sum(),
+            up: edges.iter().map(|edge| edge.up.arrived as u64).sum(),
+            journeys: self.checks.journeys.count(),
+            ends: self.checks.journeys.ends().clone(),
             sums: self.checks.sums,
             history: self.history(),
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use subnet_node::app::ChainReader;
 use subnet_node::checkpoint::plan::{Duty, Settlement, due};
-use subnet_node::checkpoint::submission::{Call, call_for, gas_limit};
+use subnet_node::checkpoint::submission::{Call, ParentRoom, call_for, gas_limit};
 use subnet_types::{Sequence, limits};
 
 use crate::checks::Edge;
@@ -52,7 +52,8 @@ impl World {
         if self.submitters.under_way.get(&number).is_some_and(is_under_way) {
             return Ok(());
         }
-        let Some(call) = call_for(child, duty)? else { return Ok(()) };
+        let room = ParentRoom { block_gas_limit: limits::BLOCK_GAS_MAX, undelivered: settlement.undelivered };
+        let Some(call) = call_for(child, duty, &room)? else { return Ok(()) };
         self.submitters.under_way.insert(number, (duty, now + RETRY_MS));
         self.bring(&edge, &call)?;
         let has_faults = self.options.has_faults;

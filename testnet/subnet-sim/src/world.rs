@@ -34,13 +34,15 @@ const INTERVAL_MS: u64 = 1000;
 /// By how much a block may be late, in milliseconds.
 const JITTER_MS: u64 = 250;
 /// Number in the root's name.
-const ROOT: u64 = 1_789;
+pub(crate) const ROOT: u64 = 1_789;
 /// What each user has on the root, in whole FIL.
 const USER_FIL: u64 = 1_000_000;
 /// Base fee of every chain, in attoFIL.
 const BASE_FEE_MIN_ATTO: u64 = 100;
 /// What a message of the simulation pays for gas at most, in attoFIL: far above what the base fee rises to.
 const FEE_CAP_ATTO: u64 = 1_000_000;
+/// Accounts on every chain that nobody has the key of.
+const SINKS: u8 = 3;
 /// Blocks of a chain in which a message has to be included.
 const INCLUSION_BLOCKS_MAX: u64 = 200;
 /// How old the tracked parent may be, in milliseconds: longer than anything stands still here.
@@ -63,13 +65,25 @@ pub struct Options {
     pub users: usize,
     /// Whether nodes stop, parents lie and submissions go astray.
     pub has_faults: bool,
+    /// Price of a unit of delivery gas on every edge, in attoFIL.
+    pub price_atto: u64,
     /// Blocks of a chain after which all its value is added up even if nothing was settled.
     pub check_every: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, levels: 1, children: 1, nodes: 1, period: 5, users: 8, has_faults: false, check_every: 10 }
+        Self {
+            seed: 1,
+            levels: 1,
+            children: 1,
+            nodes: 1,
+            period: 5,
+            users: 8,
+            has_faults: false,
+            price_atto: 0,
+            check_every: 10,
+        }
     }
 }
 
@@ -100,8 +114,10 @@ pub struct Tally {
     pub blocks: u64,
     /// Turns in which a chain could decide nothing.
     pub stalls: u64,
-    /// Proposals that found no quorum.
-    pub refused: u64,
+    /// False proofs that a proposer brought and everybody refused.
+    pub forged: u64,
+    /// Proofs of parent nodes that were none, and were left aside.
+    pub dropped: u64,
     /// Messages in blocks.
     pub messages: u64,
     /// Of these, messages that failed.
@@ -164,6 +180,7 @@ impl World {
             history: Digest::ZERO,
             options,
         };
+        world.checks.sinks = (0..SINKS).map(sink).collect();
         world.add_chain(None, content)?;
         Ok(world)
     }
@@ -193,6 +210,11 @@ impl World {
         self.now.load(Ordering::Relaxed)
     }
 
+    /// When the root started, in milliseconds.
+    pub(crate) fn start_ms(&self) -> u64 {
+        START_MS
+    }
+
     fn clock(&self) -> Clock {
         let now = self.now.clone();
         Arc::new(move || TimestampMs::new(now.load(Ordering::Relaxed)))
@@ -206,6 +228,15 @@ impl World {
     /// The account of a user, on every chain.
     pub fn user(&self, number: usize) -> Address {
         self.users[number].address()
+    }
+
+    /// The fee with which a message of so much delivery gas comes from `chain` to another one, wherever it ends.
+    pub fn fee(&self, chain: usize, to: &SubnetId, delivery_gas: u64) -> TokenAmount {
+        let (from, to) = (self.chains[chain].name.route(), to.route());
+        let shared = from.iter().zip(to).take_while(|(one, other)| one == other).count();
+        let edges = (from.len() + to.len() - 2 * shared) as u64;
+        // Each edge takes the price once; to set out over the last one, there must be enough for there and back.
+        TokenAmount::from_atto(self.options.price_atto) * delivery_gas * (edges + 1)
     }
 
     /// Parameters of every chain here.
@@ -255,13 +286,15 @@ impl World {
         self.submit(number)?;
         if self.has_workload {
             self.act(number)?;
+        } else {
+            self.answer(number)?;
         }
         Ok(number)
     }
 
     fn count(&mut self, number: usize, decision: &crate::chain::Decision) -> anyhow::Result<()> {
         self.tally.blocks += 1;
-        self.tally.refused += u64::from(decision.refused);
+        self.tally.forged += u64::from(decision.forged);
         let (info, messages) = decision.block.payload.parse()?;
         self.tally.messages += messages.len() as u64;
         let receipts = self.chains[number].reader()?.receipts(decision.block.header.height)?;
@@ -343,6 +376,11 @@ impl World {
     }
 }
 
+/// An account that nobody has the key of.
+fn sink(number: u8) -> Address {
+    Address::new_secp256k1(&[number; 65]).expect("65 bytes are a public key to hash")
+}
+
 /// A message whose sender and nonce are still open.
 pub fn message(to: Address, method: MethodNum, params: Vec<u8>, value: TokenAmount, gas_limit: u64) -> Message {
     Message {
@@ -367,7 +405,7 @@ fn parameters(options: &Options) -> ChainParameters {
         signatures: SignaturePolicy::Bound,
         checkpoint_period_blocks: options.period,
         trusting_period_ms: TRUSTING_PERIOD_MS,
-        cross_gas_price: TokenAmount::default(),
+        cross_gas_price: TokenAmount::from_atto(options.price_atto),
         bundle: actor_bundle::manifest_cid(),
     }
 }

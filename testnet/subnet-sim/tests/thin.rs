@@ -9,7 +9,8 @@ use fvm_shared::econ::TokenAmount;
 use subnet_sim::checks::supply::{check_edge, edge_value};
 use subnet_sim::world::{Options, World, message};
 use subnet_types::Digest;
-use subnet_types::actors::{GATEWAY_ID, ReleaseParams, gateway};
+use subnet_types::actors::{GATEWAY_ID, SendParams, gateway};
+use subnet_types::cross::CrossAddress;
 use subnet_types::hash::encode;
 
 fn story(engine: Arc<Engine>) -> Digest {
@@ -21,19 +22,20 @@ fn story(engine: Arc<Engine>) -> Digest {
 
     let receiver = world.user(1);
     let before = world.chains[0].account(&receiver).unwrap().balance;
-    let params = encode(&ReleaseParams { to: receiver });
-    let release =
-        message(Address::new_id(GATEWAY_ID), gateway::RELEASE, params, TokenAmount::from_whole(2), 300_000_000);
-    world.send_as_user(child, 0, release).unwrap();
+    let to = CrossAddress { subnet: world.chains[0].name.clone(), address: receiver };
+    let send = SendParams { to, call: None, fee: TokenAmount::default(), expires: None, wants_receipt: false };
+    let (gateway, value) = (Address::new_id(GATEWAY_ID), TokenAmount::from_whole(2));
+    let send = message(gateway, gateway::SEND, encode(&send), value, 300_000_000);
+    world.send_as_user(child, 0, send).unwrap();
     let after = before + TokenAmount::from_whole(2);
     world
         .run_until("what was sent up arrives", 200, |world| Ok(world.chains[0].account(&receiver)?.balance == after))
         .unwrap();
     let edge = &world.checks.edges[0];
     let (parent, subnet) = (world.chains[0].reader().unwrap(), world.chains[child].reader().unwrap());
-    let value = edge_value(edge, parent, subnet).unwrap().unwrap();
+    let value = edge_value(edge, parent, subnet).unwrap();
     assert_eq!(value.custody, &value.circulating + &value.burned, "nothing is in flight: {value:?}");
-    assert_eq!((edge.applied, edge.delivered), (1, 1));
+    assert_eq!((edge.down.arrived, edge.up.arrived), (1, 1));
     // The check sees a single attoFIL.
     check_edge(edge, &world.chains).unwrap();
     let mut other = edge.clone();

@@ -5,7 +5,7 @@ use fvm_ipld_amt::Amt;
 use fvm_shared::econ::TokenAmount;
 use gateway_actor::types::QueuedMessage;
 use subnet_node::app::ChainReader;
-use subnet_types::actors::{BURNT_FUNDS_ID, SYSTEM_ID};
+use subnet_types::actors::{BURNT_FUNDS_ID, CheckpointCut, SYSTEM_ID};
 use subnet_types::{CrossMessage, Nonce};
 
 use super::Edge;
@@ -26,45 +26,56 @@ pub struct EdgeValue {
     pub burned: TokenAmount,
 }
 
-/// Compares both sides of an edge. Passes over one whose subnet shows less at this moment than its parent has accepted of
-/// it, because the nodes that have the rest are stopped.
+impl EdgeValue {
+    /// Compares both sides.
+    ///
+    /// # Errors
+    /// When they differ, or something is below zero.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Self { custody, circulating, down, up, burned } = self;
+        let sum = circulating + down + up + burned;
+        ensure!(*custody == sum, "custody is {custody}, what it stands for is {sum}: {self:?}");
+        ensure!(!burned.is_negative(), "more was reported as burned than is: {self:?}");
+        Ok(())
+    }
+}
+
+/// Compares both sides of an edge. Whether it could: not while the nodes that have the last block of one of both chains
+/// are stopped.
 ///
 /// # Errors
 /// When they differ.
-pub fn check_edge(edge: &Edge, chains: &[Chain]) -> anyhow::Result<()> {
-    let (Ok(parent), Ok(child)) = (chains[edge.parent].reader(), chains[edge.child].reader()) else { return Ok(()) };
-    let Some(value) = edge_value(edge, parent, child)? else { return Ok(()) };
-    let EdgeValue { custody, circulating, down, up, burned } = &value;
-    let sum = circulating + down + up + burned;
-    ensure!(
-        *custody == sum,
-        "custody of {} is {custody}, what it stands for is {sum}: {value:?}",
-        chains[edge.child].name
-    );
-    ensure!(!burned.is_negative(), "more was reported as burned than is: {value:?}");
-    Ok(())
+pub fn check_edge(edge: &Edge, chains: &[Chain]) -> anyhow::Result<bool> {
+    let (parent, child) = (&chains[edge.parent], &chains[edge.child]);
+    if !parent.is_current() || !child.is_current() {
+        return Ok(false);
+    }
+    let value = edge_value(edge, parent.reader()?, child.reader()?)?;
+    value.check().with_context(|| format!("the edge to {} (chain {})", child.name, edge.child))?;
+    Ok(true)
 }
 
-/// The value on both sides of an edge; `None` when the subnet's nodes that run are behind.
+/// The value on both sides of an edge, after the last blocks of both chains.
 ///
 /// # Errors
 /// When a state cannot be read.
-pub fn edge_value(edge: &Edge, parent: &ChainReader, child: &ChainReader) -> anyhow::Result<Option<EdgeValue>> {
+pub fn edge_value(edge: &Edge, parent: &ChainReader, child: &ChainReader) -> anyhow::Result<EdgeValue> {
     let above = parent.latest_state()?;
     let actor = above.checkpoint(edge.actor)?.context("a checkpoint actor does not vanish")?;
     let below = child.latest_state()?;
     let gateway = below.gateway()?;
     let cut = gateway.last_cut.as_ref().map_or(0, |cut| cut.sequence.get());
     let applied = gateway.parent.as_ref().context("a subnet has a parent")?.next_nonce;
-    if cut < actor.last_sequence.get() || (applied.get() as usize) < edge.applied {
-        return Ok(None);
-    }
     let mut up = sum_messages(child, &gateway.outbox.messages)?;
     for sequence in actor.last_sequence.get() + 1..=cut {
         let record = child.checkpoint(subnet_types::Sequence::new(sequence))?.context("a cut leaves a record")?;
-        up += sum_messages(child, &record.cut.messages_amt)?;
+        up += sum_cut(child, &record.cut)?;
     }
-    let burned = below.balance(BURNT_FUNDS_ID)? - &edge.burned_reported;
+    // What anybody sent to the system actor is as lost as what burned.
+    let untouched = reserve() - &edge.down.arrived_total + &edge.up.queued_total;
+    let lost = below.balance(SYSTEM_ID)? - untouched;
+    ensure!(!lost.is_negative(), "the mint reserve is {lost} short of what the messages left of it");
+    let burned = below.balance(BURNT_FUNDS_ID)? + lost - &edge.burned_reported;
     let mut circulating = TokenAmount::default();
     below.each_actor(|id, actor| {
         if id != SYSTEM_ID && id != BURNT_FUNDS_ID {
@@ -72,7 +83,7 @@ pub fn edge_value(edge: &Edge, parent: &ChainReader, child: &ChainReader) -> any
         }
     })?;
     let down = waiting_down(edge, parent, applied)?;
-    Ok(Some(EdgeValue { custody: actor.custody, circulating, down, up, burned }))
+    Ok(EdgeValue { custody: actor.custody, circulating, down, up, burned })
 }
 
 fn waiting_down(edge: &Edge, parent: &ChainReader, applied: Nonce) -> anyhow::Result<TokenAmount> {
@@ -96,6 +107,20 @@ fn sum_messages(chain: &ChainReader, amt: &cid::Cid) -> anyhow::Result<TokenAmou
     Ok(sum)
 }
 
+/// The messages of a cut are the first of those that waited when it came.
+fn sum_cut(chain: &ChainReader, cut: &CheckpointCut) -> anyhow::Result<TokenAmount> {
+    let (mut left, mut sum) = (cut.messages.count, TokenAmount::default());
+    Amt::<CrossMessage, _>::load(&cut.messages_amt, chain.store())?.for_each_while(|_, message| {
+        if left > 0 {
+            left -= 1;
+            sum += &message.value + &message.fee;
+        }
+        Ok(left > 0)
+    })?;
+    ensure!(left == 0, "the cut of {} has fewer messages than it says", cut.height);
+    Ok(sum)
+}
+
 /// All that the actors of a chain hold, in attoFIL.
 ///
 /// # Errors
@@ -104,4 +129,34 @@ pub fn total(chain: &ChainReader) -> anyhow::Result<TokenAmount> {
     let mut total = TokenAmount::default();
     chain.latest_state()?.each_actor(|_, actor| total += &actor.balance)?;
     Ok(total)
+}
+
+/// What a subnet's system actor holds at genesis, and nobody else anything, in attoFIL: two thousand million FIL.
+pub fn reserve() -> TokenAmount {
+    TokenAmount::from_whole(2_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(custody: i64, circulating: i64, down: i64, up: i64, burned: i64) -> EdgeValue {
+        let [custody, circulating, down, up, burned] =
+            [custody, circulating, down, up, burned].map(TokenAmount::from_atto);
+        EdgeValue { custody, circulating, down, up, burned }
+    }
+
+    #[test]
+    fn value_that_is_made_or_lost_is_found() {
+        value(20, 10, 5, 3, 2).check().unwrap();
+        assert!(value(20, 11, 5, 3, 2).check().is_err(), "made");
+        assert!(value(20, 10, 5, 2, 2).check().is_err(), "lost on the way up");
+        assert!(value(20, 10, 4, 3, 2).check().is_err(), "lost on the way down");
+        assert!(value(20, 10, 9, 3, -2).check().is_err(), "reported twice");
+    }
+
+    #[test]
+    fn the_reserve_is_the_protocols() {
+        assert_eq!(reserve(), subnet_types::genesis::mint_reserve());
+    }
 }
