@@ -1,5 +1,5 @@
 # Each target does all its own set-up from a fresh clone.
-.PHONY: help demo demo-deep bench bench-net bench-witness test soak model vectors lint doc bundle bundle-check test-actors contracts bench-contracts
+.PHONY: help demo demo-deep bench bench-net bench-witness test sim soak model vectors lint doc bundle bundle-check test-actors contracts bench-contracts
 
 help:            ## Lists the targets
 	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,7 +16,10 @@ bench:           ## Block execution beside the stock executor, ten minutes (figu
 test:            ## Every test of the workspace
 	@scripts/test.sh
 
-soak:            ## Random blocks in lanes against the stock executor (CASES=100000, SEED)
+sim:             ## Whole hierarchies on one thread, seed by seed (SEED, SECONDS_MAX=60, TURNS; a failing seed is printed)
+	@scripts/sim.sh
+
+soak:            ## Random blocks in lanes against the stock executor, then simulated hierarchies (CASES=100000, SEED, SIM_SECONDS=600)
 	@scripts/soak.sh
 
 model:           ## The cross-net protocol in every order of events, on small hierarchies (ARGS=--help)

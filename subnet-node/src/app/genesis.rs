@@ -74,11 +74,24 @@ pub struct OpenOptions {
 /// When the database is another chain's or in use, or genesis cannot be built.
 pub fn open_chain(content: &GenesisContent, options: &OpenOptions) -> Result<ChainReader, OpenError> {
     let store = Store::open(&options.database, &content.genesis.identity(), options.memory)?;
+    open_chain_in(content, store, options.engine.clone(), options.lanes)
+}
+
+/// The same on a database that is open already.
+///
+/// # Errors
+/// When the database cannot be read or genesis cannot be built.
+pub fn open_chain_in(
+    content: &GenesisContent,
+    store: Store,
+    engine: Arc<Engine>,
+    lanes: NonZeroUsize,
+) -> Result<ChainReader, OpenError> {
     if store.head()?.is_none() {
-        write_genesis(content, &store)?;
+        store.put_genesis(&genesis_commit(content)?)?;
     }
-    let executor = Executor::new(options.engine.clone(), store.clone(), ChainRules::of(&content.genesis));
-    let executor = executor.with_lanes(options.lanes);
+    let executor = Executor::new(engine, store.clone(), ChainRules::of(&content.genesis));
+    let executor = executor.with_lanes(lanes);
     Ok(ChainReader::new(store, content.genesis.clone(), executor)?)
 }
 
@@ -97,7 +110,11 @@ pub fn compile_actors(
     engine.compile(&bundle, &content.genesis.chain.bundle, is_wanted)
 }
 
-fn write_genesis(content: &GenesisContent, store: &Store) -> Result<(), OpenError> {
+/// Everything that enters the store of the chain that starts from `content` with its genesis.
+///
+/// # Errors
+/// When genesis cannot be built.
+pub fn genesis_commit(content: &GenesisContent) -> Result<GenesisCommit, OpenError> {
     let memory = MemoryBlockstore::new();
     put_all(&memory, &content.bundle);
     let built = genesis::build(&memory, &content.genesis)?;
@@ -107,14 +124,13 @@ fn write_genesis(content: &GenesisContent, store: &Store) -> Result<(), OpenErro
     let bundle = content.bundle.iter().map(|(cid, block)| (*cid, Arc::from(block.as_slice())));
     let blocks = bundle.chain(built.new_blocks).chain([(receipts_root, no_receipts.into())]).collect();
     let results = BlockResults { state_root: built.state_root, receipts_root, gas_used: 0, validators };
-    store.put_genesis(&GenesisCommit { identity: content.genesis.identity(), results, blocks })?;
     tracing::info!(
         subnet = %content.genesis.subnet,
         identity = %content.genesis.identity(),
         state_root = %built.state_root,
-        "genesis written"
+        "genesis built"
     );
-    Ok(())
+    Ok(GenesisCommit { identity: content.genesis.identity(), results, blocks })
 }
 
 fn put_all(store: &MemoryBlockstore, blocks: &[(Cid, impl AsRef<[u8]>)]) {

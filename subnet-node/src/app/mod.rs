@@ -92,6 +92,8 @@ struct Inner {
     speculations: Speculations<Executed>,
     /// The block that this node is about to propose.
     drafts: Arc<Drafts>,
+    /// Whether what touches disk or VM runs on the caller's thread.
+    is_inline: bool,
 }
 
 impl App {
@@ -101,11 +103,25 @@ impl App {
         Self::with_drafts(parts, options)
     }
 
+    /// The same without a thread of its own: every call does its work before it first returns, nothing is executed
+    /// ahead of a decision, and no async runtime is needed. For simulations, in which nothing may depend on time.
+    pub fn inline(parts: AppParts) -> Self {
+        let options = DraftOptions::of(&parts.chain.genesis().chain);
+        let mut inner = Self::made(parts, options);
+        inner.speculations.close();
+        inner.is_inline = true;
+        Self { inner: Arc::new(inner) }
+    }
+
     fn with_drafts(parts: AppParts, options: DraftOptions) -> Self {
+        Self { inner: Arc::new(Self::made(parts, options)) }
+    }
+
+    fn made(parts: AppParts, options: DraftOptions) -> Inner {
         let domain = derive::domain(parts.chain.genesis());
         let speculations = Speculations::new(parts.metrics.speculation.clone());
         let drafts = Arc::new(Drafts::new(options, parts.metrics.draft.clone()));
-        Self { inner: Arc::new(Inner { parts, domain, frame: Mutex::new(None), speculations, drafts }) }
+        Inner { parts, domain, frame: Mutex::new(None), speculations, drafts, is_inline: false }
     }
 
     /// The committed chain.

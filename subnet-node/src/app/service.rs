@@ -23,10 +23,13 @@ impl App {
         work: impl FnOnce(&Inner) -> Result<T, ChainError> + Send + 'static,
     ) -> Result<T, AppFailure> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || work(&inner))
-            .await
-            .unwrap_or_else(|error| Err(ChainError::Task(error.to_string())))
-            .map_err(|error| error.into_failure(context))
+        let done = if inner.is_inline {
+            work(&inner)
+        } else {
+            let task = tokio::task::spawn_blocking(move || work(&inner));
+            task.await.unwrap_or_else(|error| Err(ChainError::Task(error.to_string())))
+        };
+        done.map_err(|error| error.into_failure(context))
     }
 }
 
@@ -111,6 +114,9 @@ impl SubnetApp for App {
     ) -> Result<(), String> {
         let (validator, extension) = (*validator, extension.to_vec());
         let inner = self.inner.clone();
+        if inner.is_inline {
+            return inner.verify_extension(height, &validator, &extension);
+        }
         tokio::task::spawn_blocking(move || inner.verify_extension(height, &validator, &extension))
             .await
             .unwrap_or_else(|error| Err(error.to_string()))

@@ -31,6 +31,16 @@ pub use write::{BlockCommit, GenesisCommit};
 #[derive(Clone)]
 pub struct Store {
     db: Arc<rocksdb::DB>,
+    durability: Durability,
+}
+
+/// Whether a write outlives the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// It is on disk when it returns.
+    Synced,
+    /// It is in memory only, for simulations of whole networks in one process.
+    Volatile,
 }
 
 impl std::fmt::Debug for Store {

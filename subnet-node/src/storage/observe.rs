@@ -8,7 +8,7 @@ use subnet_types::ChainIdentity;
 
 use super::columns::ALL;
 use super::open::open_error;
-use super::{Store, StoreError};
+use super::{Durability, Store, StoreError};
 
 impl Store {
     /// The database at `path` as it is now, for reading only, while another process has it open. What that process
@@ -21,7 +21,7 @@ impl Store {
         // All files stay open: the owner deletes those it has merged.
         options.set_max_open_files(-1);
         let db = DB::open_cf_as_secondary(&options, path, scratch, ALL).map_err(|error| open_error(path, &error))?;
-        let store = Self { db: Arc::new(db) };
+        let store = Self { db: Arc::new(db), durability: Durability::Synced };
         store.check_owner(path, identity)?;
         Ok(store)
     }

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Env, Options};
 use subnet_types::ChainIdentity;
 
 use super::columns::{ALL, IPLD, META, META_IDENTITY, META_SCHEMA, SCHEMA_VERSION};
-use super::{Store, StoreError};
+use super::{Durability, Store, StoreError};
 
 /// How much memory the database may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ const INFO_LOG_FILES_MAX: usize = 2;
 /// State is read by CID in random order: a filter of 10 bits avoids 99 % of the reads for what is not there.
 const FILTER_BITS_PER_KEY: f64 = 10.0;
 
+/// Of a database in memory, where each has a file system of its own.
+const MEMORY_PATH: &str = "/memory";
+
 impl Store {
     /// Opens or creates the database at `path` for the chain `identity`.
     ///
@@ -40,17 +43,40 @@ impl Store {
     /// When another process has it open, it holds another chain or layout, or the disk fails.
     pub fn open(path: &Path, identity: &ChainIdentity, memory: MemoryLimits) -> Result<Self, StoreError> {
         let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
         options.set_max_open_files(OPEN_FILES_MAX);
-        options.set_db_write_buffer_size(memory.write_buffer_bytes);
         options.set_max_total_wal_size(4 * memory.write_buffer_bytes as u64);
         options.set_max_log_file_size(INFO_LOG_BYTES_MAX);
         options.set_keep_log_file_num(INFO_LOG_FILES_MAX);
+        Self::open_with(options, path, identity, memory, Durability::Synced)
+    }
+
+    /// An empty database for the chain `identity` that lives in memory, for as long as a clone of it does. It behaves as
+    /// one on disk, but for what a crash leaves.
+    ///
+    /// # Errors
+    /// When RocksDB has no memory for it.
+    pub fn open_in_memory(identity: &ChainIdentity, memory: MemoryLimits) -> Result<Self, StoreError> {
+        let path = Path::new(MEMORY_PATH);
+        let mut options = Options::default();
+        options.set_env(&Env::mem_env().map_err(|error| open_error(path, &error))?);
+        options.set_log_level(rocksdb::LogLevel::Fatal);
+        Self::open_with(options, path, identity, memory, Durability::Volatile)
+    }
+
+    fn open_with(
+        mut options: Options,
+        path: &Path,
+        identity: &ChainIdentity,
+        memory: MemoryLimits,
+        durability: Durability,
+    ) -> Result<Self, StoreError> {
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_db_write_buffer_size(memory.write_buffer_bytes);
         let cache = Cache::new_lru_cache(memory.block_cache_bytes);
         let families = ALL.map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache, memory)));
         let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| open_error(path, &error))?;
-        let store = Self { db: Arc::new(db) };
+        let store = Self { db: Arc::new(db), durability };
         store.check_owner(path, identity)?;
         Ok(store)
     }

@@ -19,8 +19,8 @@ use super::columns::{
     META_SCHEMA, PAYLOADS, RECEIPTS, RESULTS, SCHEMA_VERSION, SIGNED, UNDECIDED, number_key, undecided_key,
 };
 use super::{
-    BlockEvents, BlockReceipts, BlockResults, CROSS_TRACES_PER_ID_MAX, CheckpointRecord, CrossTrace, MessagePosition,
-    Store, StoreError, StoredCertificate,
+    BlockEvents, BlockReceipts, BlockResults, CROSS_TRACES_PER_ID_MAX, CheckpointRecord, CrossTrace, Durability,
+    MessagePosition, Store, StoreError, StoredCertificate,
 };
 
 /// Everything that enters the store with genesis.
@@ -221,7 +221,10 @@ impl<'a> Batch<'a> {
 
     fn write(self, what: &'static str) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
-        options.set_sync(true);
+        match self.store.durability {
+            Durability::Synced => options.set_sync(true),
+            Durability::Volatile => options.disable_wal(true),
+        }
         self.store
             .db
             .write_opt(self.inner, &options)
