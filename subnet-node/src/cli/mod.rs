@@ -17,6 +17,7 @@ mod keys;
 mod output;
 mod parent;
 mod parse;
+mod relay;
 mod run;
 mod send;
 mod state;
