@@ -49,6 +49,7 @@ async fn good_calls(chain: &TestChain) -> Vec<(&'static str, Vec<Value>)> {
             "Subnet.Proof",
             vec![child.clone(), json!(0), json!(2), json!({ "number": 1, "hash": digest.clone() }), cid.clone()],
         ),
+        ("Subnet.ParentProof", vec![json!(0), json!(2), json!({ "number": 1, "hash": digest.clone() }), cid.clone()]),
         ("Subnet.Activation", vec![child.clone()]),
         ("Subnet.ChildStatus", vec![child.clone()]),
         ("Subnet.Checkpoint", vec![json!(1)]),

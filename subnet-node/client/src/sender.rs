@@ -257,8 +257,14 @@ impl Sender {
             gas_premium: TokenAmount::default(),
         };
         let spec = MessageSendSpec { max_fee: self.fee_max.clone().into() };
-        let mut message = self.client.gas_estimate_message_gas(&message, Some(spec)).await?;
-        message.gas_limit = message.gas_limit.max(draft.gas_limit_min);
+        let estimated = self.client.gas_estimate_message_gas(&message, Some(spec)).await?;
+        // Nothing but gas: what is signed is the caller's draft, whatever the node makes of it.
+        let message = Message {
+            gas_limit: estimated.gas_limit.max(draft.gas_limit_min),
+            gas_fee_cap: estimated.gas_fee_cap,
+            gas_premium: estimated.gas_premium,
+            ..message
+        };
         let asked = &message.gas_fee_cap * message.gas_limit;
         if asked > self.fee_max {
             return Err(SendError::Fee { asked, max: self.fee_max.clone() });

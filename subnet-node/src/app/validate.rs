@@ -10,7 +10,7 @@ use subnet_types::BlockHeader;
 use subnet_types::limits::CLOCK_DRIFT_MS_MAX;
 
 use super::accounts::AccountsAt;
-use super::block_rules::{CheckError, Content};
+use super::block_rules::{BlockRules, CheckError, Content};
 use super::build::Assembled;
 use super::execute::{execute, own_content};
 use super::speculation::Key;
@@ -61,15 +61,19 @@ impl Inner {
         if let Some(reason) = self.ahead_of_clock(&block.header) {
             return Ok(Judgement::Refused(Verdict::NotYet(reason)));
         }
-        if let Some(reason) = content.parent_update.as_ref().and_then(|update| self.not_adopted(update)) {
+        if let Some(reason) = content.parent_update.as_ref().and_then(|update| self.not_adopted(&rules, update)) {
             return Ok(Judgement::Refused(Verdict::NotYet(reason)));
         }
         Ok(Judgement::Valid(Box::new(Sound { frame, content })))
     }
 
     /// Why this node does not vote for an update that keeps the rules: it needs a header that its operator did not name.
-    fn not_adopted(&self, update: &ProvenUpdate) -> Option<String> {
-        let (adoption, header) = (update.adoption?, &update.params.parent_block);
+    ///
+    /// The block's time is its proposer's. After a long pause it could be any since the last block, and make trust that
+    /// has expired look fresh; so this node's own clock counts as well.
+    fn not_adopted(&self, rules: &BlockRules<'_>, update: &ProvenUpdate) -> Option<String> {
+        let expired = || rules.trust_rule((self.parts.clock)()).expired(rules.cursor?);
+        let (adoption, header) = (update.adoption.or_else(expired)?, &update.params.parent_block);
         let is_adopted = self.parts.parent.as_ref().is_some_and(|parent| parent.is_adopted(header));
         (!is_adopted).then(|| adoption_advice(adoption, header))
     }

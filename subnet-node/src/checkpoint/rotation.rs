@@ -11,6 +11,12 @@ use subnet_types::{Sequence, ValidatorSet, VoteKey};
 /// Pauses double at most this often.
 const DOUBLINGS_MAX: u32 = 4;
 
+/// How many wait a whole step for each of those before them. Where many validators do not submit, their places must not
+/// cost a step each.
+const PLACES_MAX: u64 = 8;
+/// Steps that all further places share.
+const SHARED_STEPS: u32 = 8;
+
 /// A node's place among those that submit one checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -33,10 +39,23 @@ impl Turn {
     /// How long after the checkpoint could first be submitted this node makes its attempt number `attempt` (from 0),
     /// `step` being the time one submission needs until its acceptance can be seen.
     pub fn delay(&self, attempt: u32, step: Duration) -> Duration {
-        // Round r takes count × step × 2^r, so attempt n starts after the rounds before it.
-        let rounds = |attempt: u32| -> u64 { (0..attempt).map(|round| self.count << round.min(DOUBLINGS_MAX)).sum() };
-        let steps = rounds(attempt) + (self.position << attempt.min(DOUBLINGS_MAX));
-        step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+        // Round r takes its length × 2^r, so attempt n starts after the rounds before it.
+        let doubled = |round: u32| 1u32 << round.min(DOUBLINGS_MAX);
+        let rounds: u32 = (0..attempt).fold(0u32, |sum, round| sum.saturating_add(doubled(round)));
+        let before = self.place(self.count, step).saturating_mul(rounds);
+        before.saturating_add(self.place(self.position, step).saturating_mul(doubled(attempt)))
+    }
+
+    /// How long after the start of an undoubled round the place `position` comes; for the number of places, the round's
+    /// length.
+    fn place(&self, position: u64, step: Duration) -> Duration {
+        let own = u32::try_from(position.min(PLACES_MAX)).unwrap_or(u32::MAX);
+        let shared = position.saturating_sub(PLACES_MAX);
+        // As many parts as there are further places; the numbers of validators are small.
+        let parts = u32::try_from(self.count.saturating_sub(PLACES_MAX)).unwrap_or(u32::MAX).max(1);
+        let part = step.saturating_mul(SHARED_STEPS) / parts;
+        let rest = part.min(step).saturating_mul(u32::try_from(shared).unwrap_or(u32::MAX));
+        step.saturating_mul(own).saturating_add(rest)
     }
 }
 
@@ -91,6 +110,16 @@ mod tests {
     fn a_node_outside_the_set_comes_last() {
         let outside = turn(4, 9, 1);
         assert!((1..=4).all(|seed| turn(4, seed, 1).delay(0, STEP) < outside.delay(0, STEP)));
+    }
+
+    #[test]
+    fn one_that_submits_among_many_that_do_not_waits_sixteen_steps_at_most() {
+        let delays: Vec<Duration> = (0..250).map(|position| Turn { position, count: 250 }.delay(0, STEP)).collect();
+        assert_eq!(delays[..9], (0..9).map(|place| STEP * place).collect::<Vec<_>>());
+        assert!(delays.windows(2).all(|pair| pair[0] < pair[1]), "nobody coincides");
+        assert!(delays[249] <= STEP * 16, "{:?}", delays[249]);
+        let again = Turn { position: 0, count: 250 }.delay(1, STEP);
+        assert!(delays[249] < again && again <= STEP * 16, "{again:?}");
     }
 
     #[test]

@@ -35,9 +35,20 @@ impl CheckpointSigner {
     /// # Errors
     /// [`StoreError::Equivocation`], or when the record cannot be made durable.
     pub fn sign(&self, store: &Store, sequence: Sequence, digest: &Digest) -> Result<BlsSignature, StoreError> {
+        self.guarded(store, sequence, digest, |key| key.sign_digest(digest))
+    }
+
+    /// What `sign` makes with the key, once it is durable that `digest` is the one that is signed for `sequence`.
+    fn guarded<T>(
+        &self,
+        store: &Store,
+        sequence: Sequence,
+        digest: &Digest,
+        sign: impl FnOnce(&CheckpointKeypair) -> T,
+    ) -> Result<T, StoreError> {
         let _guard = self.guard.lock();
         store.guard_signature(sequence, digest)?;
-        Ok(self.key.sign_digest(digest))
+        Ok(sign(&self.key))
     }
 }
 
@@ -77,8 +88,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), &Digest([1; 32]), MemoryLimits::default()).unwrap();
         assert_eq!(store.signed_digest(Sequence::new(7)).unwrap(), None);
-        signer(1).sign(&store, Sequence::new(7), &Digest([9; 32])).unwrap();
-        assert_eq!(store.signed_digest(Sequence::new(7)).unwrap(), Some(Digest([9; 32])));
+        let at_signing = signer(1)
+            .guarded(&store, Sequence::new(7), &Digest([9; 32]), |_| store.signed_digest(Sequence::new(7)).unwrap());
+        assert_eq!(at_signing.unwrap(), Some(Digest([9; 32])));
+        let mut is_signed = false;
+        assert!(signer(1).guarded(&store, Sequence::new(7), &Digest([8; 32]), |_| is_signed = true).is_err());
+        assert!(!is_signed, "the key is not touched where another digest was signed");
     }
 
     #[test]

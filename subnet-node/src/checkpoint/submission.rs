@@ -1,5 +1,7 @@
 //! The messages to the parent that settle this chain.
 
+use std::ops::Range;
+
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
@@ -81,6 +83,8 @@ pub struct ParentRoom {
     pub block_gas_limit: u64,
     /// Accepted messages that wait there. While there are any, a submission delivers none of its own.
     pub undelivered: u64,
+    /// The last accepted checkpoint. Messages of later ones are not there yet.
+    pub last_sequence: Sequence,
 }
 
 impl ParentRoom {
@@ -98,35 +102,39 @@ pub fn call_for(chain: &ChainReader, duty: Duty, room: &ParentRoom) -> Result<Op
         Duty::Submit(sequence) => {
             let Some(record) = chain.checkpoint(sequence)? else { return Ok(None) };
             let messages = if room.undelivered == 0 { chain.checkpoint_messages(&record)? } else { Vec::new() };
-            Ok(submit(record, messages, room))
+            let CheckpointRecord { checkpoint, certificate, .. } = record;
+            let Some(certificate) = certificate else { return Ok(None) };
+            Ok(Some(submit(SubmitCheckpointParams { checkpoint, certificate, messages }, room)))
         }
         Duty::Deliver(nonce) => {
-            let Some(record) = batch_with(chain, nonce)? else { return Ok(None) };
+            let Some(record) = batch_with(chain, nonce, room.last_sequence)? else { return Ok(None) };
             let messages = chain.checkpoint_messages(&record)?;
             // Whoever was here before, the parent's cursor says where to go on.
             let first = usize::try_from(nonce.saturating_since(record.cut.messages.first_nonce)).unwrap_or(usize::MAX);
             Ok(deliver(record.checkpoint.sequence, &messages, first, room))
+        }
+        Duty::Retry(nonce) => {
+            let Some(record) = batch_with(chain, nonce, room.last_sequence)? else { return Ok(None) };
+            Ok(chain.checkpoint_messages(&record)?.iter().find(|message| message.nonce == nonce).map(retry))
         }
     }
 }
 
 /// All messages of a checkpoint go along or none: when one call has not the room or the gas for all, they are delivered
 /// apart, slice by slice.
-fn submit(record: CheckpointRecord, messages: Vec<CrossMessage>, room: &ParentRoom) -> Option<Call> {
-    let CheckpointRecord { checkpoint, certificate, .. } = record;
-    let mut gas = DeliveryGas::of(&messages);
-    let mut params = SubmitCheckpointParams { checkpoint, certificate: certificate?, messages };
+pub fn submit(mut params: SubmitCheckpointParams, room: &ParentRoom) -> Call {
+    let mut gas = DeliveryGas::of(&params.messages);
     let mut bytes = encode(&params);
     if bytes.len() > MESSAGE_BYTES_MAX - ENVELOPE_BYTES || gas.limit() > room.gas_max() {
         gas = DeliveryGas::default();
         params.messages = Vec::new();
         bytes = encode(&params);
     }
-    Some(Call { method: checkpoint::SUBMIT_CHECKPOINT, params: bytes, gas_limit_min: gas.limit() })
+    Call { method: checkpoint::SUBMIT_CHECKPOINT, params: bytes, gas_limit_min: gas.limit() }
 }
 
-/// Delivers of a batch what one call can, from its message at index `first` on.
-fn deliver(sequence: Sequence, batch: &[CrossMessage], first: usize, room: &ParentRoom) -> Option<Call> {
+/// Delivers of a batch what one call can, from its message at index `first` on; `None` where there is none.
+pub fn deliver(sequence: Sequence, batch: &[CrossMessage], first: usize, room: &ParentRoom) -> Option<Call> {
     let length = slice_length(batch.get(first..)?, room.gas_max());
     let end = first.checked_add(length)?;
     let messages = batch.get(first..end).filter(|messages| !messages.is_empty())?.to_vec();
@@ -135,6 +143,12 @@ fn deliver(sequence: Sequence, batch: &[CrossMessage], first: usize, room: &Pare
     let proof = merkle_range_proof(&leaves, first, end);
     let params = encode(&DeliverBatchParams { sequence, messages, proof });
     Some(Call { method: checkpoint::DELIVER_BATCH, params, gas_limit_min })
+}
+
+/// Has a message delivered again that was set aside.
+pub fn retry(message: &CrossMessage) -> Call {
+    let gas_limit_min = DeliveryGas::default().with(message).limit();
+    Call { method: checkpoint::DELIVER_UNCLAIMED, params: encode(message), gas_limit_min }
 }
 
 /// How many of the messages that wait fit one call by bytes and by gas; one at least, when any wait.
@@ -148,20 +162,26 @@ fn slice_length(waiting: &[CrossMessage], gas_max: u64) -> usize {
     fitting.count().max(usize::from(!waiting.is_empty()))
 }
 
-/// The checkpoint whose batch holds the message with this nonce.
-fn batch_with(chain: &ChainReader, nonce: Nonce) -> Result<Option<CheckpointRecord>, ChainError> {
-    let mut last = chain.last_checkpoint()?;
-    while let Some(record) = last {
-        let batch = &record.cut.messages;
-        if batch.first_nonce <= nonce && nonce.saturating_since(batch.first_nonce) < batch.count {
-            return Ok(Some(record));
+/// The checkpoint whose batch holds the message with this nonce, of those up to `last`.
+fn batch_with(chain: &ChainReader, nonce: Nonce, last: Sequence) -> Result<Option<CheckpointRecord>, ChainError> {
+    // First nonces never descend, so a long history costs a few reads and not one for each checkpoint.
+    let cut = chain.cut_before(chain.tip().height).unwrap_or(Sequence::ZERO);
+    let (mut low, mut high) = (0, cut.min(last).get());
+    while low < high {
+        let middle = high - (high - low) / 2;
+        let record = chain.checkpoint(Sequence::new(middle))?;
+        if record.is_some_and(|record| record.cut.messages.first_nonce <= nonce) {
+            low = middle;
+        } else {
+            high = middle - 1;
         }
-        last = match record.checkpoint.sequence.previous() {
-            Some(previous) if batch.first_nonce > nonce => chain.checkpoint(previous)?,
-            _ => None,
-        };
     }
-    Ok(None)
+    let record = chain.checkpoint(Sequence::new(low))?;
+    let is_of = |record: &CheckpointRecord| {
+        let batch = &record.cut.messages;
+        batch.first_nonce <= nonce && nonce.saturating_since(batch.first_nonce) < batch.count
+    };
+    Ok(record.filter(is_of))
 }
 
 /// An unsigned message with that call, its gas still to be estimated.
@@ -185,32 +205,55 @@ pub fn gas_limit(estimated: u64, least: u64, block_gas_limit: u64) -> u64 {
     estimated.max(least.min(block_gas_limit))
 }
 
-/// The first of an account's waiting messages that settles this chain: whatever it was sent for, what follows it has
-/// to wait for it. Messages to others are the operator's own and are left alone.
-pub fn first_settling<'a>(waiting: &'a [Message], actor: &Address) -> Option<&'a Message> {
-    let is_settling = |method| matches!(method, checkpoint::SUBMIT_CHECKPOINT | checkpoint::DELIVER_BATCH);
-    let settling = waiting.iter().filter(|message| message.to == *actor && is_settling(message.method_num));
-    settling.min_by_key(|message| message.sequence)
+/// `open` with gas as a node of the parent estimates it. Nothing else of its answer counts: it is about to be signed.
+pub fn with_gas(open: Message, estimated: &Message, gas_limit: u64) -> Message {
+    let gas_premium = estimated.gas_premium.clone();
+    Message { gas_limit, gas_fee_cap: estimated.gas_fee_cap.clone(), gas_premium, ..open }
+}
+
+/// A message that waits on the parent: its place, and what it offers. Whoever says that it waits may say anything, so
+/// nothing else of it is ever used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its nonce.
+    pub nonce: u64,
+    /// For the proposer, for each unit of gas.
+    pub gas_premium: TokenAmount,
+    /// At most, for each unit of gas.
+    pub gas_fee_cap: TokenAmount,
+}
+
+/// The first of an account's messages that are said to wait and settles this chain: whatever it was sent for, what
+/// follows it has to wait for it. Messages to others are the operator's own and are left alone; so are those that bring
+/// value, which this node never sends, and those with a nonce outside of `open`, the ones that can wait.
+pub fn first_settling(waiting: &[Message], actor: &Address, open: Range<u64>) -> Option<Waiting> {
+    let is_settling = |message: &&Message| {
+        message.to == *actor
+            && message.value.is_zero()
+            && open.contains(&message.sequence)
+            && matches!(
+                message.method_num,
+                checkpoint::SUBMIT_CHECKPOINT | checkpoint::DELIVER_BATCH | checkpoint::DELIVER_UNCLAIMED
+            )
+    };
+    let first = waiting.iter().filter(is_settling).min_by_key(|message| message.sequence)?;
+    Some(Waiting {
+        nonce: first.sequence,
+        gas_premium: first.gas_premium.clone(),
+        gas_fee_cap: first.gas_fee_cap.clone(),
+    })
 }
 
 /// Puts `message` in the place of one that waits, at a price that the parent's mempool prefers.
-pub fn replace(waiting: &Message, message: Message) -> Message {
-    let raised = raise_price(waiting);
-    let gas_premium = message.gas_premium.max(raised.gas_premium);
-    let gas_fee_cap = message.gas_fee_cap.max(raised.gas_fee_cap).max(gas_premium.clone());
-    Message { sequence: waiting.sequence, gas_premium, gas_fee_cap, ..message }
-}
-
-/// Replaces a message that waits: the same but with a price that the parent's mempool prefers.
-pub fn raise_price(waiting: &Message) -> Message {
+pub fn replace(waiting: &Waiting, message: Message) -> Message {
     // A quarter more, and at least one attoFIL, which a price of zero would never reach by itself.
     let raised = |price: &TokenAmount| {
         let more = (price * 5u64).div_ceil(4u64);
         more.max(price + TokenAmount::from_atto(1))
     };
-    let gas_premium = raised(&waiting.gas_premium);
-    let gas_fee_cap = raised(&waiting.gas_fee_cap).max(gas_premium.clone());
-    Message { gas_premium, gas_fee_cap, ..waiting.clone() }
+    let gas_premium = message.gas_premium.max(raised(&waiting.gas_premium));
+    let gas_fee_cap = message.gas_fee_cap.max(raised(&waiting.gas_fee_cap)).max(gas_premium.clone());
+    Message { sequence: waiting.nonce, gas_premium, gas_fee_cap, ..message }
 }
 
 #[cfg(test)]
@@ -222,7 +265,8 @@ mod tests {
 
     use super::*;
 
-    const ROOM: ParentRoom = ParentRoom { block_gas_limit: BLOCK_GAS_MAX, undelivered: 0 };
+    const ROOM: ParentRoom =
+        ParentRoom { block_gas_limit: BLOCK_GAS_MAX, undelivered: 0, last_sequence: Sequence::new(3) };
 
     fn crossing(nonce: u64, kind: CrossKind) -> CrossMessage {
         let at = || CrossAddress { subnet: SubnetId::root(1), address: Address::new_actor(b"at") };
@@ -298,25 +342,30 @@ mod tests {
         assert_eq!(gas_limit(1_000, 40_000, 10_000), 10_000);
     }
 
+    fn priced(mut message: Message, price: u64) -> Message {
+        message.gas_premium = TokenAmount::from_atto(price);
+        message.gas_fee_cap = TokenAmount::from_atto(2 * price);
+        message
+    }
+
+    fn sent(method: u64, to: Address, nonce: u64) -> Message {
+        let from = Address::new_secp256k1(&[1; 65]).unwrap();
+        priced(message(&Call { method, params: vec![7], gas_limit_min: 0 }, from, to, nonce), 100)
+    }
+
     #[test]
     fn first_settling_message_is_replaced_and_the_operators_own_never() {
         let actor = Address::new_actor(b"actor");
-        let call = |method| Call { method, params: vec![], gas_limit_min: 0 };
-        let from = Address::new_secp256k1(&[1; 65]).unwrap();
-        let priced = |mut message: Message, price: u64| {
-            message.gas_premium = TokenAmount::from_atto(price);
-            message.gas_fee_cap = TokenAmount::from_atto(2 * price);
-            message
-        };
-        let own = message(&call(checkpoint::SUBMIT_CHECKPOINT), from, Address::new_id(7), 3);
-        let joining = message(&call(checkpoint::JOIN), from, actor, 4);
-        let late = priced(message(&call(checkpoint::SUBMIT_CHECKPOINT), from, actor, 6), 100);
-        let early = priced(message(&call(checkpoint::DELIVER_BATCH), from, actor, 5), 100);
-        assert_eq!(first_settling(&[own.clone(), joining.clone()], &actor), None);
-        assert_eq!(first_settling(&[late.clone(), own, early.clone(), joining], &actor), Some(&early));
+        let own = sent(checkpoint::SUBMIT_CHECKPOINT, Address::new_id(7), 3);
+        let joining = sent(checkpoint::JOIN, actor, 4);
+        let late = sent(checkpoint::SUBMIT_CHECKPOINT, actor, 6);
+        let early = sent(checkpoint::DELIVER_BATCH, actor, 5);
+        assert_eq!(first_settling(&[own.clone(), joining.clone()], &actor, 3..7), None);
+        let waiting = first_settling(&[late.clone(), own, early.clone(), joining], &actor, 3..7).unwrap();
+        assert_eq!((waiting.nonce, &waiting.gas_premium), (5, &early.gas_premium));
         // The new estimate may be below or above what the old one has to be outbid by.
         for (price, expected) in [(1, (125, 250)), (1000, (1000, 2000))] {
-            let replacement = replace(&early, priced(late.clone(), price));
+            let replacement = replace(&waiting, priced(late.clone(), price));
             assert_eq!((replacement.sequence, replacement.method_num), (5, late.method_num));
             let prices = (replacement.gas_premium, replacement.gas_fee_cap);
             assert_eq!(prices, (TokenAmount::from_atto(expected.0), TokenAmount::from_atto(expected.1)));
@@ -324,21 +373,48 @@ mod tests {
     }
 
     #[test]
+    fn message_that_brings_value_or_cannot_wait_is_none_of_ours() {
+        let actor = Address::new_actor(b"actor");
+        let good = sent(checkpoint::SUBMIT_CHECKPOINT, actor, 5);
+        let first = |message: &Message, open| first_settling(std::slice::from_ref(message), &actor, open);
+        assert!(first(&good, 5..6).is_some());
+        assert_eq!(first(&good, 6..9), None, "its nonce is used");
+        assert_eq!(first(&good, 2..5), None, "nonces before it are free");
+        let paying = Message { value: TokenAmount::from_atto(1), ..good };
+        assert_eq!(first(&paying, 5..6), None);
+    }
+
+    #[test]
+    fn estimate_decides_about_gas_and_nothing_else() {
+        let open = sent(checkpoint::SUBMIT_CHECKPOINT, Address::new_actor(b"actor"), 5);
+        let mut estimated = priced(open.clone(), 9);
+        estimated.to = Address::new_id(999);
+        estimated.value = TokenAmount::from_whole(1000);
+        (estimated.sequence, estimated.method_num, estimated.params) = (77, 0, RawBytes::default());
+        let priced = with_gas(open.clone(), &estimated, 1_000);
+        assert_eq!((priced.gas_limit, &priced.gas_premium), (1_000, &TokenAmount::from_atto(9)));
+        let (gas_fee_cap, gas_premium) = (open.gas_fee_cap.clone(), open.gas_premium.clone());
+        assert_eq!(Message { gas_limit: open.gas_limit, gas_fee_cap, gas_premium, ..priced }, open);
+    }
+
+    #[test]
     fn raised_price_is_accepted_as_a_replacement() {
-        let mut message = message(
-            &Call { method: 2, params: vec![], gas_limit_min: 0 },
-            Address::new_secp256k1(&[1; 65]).unwrap(),
-            Address::new_actor(b"actor"),
-            4,
-        );
         for (premium, cap) in [(0u64, 0u64), (1, 5), (1000, 5000)] {
-            message.gas_premium = TokenAmount::from_atto(premium);
-            message.gas_fee_cap = TokenAmount::from_atto(cap);
-            let raised = raise_price(&message);
-            assert!(raised.gas_premium.atto() * 100 >= message.gas_premium.atto() * 110);
-            assert!(raised.gas_fee_cap.atto() * 100 >= message.gas_fee_cap.atto() * 110);
-            assert!(raised.gas_premium > message.gas_premium && raised.gas_premium <= raised.gas_fee_cap);
-            assert_eq!((raised.sequence, raised.to), (message.sequence, message.to));
+            let (gas_premium, gas_fee_cap) = (TokenAmount::from_atto(premium), TokenAmount::from_atto(cap));
+            let waiting = Waiting { nonce: 4, gas_premium, gas_fee_cap };
+            let raised = replace(&waiting, priced(sent(2, Address::new_actor(b"actor"), 4), 0));
+            assert!(raised.gas_premium.atto() * 100 >= waiting.gas_premium.atto() * 110);
+            assert!(raised.gas_fee_cap.atto() * 100 >= waiting.gas_fee_cap.atto() * 110);
+            assert!(raised.gas_premium > waiting.gas_premium && raised.gas_premium <= raised.gas_fee_cap);
+            assert_eq!(raised.sequence, 4);
         }
+    }
+
+    #[test]
+    fn message_that_was_set_aside_is_brought_alone_with_gas_for_a_whole_delivery() {
+        let message = calling(9, 10, 1_000_000_000);
+        let call = retry(&message);
+        assert_eq!((call.method, call.params), (checkpoint::DELIVER_UNCLAIMED, encode(&message)));
+        assert!(call.gas_limit_min >= 2 * message.delivery_gas() + DELIVERY_GAS_RESERVE);
     }
 }

@@ -2,26 +2,34 @@
 //!
 //! It remembers nothing that matters: what is due follows from the parent's status and the store, and what it sent
 //! before from the parent's mempool, so a restart goes on where the last run ended.
+//!
+//! No parent node is believed. All are asked what is due, and what any of them names is tried; each attempt goes by the
+//! word of one of them, a failed one by that of the next; a message is handed to all. Of what a node answers, nothing but
+//! a nonce and prices of gas gets into a message, and no message costs more than [`SUBMISSION_FEE_MAX_FIL`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cid::Cid;
 use client::api::MessageStage;
 use client::keys::AccountKey;
 use client::sign_message;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use subnet_types::{ChainIdentity, Digest, Sequence, SignedMessage, SubnetId, VoteKey};
+use subnet_types::limits::BLOCK_GAS_MAX;
+use subnet_types::{ChainIdentity, Digest, Height, Sequence, SignedMessage, SubnetId, VoteKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Duty, Progress, Settlement, due};
+use super::plan::{Claim, Duty, Progress, Settlement, View, claims, due};
 use super::rotation::Turn;
-use super::submission::{Call, ParentRoom, call_for, first_settling, gas_limit, message, raise_price, replace};
+use super::submission::{Call, ParentRoom, Waiting, call_for, first_settling, gas_limit, message, replace, with_gas};
 use crate::app::{ChainError, ChainReader};
 use crate::metrics::{CheckpointMetrics, gauge};
-use crate::parent::{Endpoints, ParentError};
+use crate::parent::api::ParentFacts;
+use crate::parent::{Endpoints, ParentCursor, ParentError};
 
 /// Gas fees of one submission, at most: a parent endpoint must not be able to name any price.
 const SUBMISSION_FEE_MAX_FIL: u64 = 1;
@@ -29,10 +37,17 @@ const SUBMISSION_FEE_MAX_FIL: u64 = 1;
 const STEP_BLOCKS: u64 = 3;
 /// Least time between the turns of two nodes.
 const STEP_MIN: Duration = Duration::from_secs(2);
+/// Most. An endpoint must not be able to put this node's turn off for ever.
+const STEP_MAX: Duration = Duration::from_secs(300);
 /// How often the parent is asked while something is due.
 const POLL_DUE: Duration = Duration::from_millis(250);
 /// How often when nothing is.
 const POLL_IDLE: Duration = Duration::from_secs(5);
+/// Least time between two attempts at duties that at most half of the endpoints name. An endpoint that makes up duties,
+/// while others tell the truth, costs one fee in this time at most.
+const DOUBTED_PAUSE: Duration = Duration::from_secs(600);
+/// Checkpoints before the last cut among which the last certified one is looked for, for the gauge.
+const CERTIFIED_LOOK_BACK: usize = 8;
 
 /// What a submitter is made of.
 pub struct SubmitterParts {
@@ -57,25 +72,23 @@ pub struct Submitter {
     parts: SubmitterParts,
     from: Address,
     started: Instant,
-    progress: Option<Progress>,
+    /// By duty that somebody names.
+    progress: BTreeMap<Duty, Progress>,
+    /// The last attempt, and when it was made.
+    last: Option<(Duty, Duration)>,
+    /// Whose word the next attempt goes by: moved on by each one that led nowhere.
+    first_endpoint: usize,
+    /// When the next attempt at a doubted duty may be made.
+    doubted_from: Duration,
     /// The last message pushed, until the parent says what became of it.
-    waiting: Option<SignedMessage>,
+    waiting: Option<Cid>,
     /// When the parent last said that all of our checkpoints up to this one are settled.
     settled: Option<(Option<Sequence>, Instant)>,
-    /// Known once the parent was asked.
-    parent: Option<ParentPace>,
-    /// Whether the parent's last checkpoint of this chain is another than ours.
-    is_foreign: bool,
+    /// By endpoint, time in which another node's submission shows. Known once it was asked.
+    steps: BTreeMap<usize, Duration>,
+    /// Endpoints that name another last checkpoint of this chain than ours.
+    foreign: BTreeSet<usize>,
     failures: u32,
-}
-
-/// What the parent's parameters mean for submissions.
-#[derive(Clone, Copy)]
-struct ParentPace {
-    /// Time in which another node's submission shows.
-    step: Duration,
-    /// Most gas of a message.
-    block_gas_limit: u64,
 }
 
 /// Why an attempt brought nothing, as a word for metrics and a reason for the log.
@@ -98,11 +111,14 @@ impl Submitter {
             parts,
             from,
             started: Instant::now(),
-            progress: None,
+            progress: BTreeMap::new(),
+            last: None,
+            first_endpoint: 0,
+            doubted_from: Duration::ZERO,
             waiting: None,
             settled: None,
-            parent: None,
-            is_foreign: false,
+            steps: BTreeMap::new(),
+            foreign: BTreeSet::new(),
             failures: 0,
         }
     }
@@ -139,202 +155,291 @@ impl Submitter {
         if self.settled.is_some_and(|(known, at)| known == certified && at.elapsed() < POLL_IDLE) {
             return Ok(false);
         }
-        let settlement = match self.settlement().await {
-            Ok(settlement) => settlement,
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                if self.failures.is_power_of_two() {
-                    tracing::warn!(reason = %error, failures = self.failures, "settlement cannot be read on the parent");
-                }
-                return Ok(false);
-            }
-        };
-        self.failures = 0;
-        if self.is_history_foreign(&settlement)? {
-            return Ok(false);
-        }
-        let Some(duty) = due(&settlement, certified) else {
-            self.progress = None;
-            self.waiting = None;
-            self.settled = Some((certified, Instant::now()));
-            return Ok(false);
-        };
-        self.settled = None;
+        let Some(views) = self.views().await else { return Ok(false) };
+        let views = self.of_our_history(views)?;
+        let claims = self.claims(&views)?;
         let now = self.started.elapsed();
-        let progress = Progress::with(self.progress, duty, now);
-        self.progress = Some(progress);
-        let step = self.pace().await.map_or(STEP_MIN, |pace| pace.step);
-        let turn = self.turn(duty)?;
-        if progress.is_due(turn, step, now) {
-            self.attempt(duty, settlement.undelivered).await?;
-            self.progress = Some(progress.attempted());
+        let progress =
+            |claim: &Claim| (claim.duty, self.progress.get(&claim.duty).copied().unwrap_or(Progress::new(now)));
+        self.progress = claims.iter().map(progress).collect();
+        let open: Vec<Claim> =
+            claims.into_iter().filter(|claim| !self.progress[&claim.duty].is_exhausted(claim.duty)).collect();
+        if open.is_empty() {
+            self.waiting = None;
         }
-        Ok(true)
+        // What was set aside waits long between attempts.
+        let is_busy = open.iter().any(|claim| !matches!(claim.duty, Duty::Retry(_)));
+        self.settled = (!is_busy).then(|| (certified, Instant::now()));
+        if let Some(claim) = self.next(&open, now).await? {
+            self.attempt(&claim, &views, now).await?;
+        }
+        Ok(is_busy)
     }
 
-    async fn attempt(&mut self, duty: Duty, undelivered: u64) -> Result<(), ChainError> {
-        let Some(ParentPace { block_gas_limit, .. }) = self.pace().await else {
-            self.parts.metrics.submitted("unreadable");
-            tracing::info!(?duty, "not submitted: the parent does not say how much gas its blocks take");
-            return Ok(());
+    /// The duty that this node tries now, if it is its turn for any.
+    async fn next(&mut self, claims: &[Claim], now: Duration) -> Result<Option<Claim>, ChainError> {
+        if claims.is_empty() {
+            return Ok(None);
+        }
+        let step = self.pace(claims).await;
+        // What was just sent has to show before anything else takes its place on the parent.
+        let is_under_way = |(duty, at): (Duty, Duration)| {
+            now.saturating_sub(at) < step && claims.iter().any(|claim| claim.duty == duty)
         };
-        let (chain, room) = (self.parts.chain.clone(), ParentRoom { block_gas_limit, undelivered });
-        let call = tokio::task::spawn_blocking(move || call_for(&chain, duty, &room))
-            .await
-            .map_err(|error| ChainError::Task(error.to_string()))??;
-        let Some(call) = call else {
-            tracing::debug!(?duty, "due on the parent, but this node does not have it yet");
-            return Ok(());
-        };
-        match self.submit(duty, &call).await {
-            Ok(signed) => {
-                self.parts.metrics.submitted("pushed");
-                let (cid, gas_limit) = (signed.cid(), signed.message.gas_limit);
-                tracing::info!(?duty, message = %cid, nonce = signed.message.sequence, gas_limit, "submitted to the parent");
-                self.waiting = Some(signed);
-            }
-            Err(setback) => {
-                self.parts.metrics.submitted(setback.result);
-                tracing::info!(?duty, result = setback.result, reason = setback.reason, "not submitted");
+        if self.last.is_some_and(is_under_way) {
+            return Ok(None);
+        }
+        let validators = self.parts.chain.validators(self.parts.chain.tip().height.next())?;
+        let ready = claims.iter().filter(|claim| {
+            let turn = Turn::of(&validators, &self.parts.vote_key, claim.duty.turn_key());
+            self.progress[&claim.duty].is_due(claim, turn, step, now) && (!claim.is_doubted || now >= self.doubted_from)
+        });
+        // Kinds of duty alternate, so that none of them starves.
+        let is_repeated = |claim: &Claim| self.last.is_some_and(|(duty, _)| duty.is_like(claim.duty));
+        let order = |claim: &&Claim| (claim.is_doubted, self.progress[&claim.duty].attempts, is_repeated(claim));
+        Ok(ready.min_by_key(order).cloned())
+    }
+
+    /// Tries a duty by the word of one endpoint after the other, until a message is on its way.
+    async fn attempt(&mut self, claim: &Claim, views: &[View], now: Duration) -> Result<(), ChainError> {
+        let duty = claim.duty;
+        let progress = self.progress[&duty];
+        if progress.attempts > 0 {
+            self.first_endpoint = self.first_endpoint.wrapping_add(1);
+        }
+        self.progress.insert(duty, progress.attempted());
+        self.last = Some((duty, now));
+        if claim.is_doubted {
+            self.doubted_from = now.saturating_add(DOUBTED_PAUSE);
+        }
+        self.note_outcome().await;
+        let count = claim.endpoints.len();
+        for offset in 0..count {
+            let endpoint = claim.endpoints[self.first_endpoint.wrapping_add(offset) % count];
+            let Some(view) = views.iter().find(|view| view.endpoint == endpoint) else { continue };
+            let url = self.parts.endpoints.url(endpoint).to_owned();
+            match self.submit(duty, view).await? {
+                Ok(Some(signed)) => {
+                    self.parts.metrics.submitted("pushed");
+                    let (cid, nonce, gas_limit) = (signed.cid(), signed.message.sequence, signed.message.gas_limit);
+                    tracing::info!(?duty, message = %cid, nonce, gas_limit, endpoint = url, "submitted to the parent");
+                    self.waiting = Some(cid);
+                    return Ok(());
+                }
+                Ok(None) => {
+                    tracing::debug!(?duty, "due on the parent, but this node does not have it yet");
+                    return Ok(());
+                }
+                Err(Setback { result, reason }) => {
+                    self.parts.metrics.submitted(result);
+                    tracing::info!(?duty, result, reason, endpoint = url, "not submitted");
+                }
             }
         }
         Ok(())
     }
 
-    /// Pushes a message for `call`, in the place of what this account has waiting on the parent.
-    async fn submit(&mut self, duty: Duty, call: &Call) -> Result<SignedMessage, Setback> {
-        self.note_outcome().await?;
-        let message = match self.waiting_message().await? {
-            Some(waiting) if waiting.method_num == call.method && waiting.params.bytes() == call.params.as_slice() => {
-                raise_price(&waiting)
-            }
-            // It is for something that is done, or too cheap to be included; what came after it would wait as well.
-            Some(waiting) => replace(&waiting, self.estimate(call, waiting.sequence).await?),
-            None => {
-                let nonce = self.next_nonce().await?;
-                self.estimate(call, nonce).await?
-            }
+    /// Pushes a message for `duty`, in the place of what this account has waiting on the parent, all by the word of one
+    /// endpoint. `None` while this node does not have what it takes.
+    async fn submit(&self, duty: Duty, view: &View) -> Result<Result<Option<SignedMessage>, Setback>, ChainError> {
+        let endpoint = view.endpoint;
+        let facts = match self.facts(endpoint).await {
+            Ok(facts) => facts,
+            Err(setback) => return Ok(Err(setback)),
         };
-        check_fee(&message)?;
+        let followed = self.followed().await?;
+        if facts.height < followed {
+            let reason = format!("it is at height {}, this chain follows the parent to {followed}", facts.height);
+            return Ok(Err(Setback { result: "stale", reason }));
+        }
+        let block_gas_limit = facts.block_gas_limit.min(BLOCK_GAS_MAX);
+        let Settlement { undelivered, last_sequence, .. } = view.settlement;
+        let (chain, room) = (self.parts.chain.clone(), ParentRoom { block_gas_limit, undelivered, last_sequence });
+        let call = tokio::task::spawn_blocking(move || call_for(&chain, duty, &room))
+            .await
+            .map_err(|error| ChainError::Task(error.to_string()))??;
+        let Some(call) = call else { return Ok(Ok(None)) };
+        let message = match self.message(endpoint, &call, block_gas_limit).await {
+            Ok(message) => message,
+            Err(setback) => return Ok(Err(setback)),
+        };
         // Others may have been faster while this node made up its mind, be it by one message of a slice; another look is
         // cheaper than a message.
-        let settlement = self.settlement().await.map_err(Setback::of("unreadable"))?;
-        if due(&settlement, self.last_certified().ok().flatten()) != Some(duty) {
-            return Err(Setback { result: "overtaken", reason: "another node was faster".to_owned() });
+        let settlement = match self.settlement_by(endpoint).await {
+            Ok(settlement) => settlement,
+            Err(error) => return Ok(Err(Setback::of("unreadable")(error))),
+        };
+        if !due(&settlement, &|_| true).contains(&duty) {
+            return Ok(Err(Setback { result: "overtaken", reason: "another node was faster".to_owned() }));
         }
         let signed = sign_message(&message, &self.parts.account, &self.parts.parent);
-        self.push(&signed).await?;
-        Ok(signed)
+        Ok(self.push(&signed).await.map(|()| Some(signed)))
+    }
+
+    /// The message for `call`, ready to be signed.
+    async fn message(&self, endpoint: usize, call: &Call, block_gas_limit: u64) -> Result<Message, Setback> {
+        let (waiting, nonce) = self.waiting_message(endpoint).await?;
+        let nonce = waiting.as_ref().map_or(nonce, |waiting| waiting.nonce);
+        let open = message(call, self.from, self.parts.actor, nonce);
+        let estimated = self.estimate(endpoint, open.clone()).await?;
+        let gas_limit = gas_limit(estimated.gas_limit, call.gas_limit_min, block_gas_limit);
+        let priced = with_gas(open, &estimated, gas_limit);
+        // What waits is for something that is done, or too cheap to be included; what came after it would wait as well.
+        let message = waiting.map_or(priced.clone(), |waiting| replace(&waiting, priced));
+        check_fee(&message)?;
+        Ok(message)
     }
 
     /// Says what became of the last message once it is in a block.
-    async fn note_outcome(&mut self) -> Result<(), Setback> {
-        let Some(cid) = self.waiting.as_ref().map(SignedMessage::cid) else { return Ok(()) };
+    async fn note_outcome(&mut self) {
+        let Some(cid) = self.waiting else { return };
         let asked = self
             .parts
             .endpoints
-            .ask("message status", move |api| Box::pin(async move { api.message_status(&cid).await }));
-        let status = asked.await.map_err(Setback::of("unreadable"))?;
-        if status.stage == MessageStage::Pending {
-            return Ok(());
-        }
+            .ask_all("message status", move |api| Box::pin(async move { api.message_status(&cid).await }));
+        let answers = asked.await.into_iter().filter_map(|(_, answer)| answer.ok());
+        let Some(status) = answers.into_iter().find(|status| status.stage == MessageStage::Included) else { return };
         self.waiting = None;
         if let Some(exit_code) = status.exit_code.filter(|code| *code != 0) {
             tracing::warn!(message = %cid, exit_code, height = ?status.height, "a submission failed on the parent");
             self.parts.metrics.submitted("failed");
         }
-        Ok(())
     }
 
-    /// The first message of this account that waits on the parent and settles this chain, whichever run sent it.
-    async fn waiting_message(&self) -> Result<Option<Message>, Setback> {
-        let from = self.from;
-        let asked = self.parts.endpoints.ask("nonce", move |api| Box::pin(async move { api.state_nonce(&from).await }));
-        let used = asked.await.map_err(Setback::of("unreadable"))?;
+    /// The first message of this account that waits on the parent and settles this chain, whichever run sent it; and the
+    /// account's next nonce.
+    async fn waiting_message(&self, endpoint: usize) -> Result<(Option<Waiting>, u64), Setback> {
+        let (from, endpoints) = (self.from, &self.parts.endpoints);
+        let unreadable = Setback::of("unreadable");
+        let asked =
+            endpoints.ask_one(endpoint, "nonce", move |api| Box::pin(async move { api.state_nonce(&from).await }));
+        let used = asked.await.map_err(&unreadable)?;
+        let asked =
+            endpoints.ask_one(endpoint, "nonce", move |api| Box::pin(async move { api.next_nonce(&from).await }));
+        let next = asked.await.map_err(&unreadable)?;
         // A look at everything that waits on the parent costs far more than the two nonces.
-        if self.next_nonce().await? <= used {
-            return Ok(None);
+        if next <= used {
+            return Ok((None, next));
         }
-        let asked = self.parts.endpoints.ask("pending", move |api| Box::pin(async move { api.pending(&from).await }));
-        let waiting = asked.await.map_err(Setback::of("unreadable"))?;
-        Ok(first_settling(&waiting, &self.parts.actor).cloned())
+        let asked =
+            endpoints.ask_one(endpoint, "pending", move |api| Box::pin(async move { api.pending(&from).await }));
+        let waiting = asked.await.map_err(&unreadable)?;
+        Ok((first_settling(&waiting, &self.parts.actor, used..next), next))
     }
 
-    async fn next_nonce(&self) -> Result<u64, Setback> {
-        let from = self.from;
-        let asked = self.parts.endpoints.ask("nonce", move |api| Box::pin(async move { api.next_nonce(&from).await }));
-        asked.await.map_err(Setback::of("unreadable"))
-    }
-
-    /// Runs `call` on the parent's state. When another node was faster it fails here, at no cost.
-    async fn estimate(&mut self, call: &Call, nonce: u64) -> Result<Message, Setback> {
-        let pace = self.pace().await.ok_or_else(|| {
-            let reason = "the parent does not say how much gas its blocks take".to_owned();
-            Setback { result: "unreadable", reason }
-        })?;
-        let open = message(call, self.from, self.parts.actor, nonce);
+    /// Runs `open` on the parent's state. When another node was faster it fails here, at no cost.
+    async fn estimate(&self, endpoint: usize, open: Message) -> Result<Message, Setback> {
         let fee_max = TokenAmount::from_whole(SUBMISSION_FEE_MAX_FIL);
-        let asked = self.parts.endpoints.ask("estimate", move |api| {
+        let asked = self.parts.endpoints.ask_one(endpoint, "estimate", move |api| {
             let (message, fee_max) = (open.clone(), fee_max.clone());
             Box::pin(async move { api.estimate(&message, &fee_max).await })
         });
-        let mut message = asked.await.map_err(Setback::of("refused_by_estimate"))?;
-        message.gas_limit = gas_limit(message.gas_limit, call.gas_limit_min, pace.block_gas_limit);
-        Ok(message)
+        asked.await.map_err(Setback::of("refused_by_estimate"))
     }
 
+    /// Hands a message to all parent nodes: whichever of them is honest passes it on.
     async fn push(&self, signed: &SignedMessage) -> Result<(), Setback> {
-        let signed = signed.clone();
-        let asked = self.parts.endpoints.ask("push", move |api| {
+        let asked = self.parts.endpoints.ask_all("push", move |api| {
             let signed = signed.clone();
             Box::pin(async move { api.push(&signed).await })
         });
-        asked.await.map(|_| ()).map_err(Setback::of("refused_by_mempool"))
+        let answers = asked.await;
+        if answers.iter().any(|(_, answer)| answer.is_ok()) {
+            return Ok(());
+        }
+        let failure = answers.into_iter().find_map(|(_, answer)| answer.err()).unwrap_or(ParentError::None);
+        Err(Setback::of("refused_by_mempool")(failure))
     }
 
-    async fn settlement(&self) -> Result<Settlement, ParentError> {
+    /// What all parent nodes say that answer; `None` when none does.
+    async fn views(&mut self) -> Option<Vec<View>> {
         let subnet: SubnetId = self.parts.chain.genesis().subnet.clone();
-        let asked = self.parts.endpoints.ask("child status", move |api| {
+        let asked = self.parts.endpoints.ask_all("child status", move |api| {
             let subnet = subnet.clone();
             Box::pin(async move { api.child_status(&subnet).await })
         });
-        let status = asked.await?;
-        self.parts.metrics.accepted.set(gauge(status.last_sequence.get()));
-        self.parts.metrics.undelivered.set(gauge(status.undelivered));
-        Ok(Settlement {
-            last_sequence: status.last_sequence,
-            last_digest: status.last_digest,
-            next_nonce: status.bottom_up_next_nonce,
-            undelivered: status.undelivered,
-        })
+        let (mut views, mut failure) = (Vec::new(), ParentError::None);
+        for (endpoint, answer) in asked.await {
+            match answer {
+                Ok(status) => views.push(View { endpoint, settlement: settlement(&status) }),
+                Err(error) => failure = error,
+            }
+        }
+        if !views.is_empty() {
+            self.failures = 0;
+            return Some(views);
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.failures.is_power_of_two() {
+            tracing::warn!(reason = %failure, failures = self.failures, "settlement cannot be read on the parent");
+        }
+        None
     }
 
-    /// Whether this node follows a chain that the parent does not settle: the parent accepted only what this chain's
-    /// validators signed, so its last checkpoint must be ours. If it is another, submitting is in vain.
-    fn is_history_foreign(&mut self, settlement: &Settlement) -> Result<bool, ChainError> {
-        let record = self.parts.chain.checkpoint(settlement.last_sequence)?;
-        let ours = record.map(|record| record.digest);
-        let is_foreign = ours.is_some_and(|ours| ours != settlement.last_digest);
-        self.parts.metrics.foreign_history.set(i64::from(is_foreign));
-        let was_foreign = std::mem::replace(&mut self.is_foreign, is_foreign);
-        if is_foreign && !was_foreign {
-            tracing::error!(
-                sequence = %settlement.last_sequence,
-                ours = %ours.unwrap_or(Digest::ZERO),
-                accepted = %settlement.last_digest,
-                "the parent says it accepted another checkpoint than this chain made; nothing more is submitted"
-            );
-        }
-        if was_foreign && !is_foreign {
-            tracing::info!(sequence = %settlement.last_sequence, "the parent's last checkpoint is this chain's again");
-        }
-        Ok(is_foreign)
+    async fn settlement_by(&self, endpoint: usize) -> Result<Settlement, ParentError> {
+        let subnet: SubnetId = self.parts.chain.genesis().subnet.clone();
+        let asked = self.parts.endpoints.ask_one(endpoint, "child status", move |api| {
+            let subnet = subnet.clone();
+            Box::pin(async move { api.child_status(&subnet).await })
+        });
+        Ok(settlement(&asked.await?))
     }
 
-    /// The last checkpoint with a certificate: the last one cut, or the one before while its votes are under way.
+    /// Those that name a checkpoint of this chain as the last accepted one. The parent accepted only what this chain's
+    /// validators signed, so whoever names another one lies; or this node follows a chain that the parent does not settle,
+    /// and all of them do. One that is ahead of this node says nothing of what this node could do.
+    fn of_our_history(&mut self, views: Vec<View>) -> Result<Vec<View>, ChainError> {
+        let count = views.len();
+        let last_cut = self.parts.chain.cut_before(self.parts.chain.tip().height).unwrap_or(Sequence::ZERO);
+        let (mut ours, mut foreign) = (Vec::new(), BTreeSet::new());
+        for view in views {
+            let accepted = (view.settlement.last_sequence, view.settlement.last_digest);
+            let own = self.parts.chain.checkpoint(accepted.0)?.map(|record| record.digest);
+            if own.is_some_and(|own| own != accepted.1) {
+                foreign.insert(view.endpoint);
+                if !self.foreign.contains(&view.endpoint) {
+                    tracing::error!(
+                        endpoint = self.parts.endpoints.url(view.endpoint),
+                        sequence = %accepted.0,
+                        ours = %own.unwrap_or(Digest::ZERO),
+                        accepted = %accepted.1,
+                        "a parent node says that the parent accepted another checkpoint than this chain made; it is left out"
+                    );
+                }
+            } else if accepted.0 <= last_cut {
+                ours.push(view);
+            }
+        }
+        for endpoint in self.foreign.difference(&foreign) {
+            let endpoint = self.parts.endpoints.url(*endpoint);
+            tracing::info!(endpoint, "the last checkpoint that a parent node names is this chain's again");
+        }
+        self.parts.metrics.foreign_history.set(i64::from(count > 0 && foreign.len() == count));
+        self.foreign = foreign;
+        if let Some(last) = ours.iter().map(|view| &view.settlement).max_by_key(|settlement| settlement.last_sequence) {
+            self.parts.metrics.accepted.set(gauge(last.last_sequence.get()));
+            self.parts.metrics.undelivered.set(gauge(last.undelivered));
+        }
+        Ok(ours)
+    }
+
+    /// What anybody says is due, as far as this node has it.
+    fn claims(&self, views: &[View]) -> Result<Vec<Claim>, ChainError> {
+        let mut certified = BTreeSet::new();
+        for next in views.iter().map(|view| view.settlement.last_sequence.next()) {
+            if self.parts.chain.checkpoint(next)?.is_some_and(|record| record.certificate.is_some()) {
+                certified.insert(next);
+            }
+        }
+        Ok(claims(views, &|sequence| certified.contains(&sequence)))
+    }
+
+    /// The last checkpoint with a certificate, of the last few: the last one cut, or the one before while its votes are
+    /// under way. A node that synced without votes may have none for any of a long history.
     fn last_certified(&self) -> Result<Option<Sequence>, ChainError> {
         let mut record = self.parts.chain.last_checkpoint()?;
-        while let Some(found) = record {
+        for _ in 0..CERTIFIED_LOOK_BACK {
+            let Some(found) = record else { break };
             if found.certificate.is_some() {
                 return Ok(Some(found.checkpoint.sequence));
             }
@@ -346,22 +451,51 @@ impl Submitter {
         Ok(None)
     }
 
-    fn turn(&self, duty: Duty) -> Result<Turn, ChainError> {
-        let next = self.parts.chain.tip().height.next();
-        let validators = self.parts.chain.validators(next)?;
-        Ok(Turn::of(&validators, &self.parts.vote_key, duty.turn_key()))
+    /// The parent height that this chain has followed, by proof.
+    async fn followed(&self) -> Result<Height, ChainError> {
+        let chain = self.parts.chain.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let gateway = chain.latest_state()?.gateway()?;
+            let cursor = ParentCursor::of(&gateway, chain.store()).map_err(ChainError::Gateway)?;
+            Ok(cursor.map_or(Height::GENESIS, |cursor| cursor.height))
+        });
+        read.await.map_err(|error| ChainError::Task(error.to_string()))?
     }
 
-    /// What the parent says of itself; `None` until it can be asked.
-    async fn pace(&mut self) -> Option<ParentPace> {
-        if self.parent.is_none() {
-            let facts = self.parts.endpoints.facts().await.ok()?;
-            let step = Duration::from_millis(facts.block_interval_ms.saturating_mul(STEP_BLOCKS)).max(STEP_MIN);
-            self.parent = Some(ParentPace { step, block_gas_limit: facts.block_gas_limit });
+    /// Time in which an attempt of another node shows: the least that any endpoint of these claims tells.
+    async fn pace(&mut self, claims: &[Claim]) -> Duration {
+        let endpoints: BTreeSet<usize> = claims.iter().flat_map(|claim| claim.endpoints.iter().copied()).collect();
+        for endpoint in endpoints {
+            if self.steps.contains_key(&endpoint) {
+                continue;
+            }
+            if let Ok(facts) = self.facts(endpoint).await {
+                let step = Duration::from_millis(facts.block_interval_ms.saturating_mul(STEP_BLOCKS));
+                self.steps.insert(endpoint, step.clamp(STEP_MIN, STEP_MAX));
+            }
         }
-        self.parent
+        self.steps.values().min().copied().unwrap_or(STEP_MIN)
+    }
+
+    async fn facts(&self, endpoint: usize) -> Result<ParentFacts, Setback> {
+        let asked = self.parts.endpoints.ask_one(endpoint, "facts", |api| Box::pin(api.facts()));
+        asked.await.map_err(Setback::of("unreadable"))
     }
 }
+
+/// What a parent node says of this chain's settlement.
+pub fn settlement(status: &client::api::ChildStatus) -> Settlement {
+    Settlement {
+        last_sequence: status.last_sequence,
+        last_digest: status.last_digest,
+        next_nonce: status.bottom_up_next_nonce,
+        undelivered: status.undelivered,
+        unclaimed: status.unclaimed.iter().copied().take(UNCLAIMED_MAX).collect(),
+    }
+}
+
+/// Messages that were set aside of which one look takes notice.
+const UNCLAIMED_MAX: usize = 16;
 
 /// No message costs more than it may, however often its price was raised: one that waits then goes on waiting.
 fn check_fee(message: &Message) -> Result<(), Setback> {

@@ -4,21 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fvm_ipld_encoding::from_slice;
+use client::api::ChildStatus;
+use fvm_ipld_encoding::{RawBytes, from_slice};
 use fvm_shared::message::Message;
-use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams, checkpoint};
-use subnet_types::{Digest, Nonce, Sequence};
+use subnet_types::actors::{CallParams, DeliverBatchParams, SubmitCheckpointParams, checkpoint};
+use subnet_types::limits::{BLOCK_GAS_MIN, CROSS_CALL_GAS_MAX};
+use subnet_types::{CrossMessage, Digest, Nonce, Sequence};
 use tokio_util::sync::CancellationToken;
 
 use super::rotation::Turn;
 use super::submitter::{Submitter, SubmitterParts};
 use crate::app::tests::world::{
-    Node, PARENT_IDENTITY, PERIOD, VALIDATORS, account, funded, releasing, subnet, vote_key,
+    Node, PARENT_IDENTITY, PERIOD, VALIDATORS, account, fil, funded, releasing, sending, subnet, vote_key,
 };
 use crate::metrics::Metrics;
 use crate::parent::Endpoints;
 use crate::parent::api::ParentApi;
-use crate::parent::tests::fake::{FakeApi, World};
+use crate::parent::tests::fake::{FakeApi, Lies, World};
 
 /// A chain with `count` certified checkpoints.
 async fn certified(count: u64) -> Node {
@@ -42,19 +44,30 @@ impl Team {
     }
 
     fn at(node: &Node, world: Arc<World>) -> Self {
+        let apis: Vec<FakeApi> = (1..=VALIDATORS).map(|_| FakeApi::new(&world)).collect();
+        let each = apis.iter().map(|api| vec![api.clone()]).collect();
+        Self::asking(node, world, apis, each)
+    }
+
+    /// All validators ask the same nodes.
+    fn sharing(node: &Node, world: &Arc<World>, apis: &[FakeApi]) -> Self {
+        let each = (1..=VALIDATORS).map(|_| apis.to_vec()).collect();
+        Self::asking(node, world.clone(), apis.to_vec(), each)
+    }
+
+    fn asking(node: &Node, world: Arc<World>, apis: Vec<FakeApi>, each: Vec<Vec<FakeApi>>) -> Self {
         let mut sequence = Sequence::new(1);
         while let Some(record) = node.chain().checkpoint(sequence).unwrap() {
             world.digests.lock().entry(sequence).or_insert(record.digest);
             sequence = sequence.next();
         }
-        let apis: Vec<FakeApi> = (1..=VALIDATORS).map(|_| FakeApi::new(&world)).collect();
         let submitters = (1..=VALIDATORS)
-            .zip(&apis)
-            .map(|(seed, api)| {
-                let api = Box::new(api.clone()) as Box<dyn ParentApi>;
+            .zip(each)
+            .map(|(seed, apis)| {
+                let apis = apis.into_iter().map(|api| Box::new(api) as Box<dyn ParentApi>).collect();
                 Submitter::new(SubmitterParts {
                     chain: node.chain().clone(),
-                    endpoints: Arc::new(Endpoints::new(vec![api], PARENT_IDENTITY, Metrics::new().parent)),
+                    endpoints: Arc::new(Endpoints::new(apis, PARENT_IDENTITY, Metrics::new().parent)),
                     account: account(seed),
                     vote_key: vote_key(seed).public(),
                     actor: node.content.genesis.subnet.checkpoint_actor().unwrap(),
@@ -271,17 +284,19 @@ async fn next_duty_takes_the_place_of_a_message_of_an_earlier_run_that_is_stuck(
 
 #[tokio::test(start_paused = true)]
 async fn delivery_asks_for_no_more_gas_than_a_block_of_the_parent_has() {
-    let node = funded().await;
+    // A call that may use as much gas as any wants more beside it than the smallest block has.
+    let call = CallParams { method: 2, params: RawBytes::default(), gas_limit: CROSS_CALL_GAS_MAX };
+    let node = sending(1, Some(call)).await;
     for _ in 0..2 {
         node.step().await;
     }
     let team = Team::new(&node);
     *team.world.last_sequence.lock() = Sequence::new(1);
     *team.world.undelivered.lock() = 1;
-    team.world.block_gas_limit.store(100_000_000, Ordering::Relaxed);
+    team.world.block_gas_limit.store(BLOCK_GAS_MIN, Ordering::Relaxed);
     let world = team.work(Duration::from_secs(60)).await;
     let gas: Vec<_> = world.pushed.lock().iter().map(|signed| signed.message.gas_limit).collect();
-    assert_eq!(gas, [100_000_000]);
+    assert_eq!(gas, [BLOCK_GAS_MIN]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,4 +322,138 @@ async fn parent_that_has_everything_is_left_alone() {
     let world = team.work(Duration::from_secs(60)).await;
     assert!(world.pushed.lock().is_empty());
     assert!(calls.iter().all(|calls| calls.load(Ordering::Relaxed) < 20), "asked now and then only");
+}
+
+/// A liar and two honest nodes of the parent, the liar first.
+fn liar_and_two(world: &Arc<World>, lies: Lies) -> Vec<FakeApi> {
+    let apis: Vec<FakeApi> = (0..3).map(|_| FakeApi::new(world)).collect();
+    *apis[0].lies.lock() = lies;
+    apis
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoint_gets_nothing_signed_but_a_settling_call_without_value() {
+    let node = certified(1).await;
+    let actor = node.content.genesis.subnet.checkpoint_actor().unwrap();
+    let honest = Team::new(&node).work(Duration::from_secs(60)).await.pushed.lock()[0].message.clone();
+    let paying = |nonce| Message { value: fil(900), sequence: nonce, ..honest.clone() };
+    let pendings = vec![
+        Some(vec![paying(0)]),
+        Some(vec![Message { version: 7, gas_limit: 1, ..Message { value: fil(0), ..paying(0) } }]),
+        Some(vec![paying(0), Message { value: fil(0), ..paying(1) }]),
+        None,
+    ];
+    for pending in pendings {
+        let team = Team::new(&node);
+        for api in &team.apis {
+            let mut lies = api.lies.lock();
+            lies.pending = pending.clone();
+            lies.estimate = Some(Box::new(|message: &mut Message| {
+                message.value = fil(900);
+                (message.to, message.method_num, message.sequence) = (account(9).address(), 0, 77);
+            }));
+        }
+        let world = team.work(Duration::from_secs(120)).await;
+        let pushed = world.pushed.lock();
+        assert!(!pushed.is_empty());
+        for signed in pushed.iter() {
+            let message = &signed.message;
+            assert_eq!((message.to, message.method_num, message.version), (actor, checkpoint::SUBMIT_CHECKPOINT, 0));
+            assert_eq!(message.value, fil(0));
+            assert_eq!(message.params, honest.params);
+            assert!(message.sequence < 3, "{}", message.sequence);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_lying_endpoint_of_three_stops_nothing() {
+    let node = certified(3).await;
+    let digest = node.chain().checkpoint(Sequence::new(3)).unwrap().unwrap().digest;
+    let status = |lie: fn(&mut ChildStatus)| Lies { status: Some(Box::new(lie)), ..Lies::default() };
+    let all_done = move |status: &mut ChildStatus| {
+        (status.last_sequence, status.last_digest) = (Sequence::new(3), digest);
+    };
+    let lies = [
+        ("ahead", status(|status| status.last_sequence = Sequence::new(u64::MAX / 2))),
+        ("foreign", status(|status| (status.last_sequence, status.last_digest) = (Sequence::new(1), Digest([9; 32])))),
+        ("stale", status(|status| (status.last_sequence, status.last_digest) = (Sequence::ZERO, Digest::ZERO))),
+        ("all done", Lies { status: Some(Box::new(all_done)), ..Lies::default() }),
+        ("ignorant", Lies { is_ignorant: true, ..Lies::default() }),
+        ("refusing", Lies { is_refusing: true, ..Lies::default() }),
+        (
+            "dear",
+            Lies { estimate: Some(Box::new(|message: &mut Message| message.gas_fee_cap = fil(1))), ..Lies::default() },
+        ),
+    ];
+    for (name, lies) in lies {
+        let world = World::new(PARENT_IDENTITY);
+        let apis = liar_and_two(&world, lies);
+        Team::sharing(&node, &world, &apis).work(Duration::from_secs(55)).await;
+        assert_eq!(*world.last_sequence.lock(), Sequence::new(3), "{name}");
+        assert_eq!(world.pushed.lock().len(), 3, "{name}: nothing in vain");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn duty_that_a_minority_makes_up_costs_a_message_in_ten_minutes_at_most() {
+    let node = certified(2).await;
+    let world = World::new(PARENT_IDENTITY);
+    *world.last_sequence.lock() = Sequence::new(2);
+    let stale = |status: &mut ChildStatus| (status.last_sequence, status.last_digest) = (Sequence::ZERO, Digest::ZERO);
+    let apis = liar_and_two(&world, Lies { status: Some(Box::new(stale)), ..Lies::default() });
+    Team::sharing(&node, &world, &apis).work(Duration::from_secs(3000)).await;
+    for seed in 1..=VALIDATORS {
+        let count = pushed_by(&world, seed).len();
+        assert!(count <= 5, "validator {seed}: {count}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_delivered_between_the_checkpoints_of_a_long_backlog() {
+    let node = releasing(5).await;
+    while node.chain().tip().height.get() < 12 * PERIOD + 1 {
+        node.step().await;
+    }
+    let mut team = Team::new(&node);
+    *team.world.last_sequence.lock() = Sequence::new(1);
+    *team.world.undelivered.lock() = 5;
+    team.world.block_gas_limit.store(BLOCK_GAS_FOR_TWO, Ordering::Relaxed);
+    team.submitters.truncate(1);
+    let world = team.work(Duration::from_secs(600)).await;
+    let methods: Vec<_> = world.pushed.lock().iter().map(|signed| signed.message.method_num).collect();
+    let deliveries = || methods.iter().enumerate().filter(|(_, method)| **method == checkpoint::DELIVER_BATCH);
+    assert_eq!((deliveries().count(), *world.last_sequence.lock()), (3, Sequence::new(12)));
+    assert!(deliveries().all(|(index, _)| index < 8), "{methods:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_was_set_aside_is_brought_again_a_few_times() {
+    let node = funded().await;
+    for _ in 0..2 {
+        node.step().await;
+    }
+    let record = node.chain().checkpoint(Sequence::new(1)).unwrap().unwrap();
+    let message = node.chain().checkpoint_messages(&record).unwrap()[0].clone();
+    let team = Team::new(&node);
+    *team.world.last_sequence.lock() = Sequence::new(1);
+    *team.world.next_nonce.lock() = Nonce::new(1);
+    *team.world.unclaimed.lock() = vec![Nonce::ZERO];
+    let world = team.work(Duration::from_secs(50)).await;
+    assert!(world.pushed.lock().is_empty(), "it waits, so that what made it fail may be over");
+    let world = Team::at(&node, world).work(Duration::from_secs(600)).await;
+    {
+        let pushed = world.pushed.lock();
+        assert_eq!(pushed.len(), 1);
+        assert_eq!(pushed[0].message.method_num, checkpoint::DELIVER_UNCLAIMED);
+        assert_eq!(from_slice::<CrossMessage>(pushed[0].message.params.bytes()).unwrap(), message);
+    }
+    // Where the gateway fails at it whatever happens, each node gives up.
+    *world.unclaimed.lock() = vec![Nonce::ZERO];
+    world.is_retrying_in_vain.store(true, Ordering::Relaxed);
+    world.pushed.lock().clear();
+    let world = Team::at(&node, world).work(Duration::from_secs(36_000)).await;
+    for seed in 1..=VALIDATORS {
+        assert_eq!(pushed_by(&world, seed).len(), 3, "validator {seed}");
+    }
 }

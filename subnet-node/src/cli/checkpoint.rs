@@ -9,6 +9,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::genesis::fil;
 use super::output::{columns, short, table};
+use super::relay;
 
 /// Shows the checkpoints that a subnet's validators signed. What the parent accepted of them shows `subnet show` there.
 #[derive(Subcommand, Debug)]
@@ -29,6 +30,15 @@ pub enum CheckpointCommand {
         /// Its sequence
         sequence: Sequence,
     },
+    /// Bring what is due on the parent there: checkpoints, waiting messages, and those that were set aside
+    ///
+    /// The node that --rpc or the home names is one of the subnet and has what is due; nobody has to trust whoever brings
+    /// it. The subnet's own nodes do the same all the time. It can be stopped at any moment, and goes on where the parent
+    /// stands.
+    #[command(after_help = "Examples:\n  \
+        subnet-node checkpoint relay --rpc http://127.0.0.1:2234 --parent http://127.0.0.1:1234 --from alice\n  \
+        subnet-node checkpoint relay --rpc http://127.0.0.1:2234 --parent http://127.0.0.1:1234 --dry-run --json")]
+    Relay(Box<relay::RelayArgs>),
 }
 
 #[derive(Serialize)]
@@ -40,6 +50,7 @@ impl CheckpointCommand {
     pub(super) async fn run(self, context: &Context) -> Result<(), CliError> {
         let client = context.client()?;
         match self {
+            Self::Relay(args) => args.run(context, &client).await?,
             Self::List { from, max } => {
                 let checkpoints = client.checkpoints(from, max).await?;
                 let rows: Vec<[String; 6]> = checkpoints.iter().map(row).collect();

@@ -132,6 +132,11 @@ impl Context {
         Ok(Client::connect(&url)?)
     }
 
+    /// The chain to sign for, where the caller named it.
+    pub fn identity(&self) -> Option<ChainIdentity> {
+        self.identity
+    }
+
     /// An account on the node's chain, ready to send.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod keys;
 mod output;
 mod parent;
 mod parse;
+mod relay;
 mod run;
 mod send;
 mod state;

@@ -223,6 +223,8 @@ async fn show(context: &Context, subnet: &SubnetId) -> Result<(), CliError> {
 
 fn text(status: &ChildStatus) -> String {
     let state = if status.is_active { "active".to_owned() } else { "waits for validators".to_owned() };
+    let nonces: Vec<String> = status.unclaimed.iter().map(ToString::to_string).collect();
+    let aside = if nonces.is_empty() { "no message".to_owned() } else { format!("messages {}", nonces.join(", ")) };
     table(&[
         ("subnet", status.subnet.to_string()),
         ("checkpoint actor", format!("{} ({})", status.actor, status.id)),
@@ -231,6 +233,7 @@ fn text(status: &ChildStatus) -> String {
         ("stake", fil(&status.stake.0)),
         ("custody", fil(&status.custody.0)),
         ("accepted, undelivered", format!("{} in {} messages", fil(&status.batch_reserved.0), status.undelivered)),
+        ("set aside", aside),
         ("last checkpoint", format!("{} of height {}", status.last_sequence, status.last_height)),
         ("configuration", status.confirmed_configuration.to_string()),
         ("messages down", format!("{}, applied {}", status.top_down_next_nonce, status.top_down_applied)),

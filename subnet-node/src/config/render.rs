@@ -46,11 +46,18 @@ impl Config {
 
         text.section("parent", "The chain above. Without effect on a root.");
         text.field(
-            "RPC endpoints of parent nodes, all of which are asked. What they answer is verified, so none needs to be \
-             trusted. Proofs are also read from files: parent-proofs/*.proof in this folder, as `subnet-node parent proof` \
-             writes them.",
+            "RPC endpoints of parent nodes, all of which are asked. Their proofs are verified, so one honest source is \
+             enough to follow the parent. Which checkpoints are due cannot be verified: for submitting, most of the \
+             endpoints should be honest. Proofs are also read from files: parent-proofs/*.proof in this folder, as \
+             `subnet-node parent proof` writes them.",
             "endpoints",
             list(&self.parent.endpoints),
+        );
+        text.field(
+            "RPC endpoints of nodes of this chain. They hand on the proofs that they have, which are verified as well; a \
+             node with some of these needs no parent node to follow the parent.",
+            "peers",
+            list(&self.parent.peers),
         );
         text.field("How long to wait for one answer.", "timeout_ms", self.parent.timeout_ms);
         text.field("How often to ask for news.", "poll_ms", self.parent.poll_ms);

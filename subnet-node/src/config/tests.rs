@@ -5,6 +5,7 @@ fn full() -> Config {
     config.consensus.peers = vec![loopback(1), loopback(2)];
     config.gossip.peers = vec![loopback(3)];
     config.parent.endpoints = vec!["http://127.0.0.1:1234".to_owned()];
+    config.parent.peers = vec!["http://127.0.0.1:1235".to_owned()];
     config.parent.trusted_header = Some("bafy2bzacea3wsdh6y3a36tb3skempjoxqpuyompjbmfeyf34fi3uy6uue42v4".to_owned());
     config.keys.password_file = Some("/tmp/pass word".into());
     config.limits.lanes = Some(3);
@@ -55,6 +56,8 @@ fn values_outside_their_range_are_named_with_the_range() {
         (|c| c.gossip.peers = vec![loopback(1); PEERS_MAX + 1], "gossip.peers"),
         (|c| c.parent.endpoints = vec!["http://a".to_owned(); ENDPOINTS_MAX + 1], "parent.endpoints"),
         (|c| c.parent.endpoints = vec!["127.0.0.1:1".to_owned()], "parent.endpoints"),
+        (|c| c.parent.peers = vec!["http://a".to_owned(); ENDPOINTS_MAX + 1], "parent.peers"),
+        (|c| c.parent.peers = vec!["127.0.0.1:1".to_owned()], "parent.peers"),
         (|c| c.consensus.propose_timeout_ms = 1, "consensus.propose_timeout_ms"),
         (|c| c.parent.poll_ms = 0, "parent.poll_ms"),
         (|c| c.parent.trusted_header = Some("bafy".to_owned()), "parent.trusted_header"),

@@ -126,7 +126,7 @@ async fn consensus(
     stop: &CancellationToken,
 ) -> Result<(), NodeError> {
     let NodeKeys { vote, checkpoint, p2p, account } = keys;
-    let follower = services.follower(home, config)?;
+    let follower = services.follower.clone();
     let app = App::new(AppParts {
         chain: services.chain.clone(),
         messages: Arc::new(services.mempool.clone()) as Arc<dyn MessageSource>,

@@ -35,6 +35,8 @@ pub(super) struct Services {
     pub(super) status: Arc<Status>,
     /// `None` on a root.
     endpoints: Option<Arc<Endpoints>>,
+    /// Of a subnet's parent; `None` on a root.
+    pub(super) follower: Option<Follower>,
     servers: Arc<Mutex<Servers>>,
 }
 
@@ -78,11 +80,14 @@ impl Services {
             engine: RwLock::new(None),
             arrivals: Mutex::default(),
         });
+        let follower = follower(home, config, &chain, endpoints.as_ref(), &metrics)?;
         let context = RpcContext {
             chain: chain.clone(),
             genesis_file: home.genesis(),
             mempool: mempool.clone(),
             node: status.clone(),
+            follower: follower.clone(),
+            proofs: Arc::default(),
         };
         let rpc = match rpc::serve(&config.rpc, context).await {
             Ok(rpc) => rpc,
@@ -102,21 +107,7 @@ impl Services {
         );
         servers.rpc = Some(rpc);
         let servers = Arc::new(Mutex::new(servers));
-        Ok(Self { chain, engine, mempool, verifier, metrics, status, endpoints, servers })
-    }
-
-    /// The follower of a subnet's parent; `None` on a root.
-    pub(super) fn follower(&self, home: &Home, config: &Config) -> Result<Option<Follower>, NodeError> {
-        let Some(endpoints) = self.endpoints.clone() else { return Ok(None) };
-        Ok(Some(Follower::new(FollowerParts {
-            chain: self.chain.clone(),
-            endpoints,
-            proofs: Some(home.parent_proofs()),
-            trusted_header: config.parent.trusted_header()?,
-            clock: system_clock(),
-            metrics: self.metrics.parent.clone(),
-            poll: Duration::from_millis(config.parent.poll_ms),
-        })))
+        Ok(Self { chain, engine, mempool, verifier, metrics, status, endpoints, follower, servers })
     }
 
     /// The submitter of a subnet's checkpoints; `None` on a root, and where it is switched off.
@@ -167,6 +158,27 @@ fn endpoints(config: &Config, genesis: &Genesis, metrics: &Metrics) -> Result<Op
         return Err(ParentError::None);
     }
     Ok(Some(Arc::new(endpoints)))
+}
+
+fn follower(
+    home: &Home,
+    config: &Config,
+    chain: &ChainReader,
+    endpoints: Option<&Arc<Endpoints>>,
+    metrics: &Metrics,
+) -> Result<Option<Follower>, NodeError> {
+    let Some(endpoints) = endpoints.cloned() else { return Ok(None) };
+    let peers = Endpoints::peers(&config.parent, *chain.identity(), metrics.parent.clone())?;
+    Ok(Some(Follower::new(FollowerParts {
+        chain: chain.clone(),
+        endpoints,
+        peers: Arc::new(peers),
+        proofs: Some(home.parent_proofs()),
+        trusted_header: config.parent.trusted_header()?,
+        clock: system_clock(),
+        metrics: metrics.parent.clone(),
+        poll: Duration::from_millis(config.parent.poll_ms),
+    })))
 }
 
 /// Opening reads the disk and builds genesis at the first start: work for a blocking thread.

@@ -53,18 +53,22 @@ impl ProofQuery {
     }
 }
 
-/// One parent node.
+/// Whoever has proofs: a node of the parent, or one of this chain that follows it.
 #[async_trait]
-pub trait ParentApi: Send + Sync {
+pub trait ProofApi: Send + Sync {
     /// Its address, for logs.
     fn url(&self) -> &str;
 
     /// Which chain it belongs to.
     async fn facts(&self) -> Result<ParentFacts, RpcError>;
 
-    /// What the child has to learn, with its proof. Nothing of it is verified.
-    async fn proof(&self, query: &ProofQuery) -> Result<ParentUpdate, RpcError>;
+    /// What the child has to learn, with its proof; `None` where it knows of nothing new. Nothing of it is verified.
+    async fn proof(&self, query: &ProofQuery) -> Result<Option<ParentUpdate>, RpcError>;
+}
 
+/// One parent node.
+#[async_trait]
+pub trait ParentApi: ProofApi {
     /// What the parent knows of `child`.
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError>;
 
@@ -88,7 +92,7 @@ pub trait ParentApi: Send + Sync {
 }
 
 #[async_trait]
-impl ParentApi for Client {
+impl ProofApi for Client {
     fn url(&self) -> &str {
         Self::url(self)
     }
@@ -103,11 +107,34 @@ impl ParentApi for Client {
         })
     }
 
-    async fn proof(&self, query: &ProofQuery) -> Result<ParentUpdate, RpcError> {
+    async fn proof(&self, query: &ProofQuery) -> Result<Option<ParentUpdate>, RpcError> {
         let ProofQuery { child, nonce, configuration, tracked, header } = query;
-        Ok(Self::proof(self, child, *nonce, *configuration, *tracked, *header).await?.proof.0)
+        Ok(Some(Self::proof(self, child, *nonce, *configuration, *tracked, *header).await?.proof.0))
+    }
+}
+
+/// A node of this chain: it hands on what it has proved itself.
+pub struct PeerApi(pub Client);
+
+#[async_trait]
+impl ProofApi for PeerApi {
+    fn url(&self) -> &str {
+        self.0.url()
     }
 
+    async fn facts(&self) -> Result<ParentFacts, RpcError> {
+        self.0.facts().await
+    }
+
+    async fn proof(&self, query: &ProofQuery) -> Result<Option<ParentUpdate>, RpcError> {
+        let ProofQuery { nonce, configuration, tracked, header, .. } = query;
+        let proof = self.0.parent_proof(*nonce, *configuration, *tracked, *header).await?;
+        Ok(proof.map(|proof| proof.proof.0))
+    }
+}
+
+#[async_trait]
+impl ParentApi for Client {
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
         Self::child_status(self, child).await
     }

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cid::Cid;
+use client::api::ParentProof;
 use parking_lot::Mutex;
 use subnet_types::ParentUpdate;
 use tokio_util::sync::CancellationToken;
 
+use super::api::{ProofApi, ProofQuery};
 use super::candidate::{Failure, is_further, is_worth_proposing};
 use super::endpoints::{Endpoints, ParentError};
 use super::rules::{self, Adoption, TrustRule};
-use super::sources::{Findings, Found, Sources};
+use super::sources::{Findings, Found, SourceParts, Sources};
 use super::{ParentCursor, ParentSource};
 use crate::app::{ChainError, ChainReader, Clock};
 use crate::metrics::{ParentMetrics, gauge};
@@ -45,6 +47,9 @@ struct Memory {
     candidate: Option<(ParentCursor, Found)>,
     /// The last update that failed.
     failure: Option<Failure>,
+    /// The state from which, as sources say, no handover leads on. The next look asks with the header that the operator
+    /// named.
+    lost: Option<ParentCursor>,
 }
 
 /// What a follower is made of.
@@ -53,6 +58,8 @@ pub struct FollowerParts {
     pub chain: ChainReader,
     /// The parent's nodes.
     pub endpoints: Arc<Endpoints>,
+    /// Nodes of this chain, which hand on what they have proved.
+    pub peers: Arc<Endpoints<dyn ProofApi>>,
     /// Folder of proofs that an operator puts down.
     pub proofs: Option<PathBuf>,
     /// The parent block that this node's operator knows from elsewhere.
@@ -68,10 +75,29 @@ pub struct FollowerParts {
 impl Follower {
     /// A follower that has read nothing.
     pub fn new(parts: FollowerParts) -> Self {
-        let FollowerParts { chain, endpoints, proofs, trusted_header, clock, metrics, poll } = parts;
-        let sources = Sources::new(endpoints, proofs, metrics.clone());
+        let FollowerParts { chain, endpoints, peers, proofs, trusted_header, clock, metrics, poll } = parts;
+        let sources =
+            SourceParts { parents: endpoints, peers, folder: proofs, trusted_header, metrics: metrics.clone() };
+        let sources = Sources::new(sources);
         let memory = Mutex::default();
         Self { inner: Arc::new(Inner { chain, sources, clock, metrics, poll, trusted_header, memory }) }
+    }
+
+    /// What this node has proved for whoever asks from the state that this one is in. `None` where it knows of nothing
+    /// new, or stands elsewhere.
+    pub fn proved(&self, query: &ProofQuery) -> Option<ParentProof> {
+        let memory = self.inner.memory.lock();
+        let (cursor, found) = memory.candidate.as_ref()?;
+        let header = found.update.header.id();
+        if ProofQuery::of(cursor, query.header) != *query || query.header.is_some_and(|asked| asked != header) {
+            return None;
+        }
+        // What only an operator's word links is for those who ask for it.
+        if matches!(found.proven.adoption, Some(Adoption::Unlinked { .. })) && query.header.is_none() {
+            return None;
+        }
+        let params = &found.proven.params;
+        Some(ParentProof::new(found.update.clone(), params.messages.len(), params.changes.len()))
     }
 
     /// Follows until `stop` is cancelled.
@@ -123,14 +149,15 @@ impl Inner {
         let expired = rule.expired(&cursor);
         // Too late for anything but the header that was named.
         let at = self.trusted_header.filter(|_| expired.is_some());
-        let mut findings = self.sources.ask(&cursor, at, rule).await;
-        if let Some(named) = self.trusted_header.filter(|named| at.is_none() && Some(*named) != cursor.block)
-            && is_unlinked(&findings)
-        {
-            findings = self.sources.ask(&cursor, Some(named), rule).await;
+        // Nor does it help to ask again without it where nothing leads on.
+        let is_lost = self.memory.lock().lost.take().is_some_and(|lost| lost == cursor);
+        let asked = at.or(self.trusted_header.filter(|_| is_lost));
+        let Findings { found, answers, is_lost, under_way, failure } = self.sources.ask(&cursor, asked, rule).await;
+        let nothing_came = answers == 0 && found.is_empty();
+        if nothing_came && is_lost && asked.is_none() && self.trusted_header != cursor.block {
+            self.memory.lock().lost = Some(cursor.clone());
         }
-        let Findings { found, answers, failure } = findings;
-        if let (0, true, Some(failure)) = (answers, found.is_empty(), failure) {
+        if let (true, 0, Some(failure)) = (nothing_came, under_way, failure) {
             return Ok(Err(LookError::Unreadable(failure)));
         }
         let refused = found.iter().find_map(|found| Some((found.proven.adoption?, found.update.header.id())));
@@ -175,12 +202,6 @@ impl Inner {
     fn trust_rule(&self) -> TrustRule {
         TrustRule { block_timestamp: (self.clock)(), trusting_period_ms: self.chain.genesis().chain.trusting_period_ms }
     }
-}
-
-/// Whether nothing was found that begins at the tracked validators.
-fn is_unlinked(findings: &Findings) -> bool {
-    let is_unlinked = |found: &Found| matches!(found.proven.adoption, Some(Adoption::Unlinked { .. }));
-    findings.found.iter().all(is_unlinked)
 }
 
 fn report(error: &LookError, failures: u32) {

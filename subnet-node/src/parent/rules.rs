@@ -13,7 +13,7 @@ use cid::Cid;
 use fvm_exec::witness::{Proven, WitnessError, verify};
 use subnet_types::actors::ApplyParentUpdateParams;
 use subnet_types::block::BLOCK_VERSION;
-use subnet_types::limits::HANDOVERS_PER_UPDATE_MAX;
+use subnet_types::limits::{CLOCK_DRIFT_MS_MAX, HANDOVERS_PER_UPDATE_MAX};
 use subnet_types::membership::ValidatorSetError;
 use subnet_types::parent::Handover;
 use subnet_types::vote::CertificateError;
@@ -131,6 +131,16 @@ pub enum ParentUpdateRejection {
         /// Of the header.
         actual: TimestampMs,
     },
+    /// Of a time that has not come: trust in it would never expire, and each later header would go back in time.
+    #[error(
+        "parent header of time {actual} ms in a block of time {block} ms, at most {CLOCK_DRIFT_MS_MAX} ms ahead are allowed"
+    )]
+    FromTheFuture {
+        /// Time of the block that brings it.
+        block: TimestampMs,
+        /// Of the header.
+        actual: TimestampMs,
+    },
     /// The blocks do not prove what the parent holds for this chain.
     #[error("witness: {0}")]
     Witness(#[from] WitnessError),
@@ -203,6 +213,7 @@ pub fn check(
 ) -> Result<ProvenUpdate, ParentUpdateRejection> {
     let header = &update.header;
     check_progress(cursor, header)?;
+    check_time(header, rule)?;
     let (validators, unlinked) = match adopted_set(cursor, update)? {
         Some((set, adoption)) => (set, Some(adoption)),
         None => (follow(cursor, update)?, None),
@@ -248,6 +259,15 @@ fn check_progress(cursor: &ParentCursor, header: &BlockHeader) -> Result<(), Par
         return Err(ParentUpdateRejection::NotNewer { tracked, actual });
     }
     check_not_before(cursor, header)
+}
+
+/// The header's time has come when the block is built. Handovers are not later than the header.
+fn check_time(header: &BlockHeader, rule: TrustRule) -> Result<(), ParentUpdateRejection> {
+    let (block, actual) = (rule.block_timestamp, header.timestamp);
+    if actual.saturating_since(block) > CLOCK_DRIFT_MS_MAX {
+        return Err(ParentUpdateRejection::FromTheFuture { block, actual });
+    }
+    Ok(())
 }
 
 /// Form and chain.

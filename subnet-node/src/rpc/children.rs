@@ -1,16 +1,18 @@
 //! The chain's children: what it knows of them, and what they have to learn.
 
+use checkpoint_actor::types::UnclaimedMessage;
 use client::api::{ApiError, ChildStatus, ChildSummary, DagCbor};
 use fvm_exec::StateView;
+use fvm_ipld_amt::Amt;
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use gateway_actor::types::Child;
-use subnet_types::SubnetId;
 use subnet_types::genesis::ActivationRecord;
+use subnet_types::{Nonce, SubnetId};
 
 use super::chain::internal;
 use super::context::RpcContext;
-use super::limits::CHILDREN_PER_ANSWER_MAX;
+use super::limits::{CHILDREN_PER_ANSWER_MAX, UNCLAIMED_PER_ANSWER_MAX};
 use super::status::no_child;
 use crate::storage::Store;
 
@@ -34,6 +36,7 @@ impl RpcContext {
         let state = self.state_after(self.head())?;
         let (id, known) = self.registered(&state, child)?;
         let settled = checkpoint_state(&state, id)?;
+        let unclaimed = unclaimed(&settled, self.store())?;
         Ok(ChildStatus {
             subnet: known.subnet,
             actor: known.actor.into(),
@@ -52,6 +55,7 @@ impl RpcContext {
             top_down_next_nonce: known.next_nonce,
             top_down_applied: known.unapplied_from,
             bottom_up_next_nonce: settled.next_delivery_nonce,
+            unclaimed,
         })
     }
 
@@ -67,6 +71,18 @@ impl RpcContext {
         let found = gateway.child_by_subnet(self.store(), child).map_err(internal)?;
         found.ok_or_else(|| no_child(child, &self.genesis().subnet))
     }
+}
+
+/// Nonces of the first messages that were set aside.
+fn unclaimed(settled: &checkpoint_actor::State, store: &Store) -> Result<Vec<Nonce>, ApiError> {
+    let messages = Amt::<UnclaimedMessage, _>::load(&settled.unclaimed_messages, store).map_err(internal)?;
+    let mut nonces = Vec::new();
+    let each = |nonce: u64, _: &UnclaimedMessage| {
+        nonces.push(Nonce::new(nonce));
+        Ok(nonces.len() < UNCLAIMED_PER_ANSWER_MAX)
+    };
+    messages.for_each_while(each).map_err(internal)?;
+    Ok(nonces)
 }
 
 pub(super) fn checkpoint_state(state: &StateView<'_, Store>, id: ActorID) -> Result<checkpoint_actor::State, ApiError> {

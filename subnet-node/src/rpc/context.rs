@@ -6,7 +6,9 @@ use std::sync::Arc;
 use mempool::Mempool;
 use subnet_types::VoteKey;
 
+use super::kept_proofs::Proofs;
 use crate::app::ChainReader;
+use crate::parent::Follower;
 
 /// What the methods need of the node. Everything in it is shared with the services at work.
 #[derive(Clone)]
@@ -19,6 +21,10 @@ pub struct RpcContext {
     pub mempool: Mempool,
     /// What the other services say of themselves.
     pub node: Arc<dyn NodeStatus>,
+    /// Follows the parent; `None` on a root.
+    pub follower: Option<Follower>,
+    /// The last proofs for children.
+    pub proofs: Arc<Proofs>,
 }
 
 /// What the node's other services say of themselves.

@@ -47,6 +47,7 @@ pub(super) const SIGNATURES: &[(&str, &[&str])] = &[
     ("Subnet.ChildStatus", &["childSubnet"]),
     ("Subnet.Checkpoint", &["sequence"]),
     ("Subnet.Checkpoints", &["fromSequence", "max"]),
+    ("Subnet.ParentProof", &["fromNonce", "fromConfiguration", "trackedSet", "headerCid?"]),
     ("Subnet.ParentView", &[]),
     ("Subnet.MessageStatus", &["messageCid"]),
     ("Subnet.CrossStatus", &["messageId"]),

@@ -33,8 +33,15 @@ pub const WAIT_TIME_MAX: Duration = Duration::from_secs(300);
 /// Checkpoints that one answer lists.
 pub const CHECKPOINTS_PER_ANSWER_MAX: usize = 100;
 
+/// Proofs for children that are kept. All nodes of a child ask the same question until it moves on, and one with a full
+/// range has some megabytes.
+pub const PROOFS_KEPT_MAX: usize = 8;
+
 /// Children that one answer lists.
 pub const CHILDREN_PER_ANSWER_MAX: usize = 1000;
+
+/// Messages that were set aside, of those that one answer names.
+pub const UNCLAIMED_PER_ANSWER_MAX: usize = 16;
 
 /// Cross messages that one answer lists. Each may be as large as one of those may be.
 pub const CROSS_MESSAGES_PER_ANSWER_MAX: usize = 128;

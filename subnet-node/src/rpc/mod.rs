@@ -46,6 +46,7 @@ mod explain;
 mod filecoin;
 mod gas;
 mod gate;
+mod kept_proofs;
 pub mod limits;
 mod proofs;
 mod server;
@@ -55,4 +56,5 @@ mod subnet;
 mod wait;
 
 pub use context::{NodeFacts, NodeStatus, RpcContext};
+pub use kept_proofs::Proofs;
 pub use server::{RpcError, RpcHandle, serve};

@@ -22,9 +22,20 @@ struct Route {
 }
 
 impl RpcContext {
-    /// What the child has to learn of this chain. The header of a height proves the state after the one before.
-    pub(super) fn proof(&self, query: &ProofQuery) -> Result<ParentProof, ApiError> {
+    /// What the child has to learn of this chain, made anew or kept.
+    pub(super) fn proof_kept(&self, query: &ProofQuery) -> Result<ParentProof, ApiError> {
         let last = self.proving_height(query.header.as_ref())?;
+        self.proofs.get(last, query, || self.proof(query, last))
+    }
+
+    /// What this node has proved of its own parent and its chain has not applied.
+    pub(super) fn parent_proof(&self, query: &ProofQuery) -> Result<Option<ParentProof>, ApiError> {
+        let no_parent = || ApiError::NotFound(format!("{} is a root: it has no parent", self.genesis().subnet));
+        Ok(self.follower.as_ref().ok_or_else(no_parent)?.proved(query))
+    }
+
+    /// What the child has to learn of this chain, by the header at `last`. The header of a height proves the state after the one before.
+    fn proof(&self, query: &ProofQuery, last: Height) -> Result<ParentProof, ApiError> {
         let route = match (self.route(query.tracked, last)?, query.header) {
             (Some(route), None) => route,
             (Some(route), Some(_)) if route.height == last => route,

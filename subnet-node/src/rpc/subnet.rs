@@ -77,7 +77,7 @@ impl SubnetApiServer for SubnetMethods {
             tracked,
             header: header.map(|header| header.0),
         };
-        self.run(move |context| context.proof(&query)).await
+        self.run(move |context| context.proof_kept(&query)).await
     }
 
     async fn activation(&self, child: SubnetId) -> Result<Option<DagCbor<ActivationRecord>>, ApiError> {
@@ -114,6 +114,26 @@ impl SubnetApiServer for SubnetMethods {
 
     async fn parent_view(&self) -> Result<ParentViewInfo, ApiError> {
         self.run(RpcContext::parent_view).await
+    }
+
+    async fn parent_proof(
+        &self,
+        from_nonce: Nonce,
+        from_configuration: ConfigurationNumber,
+        tracked: TrackedSet,
+        header: Option<JsonCid>,
+    ) -> Result<Option<ParentProof>, ApiError> {
+        self.run(move |context| {
+            let query = ProofQuery {
+                child: context.genesis().subnet.clone(),
+                nonce: from_nonce,
+                configuration: from_configuration,
+                tracked,
+                header: header.map(|header| header.0),
+            };
+            context.parent_proof(&query)
+        })
+        .await
     }
 
     async fn message_status(&self, message: JsonCid) -> Result<MessageStatus, ApiError> {

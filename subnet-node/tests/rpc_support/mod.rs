@@ -134,7 +134,8 @@ impl TestChain {
             metrics: Metrics::new().chain,
         });
         let settings = RpcConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..RpcConfig::default() };
-        let context = RpcContext { chain, genesis_file, mempool: mempool.clone(), node: Arc::new(Facts) };
+        let (node, proofs) = (Arc::new(Facts), Arc::default());
+        let context = RpcContext { chain, genesis_file, mempool: mempool.clone(), node, follower: None, proofs };
         let server = serve(&settings, context).await.expect("a server");
         let listen = server.listen();
         let http = HttpClientBuilder::default().build(format!("http://{listen}")).expect("a client");

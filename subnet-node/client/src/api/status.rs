@@ -50,6 +50,9 @@ pub struct ChildStatus {
     pub bottom_up_next_nonce: Nonce,
     /// Accepted messages up that wait for delivery.
     pub undelivered: u64,
+    /// Nonces of messages up that were set aside, the first of them. Anyone may have them delivered again.
+    #[serde(default)]
+    pub unclaimed: Vec<Nonce>,
 }
 
 /// A checkpoint, readable.

@@ -77,6 +77,18 @@ pub trait SubnetApi {
     #[method(name = "ParentView")]
     async fn parent_view(&self) -> Result<ParentViewInfo, ApiError>;
 
+    /// What this node, following its parent, has proved and its chain has not applied, for whoever's chain stands where
+    /// this one does: with the same next message, next configuration and tracked validators. `null` where there is
+    /// nothing new.
+    #[method(name = "ParentProof")]
+    async fn parent_proof(
+        &self,
+        from_nonce: Nonce,
+        from_configuration: ConfigurationNumber,
+        tracked: TrackedSet,
+        header: Option<JsonCid>,
+    ) -> Result<Option<ParentProof>, ApiError>;
+
     /// Where a message is.
     #[method(name = "MessageStatus")]
     async fn message_status(&self, message: JsonCid) -> Result<MessageStatus, ApiError>;

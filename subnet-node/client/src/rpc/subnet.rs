@@ -128,6 +128,22 @@ impl Client {
         self.call("Subnet.ParentView", self.http.parent_view()).await
     }
 
+    /// What a node of this chain has proved of the parent and the chain has not applied; `None` where that is nothing. The
+    /// caller verifies it: a server can answer anything.
+    ///
+    /// # Errors
+    /// When the call brings no result, as on a root.
+    pub async fn parent_proof(
+        &self,
+        from_nonce: Nonce,
+        from_configuration: ConfigurationNumber,
+        tracked: TrackedSet,
+        header: Option<Cid>,
+    ) -> Result<Option<ParentProof>, RpcError> {
+        let request = self.http.parent_proof(from_nonce, from_configuration, tracked, header.map(Into::into));
+        self.call("Subnet.ParentProof", request).await
+    }
+
     /// Where a message is.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What comes from the parent.
 
 use engine_api::{Block, Source, SubnetApp, Verdict};
+use subnet_types::limits::CLOCK_DRIFT_MS_MAX;
 use subnet_types::parent::{MembershipChange, WitnessBlock};
 use subnet_types::{
     BlockInfo, ConfigurationNumber, CrossMessage, Digest, Height, Nonce, ParentUpdate, Payload, TimestampMs,
@@ -114,6 +115,13 @@ async fn each_parent_rule_has_its_own_rejection() {
         let rejection = judged(&node, &certified(update)).unwrap_err();
         assert!(expected(&rejection), "case {index}: {rejection}");
     }
+    let at = |ahead_ms: u64| {
+        let mut update = good.clone();
+        update.header.timestamp = TimestampMs::new(rule(&node).block_timestamp.get() + ahead_ms);
+        judged(&node, &certified(update))
+    };
+    assert!(at(CLOCK_DRIFT_MS_MAX).is_ok(), "clocks differ");
+    assert!(matches!(at(CLOCK_DRIFT_MS_MAX + 1), Err(R::FromTheFuture { .. })));
     let mut other = good.clone();
     other.certificate.block = other.header.payload_root;
     assert!(matches!(judged(&node, &other), Err(R::OtherBlock { .. })));
@@ -257,6 +265,15 @@ async fn expired_trust_waits_for_the_operator_but_not_where_a_quorum_decided() {
     let verdict = node.judge(&block, Source::Live).await;
     assert!(matches!(&verdict, Verdict::NotYet(reason) if reason.contains("parent.trusted_header")), "{verdict:?}");
     assert_eq!(node.judge(&block, Source::Certified).await, Verdict::Accept, "others adopted it");
+
+    // The block's time is the proposer's choice: right after the last block, trust would not have expired.
+    let tip = node.chain().tip().timestamp.get();
+    let mut backdated = block.clone();
+    backdated.header.timestamp = TimestampMs::new(tip + 1);
+    assert_eq!(check(&cursor(&node), &update, at(tip + 1 - tracked)).unwrap().adoption, None);
+    let verdict = node.judge(&backdated, Source::Live).await;
+    assert!(matches!(&verdict, Verdict::NotYet(reason) if reason.contains("parent.trusted_header")), "{verdict:?}");
+    assert_eq!(node.judge(&backdated, Source::Certified).await, Verdict::Accept);
 
     // Another header is no help, that one is.
     *node.parent.adopted.lock() = Some(parent_update(61, messages(&node)).header.id());

@@ -21,7 +21,7 @@ use mempool::{
     Verifier,
 };
 use parking_lot::Mutex;
-use subnet_types::actors::{GATEWAY_ID, gateway};
+use subnet_types::actors::{CallParams, GATEWAY_ID, SendParams, gateway};
 use subnet_types::cross::{CrossAddress, CrossKind};
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance, ParentAnchor};
 use subnet_types::hash::encode;
@@ -406,6 +406,11 @@ pub async fn funded() -> Node {
 
 /// The same with this many releases of 4 FIL.
 pub async fn releasing(count: u64) -> Node {
+    sending(count, None).await
+}
+
+/// The same, each of them with this call.
+pub async fn sending(count: u64, call: Option<CallParams>) -> Node {
     let node = Node::new(subnet());
     let message = top_down(&node.content.genesis.subnet, 0, account(1).address(), fil(30));
     *node.parent.candidate.lock() = Some(parent_update(60, vec![message]));
@@ -414,11 +419,9 @@ pub async fn releasing(count: u64) -> Node {
     for nonce in 0..count {
         let mut release = node.message(&key, Address::new_id(GATEWAY_ID), fil(4), nonce);
         release.method_num = gateway::SEND;
-        release.params = RawBytes::new(encode(&client::cross::transfer(
-            SubnetId::root(31_415_926),
-            account(7).address(),
-            TokenAmount::default(),
-        )));
+        let (to, fee) = (SubnetId::root(31_415_926), TokenAmount::default());
+        let params = SendParams { call: call.clone(), ..client::cross::transfer(to, account(7).address(), fee) };
+        release.params = RawBytes::new(encode(&params));
         release.gas_limit = 100_000_000;
         node.push(&release, &key);
     }

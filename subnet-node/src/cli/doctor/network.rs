@@ -102,7 +102,7 @@ pub(super) async fn parent(config: &Config, genesis: &Genesis, checks: &mut Vec<
         let advice = "name an RPC address of a parent node in config.toml, [parent] endpoints";
         checks.push(Check::bad(NAME, "no endpoint is configured to submit checkpoints to", advice));
     } else if config.parent.endpoints.is_empty() {
-        checks.push(Check::good(NAME, "no endpoint: files and other validators bring proofs, others submit"));
+        checks.push(Check::good(NAME, "no endpoint: peers, files and other validators bring proofs, others submit"));
     }
     for url in &config.parent.endpoints {
         match watch(url).await {

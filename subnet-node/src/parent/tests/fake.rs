@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cid::Cid;
 use client::api::{ApiError, ChildStatus, MessageStage, MessageStatus};
 use client::rpc::RpcError;
+use fvm_ipld_encoding::from_slice;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
 use parking_lot::Mutex;
-use subnet_types::{ChainIdentity, Digest, Height, Nonce, ParentUpdate, Sequence, SignedMessage, SubnetId};
+use subnet_types::actors::checkpoint::{DELIVER_BATCH, DELIVER_UNCLAIMED, SUBMIT_CHECKPOINT};
+use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams};
+use subnet_types::{
+    ChainIdentity, CrossMessage, Digest, Height, Nonce, ParentUpdate, Sequence, SignedMessage, SubnetId,
+};
 
-use crate::parent::api::{ParentApi, ParentFacts, ProofQuery};
+use crate::parent::api::{ParentApi, ParentFacts, ProofApi, ProofQuery};
 
 /// What several fake nodes of one parent share.
 pub(crate) struct World {
@@ -24,6 +30,8 @@ pub(crate) struct World {
     pub(crate) undelivered: Mutex<u64>,
     /// Of the next message up to deliver.
     pub(crate) next_nonce: Mutex<Nonce>,
+    /// Whether messages that were set aside stay so, however often they are brought.
+    pub(crate) is_retrying_in_vain: AtomicBool,
     /// Whether a pushed message takes effect at once; otherwise it waits for ever.
     pub(crate) is_including: AtomicBool,
     pub(crate) is_refusing_estimates: AtomicBool,
@@ -37,6 +45,23 @@ pub(crate) struct World {
     /// What an estimate asks for a unit of gas, in attoFIL.
     pub(crate) price: AtomicU64,
     pub(crate) block_gas_limit: AtomicU64,
+    /// Messages up that were set aside.
+    pub(crate) unclaimed: Mutex<Vec<Nonce>>,
+}
+
+/// What one fake node says that is not so.
+#[derive(Default)]
+pub(crate) struct Lies {
+    /// What it makes of the settlement.
+    pub(crate) status: Option<Box<dyn Fn(&mut ChildStatus) + Send + Sync>>,
+    /// What it makes of a message whose gas it estimates.
+    pub(crate) estimate: Option<Box<dyn Fn(&mut Message) + Send + Sync>>,
+    /// What it says is waiting.
+    pub(crate) pending: Option<Vec<Message>>,
+    /// It refuses every estimate.
+    pub(crate) is_refusing: bool,
+    /// It knows of nothing: no child, no message.
+    pub(crate) is_ignorant: bool,
 }
 
 impl World {
@@ -47,6 +72,7 @@ impl World {
             last_sequence: Mutex::new(Sequence::ZERO),
             undelivered: Mutex::new(0),
             next_nonce: Mutex::new(Nonce::ZERO),
+            is_retrying_in_vain: AtomicBool::new(false),
             is_including: AtomicBool::new(true),
             is_refusing_estimates: AtomicBool::new(false),
             pushed: Mutex::new(Vec::new()),
@@ -55,6 +81,7 @@ impl World {
             digests: Mutex::default(),
             price: AtomicU64::new(100),
             block_gas_limit: AtomicU64::new(10_000_000_000),
+            unclaimed: Mutex::default(),
         })
     }
 }
@@ -69,8 +96,15 @@ pub(crate) struct FakeApi {
     pub(crate) identity: ChainIdentity,
     /// What this node serves in place of the world's update.
     pub(crate) update: Arc<Mutex<Option<ParentUpdate>>>,
-    /// How often it served an update.
+    /// How often it was asked for an update.
     pub(crate) reads: Arc<AtomicUsize>,
+    /// How often with a header.
+    pub(crate) named: Arc<AtomicUsize>,
+    /// Whether it never answers; its client gives up after five seconds.
+    pub(crate) is_silent: Arc<AtomicBool>,
+    /// Whether nothing leads from the tracked validators to its newest block.
+    pub(crate) is_unlinked: Arc<AtomicBool>,
+    pub(crate) lies: Arc<Mutex<Lies>>,
 }
 
 impl FakeApi {
@@ -83,6 +117,10 @@ impl FakeApi {
             identity: world.identity,
             update: Arc::default(),
             reads: Arc::default(),
+            named: Arc::default(),
+            is_silent: Arc::default(),
+            is_unlinked: Arc::default(),
+            lies: Arc::default(),
         }
     }
 
@@ -101,7 +139,7 @@ impl FakeApi {
 }
 
 #[async_trait]
-impl ParentApi for FakeApi {
+impl ProofApi for FakeApi {
     fn url(&self) -> &str {
         self.url
     }
@@ -109,27 +147,41 @@ impl ParentApi for FakeApi {
     async fn facts(&self) -> Result<ParentFacts, RpcError> {
         self.call()?;
         let block_gas_limit = self.world.block_gas_limit.load(Ordering::Relaxed);
-        Ok(ParentFacts { identity: self.identity, block_interval_ms: 1000, height: Height::new(1), block_gas_limit })
+        Ok(ParentFacts { identity: self.identity, block_interval_ms: 1000, height: Height::new(1000), block_gas_limit })
     }
 
-    async fn proof(&self, query: &ProofQuery) -> Result<ParentUpdate, RpcError> {
+    async fn proof(&self, query: &ProofQuery) -> Result<Option<ParentUpdate>, RpcError> {
         self.call()?;
         let absent = || self.refused(ApiError::NotFound("no such block yet".to_owned()));
         self.reads.fetch_add(1, Ordering::Relaxed);
+        self.named.fetch_add(usize::from(query.header.is_some()), Ordering::Relaxed);
+        if self.is_silent.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            return Err(RpcError::Timeout { url: self.url().to_owned(), method: "fake", seconds: 5.0 });
+        }
+        if self.is_unlinked.load(Ordering::Relaxed) && query.header.is_none() {
+            return Err(self.refused(ApiError::NotFound("they never voted".to_owned())));
+        }
         let own = self.update.lock().clone();
         let update = own.or_else(|| self.world.update.lock().clone()).ok_or_else(absent)?;
         match query.header {
             Some(header) if header != update.header.id() => Err(absent()),
-            _ => Ok(update),
+            _ => Ok(Some(update)),
         }
     }
+}
 
+#[async_trait]
+impl ParentApi for FakeApi {
     async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
         self.call()?;
+        if self.lies.lock().is_ignorant {
+            return Err(self.refused(ApiError::NotFound("no such child".to_owned())));
+        }
         let id = Address::new_id(105);
         let last_sequence = *self.world.last_sequence.lock();
         let digest = self.world.digests.lock().get(&last_sequence).copied();
-        Ok(ChildStatus {
+        let mut status = ChildStatus {
             subnet: child.clone(),
             actor: child.checkpoint_actor().unwrap_or(id).into(),
             id: id.into(),
@@ -147,7 +199,12 @@ impl ParentApi for FakeApi {
             top_down_applied: Nonce::ZERO,
             bottom_up_next_nonce: *self.world.next_nonce.lock(),
             undelivered: *self.world.undelivered.lock(),
-        })
+            unclaimed: self.world.unclaimed.lock().clone(),
+        };
+        if let Some(lie) = &self.lies.lock().status {
+            lie(&mut status);
+        }
+        Ok(status)
     }
 
     async fn state_nonce(&self, sender: &Address) -> Result<u64, RpcError> {
@@ -162,21 +219,33 @@ impl ParentApi for FakeApi {
 
     async fn pending(&self, sender: &Address) -> Result<Vec<Message>, RpcError> {
         self.call()?;
+        if let Some(lie) = &self.lies.lock().pending {
+            return Ok(lie.clone());
+        }
         let pool = self.world.pool.lock();
         Ok(pool.range((*sender, 0)..=(*sender, u64::MAX)).map(|(_, signed)| signed.message.clone()).collect())
     }
 
     async fn estimate(&self, message: &Message, _: &TokenAmount) -> Result<Message, RpcError> {
         self.call()?;
-        if self.world.is_refusing_estimates.load(Ordering::Relaxed) {
+        if self.world.is_refusing_estimates.load(Ordering::Relaxed) || self.lies.lock().is_refusing {
             return Err(self.refused(ApiError::InvalidParams("the message fails".to_owned())));
         }
         let price = TokenAmount::from_atto(self.world.price.load(Ordering::Relaxed));
-        Ok(Message { gas_limit: 1_000_000, gas_fee_cap: price.clone(), gas_premium: price, ..message.clone() })
+        let mut estimated =
+            Message { gas_limit: 1_000_000, gas_fee_cap: price.clone(), gas_premium: price, ..message.clone() };
+        if let Some(lie) = &self.lies.lock().estimate {
+            lie(&mut estimated);
+        }
+        Ok(estimated)
     }
 
     async fn push(&self, signed: &SignedMessage) -> Result<Cid, RpcError> {
         self.call()?;
+        // Nodes share what waits: a message that reaches two of them is one.
+        if self.world.pushed.lock().contains(signed) {
+            return Ok(signed.cid());
+        }
         self.world.pushed.lock().push(signed.clone());
         let (from, nonce) = (signed.message.from, signed.message.sequence);
         if !self.world.is_including.load(Ordering::Relaxed) {
@@ -185,14 +254,14 @@ impl ParentApi for FakeApi {
             self.world.nonces.lock().insert(from, nonce + 1);
         }
         if self.world.is_including.load(Ordering::Relaxed) {
-            use fvm_ipld_encoding::from_slice;
-            use subnet_types::actors::checkpoint::{DELIVER_BATCH, SUBMIT_CHECKPOINT};
-            use subnet_types::actors::{DeliverBatchParams, SubmitCheckpointParams};
             if signed.message.method_num == SUBMIT_CHECKPOINT {
                 let mut last = self.world.last_sequence.lock();
-                *last = last.next();
                 let submission: SubmitCheckpointParams = from_slice(signed.message.params.bytes()).unwrap();
-                if submission.messages.is_empty() {
+                let is_next = submission.checkpoint.sequence == last.next();
+                if is_next {
+                    *last = last.next();
+                }
+                if is_next && submission.messages.is_empty() {
                     *self.world.undelivered.lock() += submission.checkpoint.messages.count;
                 }
             }
@@ -207,11 +276,19 @@ impl ParentApi for FakeApi {
                 }
             }
         }
+        if signed.message.method_num == DELIVER_UNCLAIMED && self.world.is_including.load(Ordering::Relaxed) {
+            let message: CrossMessage = from_slice(signed.message.params.bytes()).unwrap();
+            let stays = self.world.is_retrying_in_vain.load(Ordering::Relaxed);
+            self.world.unclaimed.lock().retain(|nonce| stays || *nonce != message.nonce);
+        }
         Ok(signed.cid())
     }
 
     async fn message_status(&self, message: &Cid) -> Result<MessageStatus, RpcError> {
         self.call()?;
+        if self.lies.lock().is_ignorant {
+            return Err(self.refused(ApiError::NotFound("no such message".to_owned())));
+        }
         let is_included = self.world.is_including.load(Ordering::Relaxed);
         let stage = if is_included { MessageStage::Included } else { MessageStage::Pending };
         Ok(MessageStatus {

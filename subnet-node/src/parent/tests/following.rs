@@ -6,19 +6,29 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cid::Cid;
-use subnet_types::{Digest, ParentUpdate, TimestampMs};
+use subnet_types::parent::Handover;
+use subnet_types::{CrossMessage, Digest, ParentUpdate, TimestampMs};
 use tokio_util::sync::CancellationToken;
 
 use super::fake::{FakeApi, World};
-use crate::app::tests::world::{Node, PARENT_IDENTITY, START_MS, account, fil, parent_update, subnet, top_down};
+use crate::app::tests::world::{
+    Node, PARENT_IDENTITY, ParentState, START_MS, account, certificate, fil, parent_update, subnet, top_down,
+};
 use crate::logging::Lines;
 use crate::metrics::Metrics;
-use crate::parent::api::ParentApi;
+use crate::parent::api::{ParentApi, ProofApi, ProofQuery};
+use crate::parent::rules::no_certificate;
 use crate::parent::{Endpoints, Follower, FollowerParts, ParentCursor, ParentError, ParentSource, files};
 
 fn endpoints(apis: &[FakeApi]) -> Arc<Endpoints> {
     let apis = apis.iter().map(|api| Box::new(api.clone()) as Box<dyn ParentApi>).collect();
     Arc::new(Endpoints::new(apis, PARENT_IDENTITY, Metrics::new().parent))
+}
+
+/// The same nodes as if they were this chain's.
+fn peers(node: &Node, apis: &[FakeApi]) -> Arc<Endpoints<dyn ProofApi>> {
+    let apis = apis.iter().map(|api| Box::new(api.clone()) as Box<dyn ProofApi>).collect();
+    Arc::new(Endpoints::new(apis, *node.chain().identity(), Metrics::new().parent))
 }
 
 /// What an operator sets, and the time.
@@ -29,10 +39,15 @@ struct Setting {
 }
 
 fn follower_with(node: &Node, apis: &[FakeApi], setting: Setting) -> Follower {
+    follower_of(node, apis, &[], setting)
+}
+
+fn follower_of(node: &Node, apis: &[FakeApi], of_this_chain: &[FakeApi], setting: Setting) -> Follower {
     let Setting { proofs, trusted_header, age_ms } = setting;
     Follower::new(FollowerParts {
         chain: node.chain().clone(),
         endpoints: endpoints(apis),
+        peers: peers(node, of_this_chain),
         proofs,
         trusted_header,
         clock: Arc::new(move || TimestampMs::new(START_MS + age_ms)),
@@ -68,10 +83,14 @@ fn two_endpoints() -> (Node, ParentCursor, ParentUpdate, [FakeApi; 2]) {
     (node, cursor, update, [FakeApi::new(&world), FakeApi::new(&world)])
 }
 
+fn queue(node: &Node, count: u64) -> Vec<CrossMessage> {
+    let name = &node.content.genesis.subnet;
+    (0..count).map(|nonce| top_down(name, nonce, account(1).address(), fil(3))).collect()
+}
+
 /// `count` transfers, proved by header `height`.
 fn news(node: &Node, height: u64, count: u64) -> ParentUpdate {
-    let name = &node.content.genesis.subnet;
-    parent_update(height, (0..count).map(|nonce| top_down(name, nonce, account(1).address(), fil(3))).collect())
+    parent_update(height, queue(node, count))
 }
 
 fn reads(api: &FakeApi) -> usize {
@@ -240,8 +259,134 @@ async fn what_failed_is_offered_again_when_the_parent_or_the_cursor_has_moved() 
     }
 }
 
+/// An update over a header that no handover leads to, linked by the block before.
+fn unlinked(node: &Node) -> ParentUpdate {
+    let before = ParentState { voters: 105, next_voters: 109, ..ParentState::new(59, vec![]) }.handover();
+    let state = ParentState { voters: 109, next_voters: 109, ..ParentState::new(60, queue(node, 3)) };
+    let mut update = state.update(0, 2);
+    update.header.parent = before.header.id();
+    let (height, id) = (update.header.height, update.header.id());
+    update.certificate = certificate(&update.header.chain, height, &id, 109);
+    let link = Handover { certificate: no_certificate(&before.header), ..before };
+    ParentUpdate { handovers: vec![link], ..update }
+}
+
 #[tokio::test(start_paused = true)]
-async fn next_endpoint_is_asked_when_one_fails_and_one_of_another_chain_never() {
+async fn unlinked_proof_that_nobody_asked_for_is_a_bad_one_and_its_header_no_advice() {
+    let (node, cursor, update, apis) = two_endpoints();
+    let made_up = unlinked(&node);
+    *apis[0].update.lock() = Some(made_up.clone());
+    let log = Log::start();
+    let alone = follower(&node, &apis[..1]);
+    follow(&alone, Duration::from_secs(30)).await;
+    assert_eq!((alone.candidate(&cursor), reads(&apis[0])), (None, 1), "left out");
+    assert!(!log.text().contains(&made_up.header.id().to_string()), "{}", log.text());
+    let both = follower(&node, &apis);
+    follow(&both, Duration::from_secs(30)).await;
+    assert_eq!((both.candidate(&cursor), reads(&apis[0])), (Some(update), 2));
+    // So is one in a file.
+    let folder = tempfile::tempdir().unwrap();
+    files::write(&folder.path().join("a.proof"), &made_up).unwrap();
+    let proofs = Some(folder.path().to_owned());
+    let by_file = follower_with(&node, &[], Setting { proofs, trusted_header: None, age_ms: 1000 });
+    follow(&by_file, Duration::from_secs(5)).await;
+    assert_eq!(by_file.candidate(&cursor), None);
+    assert!(log.text().contains("a.proof") && !log.text().contains(&made_up.header.id().to_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_leads_on_the_header_that_the_operator_named_is_asked_for() {
+    let (node, cursor, _, apis) = two_endpoints();
+    let update = unlinked(&node);
+    *apis[0].update.lock() = Some(update.clone());
+    apis[0].is_unlinked.store(true, Ordering::Relaxed);
+    let named = |trusted_header| Setting { proofs: None, trusted_header, age_ms: 1000 };
+    let without = follower_with(&node, &apis[..1], named(None));
+    follow(&without, Duration::from_secs(30)).await;
+    assert_eq!((without.candidate(&cursor), apis[0].named.load(Ordering::Relaxed)), (None, 0));
+    let with = follower_with(&node, &apis[..1], named(Some(update.header.id())));
+    follow(&with, Duration::from_secs(30)).await;
+    assert_eq!(with.candidate(&cursor), Some(update.clone()));
+    // A node of this chain hands it on to those only who name it as well.
+    assert_eq!(with.proved(&ProofQuery::of(&cursor, None)), None);
+    let asked = with.proved(&ProofQuery::of(&cursor, Some(update.header.id()))).map(|proof| proof.proof.0);
+    assert_eq!(asked, Some(update));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trusted_header_of_long_ago_changes_nothing_while_there_are_no_news() {
+    let (node, _, update, apis) = two_endpoints();
+    *node.parent.candidate.lock() = Some(update.clone());
+    node.step().await;
+    // At the same height, nothing after what was applied.
+    *apis[0].world.update.lock() = Some(ParentState::new(60, queue(&node, 3)).update(3, 2));
+    let old = news(&node, 55, 1).header.id();
+    let follower = follower_with(&node, &apis, Setting { proofs: None, trusted_header: Some(old), age_ms: 1000 });
+    follow(&follower, Duration::from_secs(20)).await;
+    assert!(reads(&apis[0]) > 50, "{} reads: no pauses as after failures", reads(&apis[0]));
+    assert_eq!(apis[0].named.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_source_holds_up_no_other() {
+    let (node, cursor, update, apis) = two_endpoints();
+    apis[0].is_silent.store(true, Ordering::Relaxed);
+    let follower = follower(&node, &apis);
+    follow(&follower, Duration::from_secs(1)).await;
+    assert_eq!(follower.candidate(&cursor), Some(update));
+    follow(&follower, Duration::from_secs(60)).await;
+    assert!(reads(&apis[1]) > 120, "{} reads in a minute", reads(&apis[1]));
+    assert!(reads(&apis[0]) < 8, "{} reads: it rests longer each time", reads(&apis[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn log_names_a_bad_source_with_its_reason_once_a_minute() {
+    let (node, _, update, apis) = two_endpoints();
+    let mut forged = update;
+    forged.certificate.signatures.pop();
+    *apis[0].update.lock() = Some(forged);
+    let log = Log::start();
+    let follower = follower(&node, &apis);
+    follow(&follower, Duration::from_secs(59)).await;
+    let named = |text: &str| text.lines().filter(|line| line.contains("gave a bad parent proof")).count();
+    assert_eq!(named(&log.text()), 1, "{}", log.text());
+    assert!(log.text().contains("http://fake") && log.text().contains("more than 2/3"), "{}", log.text());
+    assert!(log.text().contains("pause_s=60"), "{}", log.text());
+    follow(&follower, Duration::from_secs(60)).await;
+    assert_eq!((named(&log.text()), reads(&apis[0])), (2, 2), "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_without_a_parent_node_follows_through_one_of_its_own_chain() {
+    let (node, cursor, update, apis) = two_endpoints();
+    let setting = || Setting { proofs: None, trusted_header: None, age_ms: 1000 };
+    let served = follower_with(&node, &apis, setting());
+    assert_eq!(served.proved(&ProofQuery::of(&cursor, None)), None, "it has proved nothing yet");
+    follow(&served, Duration::from_secs(2)).await;
+    let proof = served.proved(&ProofQuery::of(&cursor, None)).unwrap();
+    assert_eq!((&proof.proof.0, proof.messages), (&update, 3));
+    let elsewhere = ParentCursor { next_nonce: subnet_types::Nonce::new(1), ..cursor.clone() };
+    assert_eq!(served.proved(&ProofQuery::of(&elsewhere, None)), None, "a proof is for one state");
+
+    // A peer that answers with what it has; another that says it has nothing; a third that lies.
+    let identity = *node.chain().identity();
+    let peer = || FakeApi { identity, ..FakeApi::new(&World::new(PARENT_IDENTITY)) };
+    let (good, liar) = (peer(), peer());
+    *good.update.lock() = Some(proof.proof.0);
+    let mut forged = update.clone();
+    forged.witness.pop();
+    *liar.update.lock() = Some(forged);
+    let alone = follower_of(&node, &[], &[liar.clone(), good], setting());
+    follow(&alone, Duration::from_secs(5)).await;
+    assert_eq!((alone.candidate(&cursor), reads(&liar)), (Some(update), 1));
+    // A node of the parent is none of this chain, nor the other way round.
+    let crossed = follower_of(&node, &[peer()], &apis, setting());
+    follow(&crossed, Duration::from_secs(5)).await;
+    assert_eq!(crossed.candidate(&cursor), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_endpoints_are_asked_and_one_of_another_chain_never() {
     let world = World::new(PARENT_IDENTITY);
     let (first, second) = (FakeApi::new(&world), FakeApi::new(&world));
     let stranger = FakeApi { identity: Digest([5; 32]), ..FakeApi::new(&world) };
@@ -250,24 +395,61 @@ async fn next_endpoint_is_asked_when_one_fails_and_one_of_another_chain_never() 
     let status = |endpoints: Arc<Endpoints>| {
         let name = name.clone();
         async move {
-            endpoints
-                .ask("status", move |api| {
-                    let name = name.clone();
-                    Box::pin(async move { api.child_status(&name).await })
-                })
-                .await
+            let call = endpoints.ask_all("status", move |api| {
+                let name = name.clone();
+                Box::pin(async move { api.child_status(&name).await })
+            });
+            let answers = call.await;
+            answers.into_iter().map(|(index, answer)| (index, answer.map(|_| ()))).collect::<Vec<_>>()
         }
     };
-    status(all.clone()).await.unwrap();
+    let answers = status(all.clone()).await;
+    assert!(matches!(answers[..], [(0, Err(ParentError::WrongChain { .. })), (1, Ok(())), (2, Ok(()))]));
     assert_eq!(stranger.calls.load(Ordering::Relaxed), 1, "asked who it is, and nothing else");
     first.is_down.store(true, Ordering::Relaxed);
-    status(all.clone()).await.unwrap();
+    assert!(matches!(status(all.clone()).await[..], [(1, Err(ParentError::Call(_))), (2, Ok(()))]));
     let before = first.calls.load(Ordering::Relaxed);
-    status(all.clone()).await.unwrap();
-    assert_eq!(first.calls.load(Ordering::Relaxed), before, "the one that answered last is asked first");
-    second.is_down.store(true, Ordering::Relaxed);
-    assert!(matches!(status(all).await, Err(ParentError::Call(_) | ParentError::WrongChain { .. })));
-    let alone = status(endpoints(&[stranger])).await;
-    assert!(matches!(alone, Err(ParentError::WrongChain { actual, .. }) if actual == Digest([5; 32])));
-    assert!(matches!(status(endpoints(&[])).await, Err(ParentError::None)));
+    assert!(matches!(status(all.clone()).await[..], [(2, Ok(()))]), "those that failed just now rest");
+    assert_eq!(first.calls.load(Ordering::Relaxed), before);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    first.is_down.store(false, Ordering::Relaxed);
+    assert!(matches!(status(all.clone()).await[..], [(0, Err(_)), (1, Ok(())), (2, Ok(()))]), "not for ever");
+    let alone = endpoints(&[stranger]);
+    for _ in 0..2 {
+        let answers = status(alone.clone()).await;
+        assert!(matches!(answers[..], [(0, Err(ParentError::WrongChain { actual, .. }))] if actual == Digest([5; 32])));
+    }
+    assert!(status(endpoints(&[])).await.is_empty());
+}
+
+/// What is logged in this thread while it lives.
+struct Log {
+    written: Arc<parking_lot::Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    fn start() -> Self {
+        let written: Arc<parking_lot::Mutex<Vec<u8>>> = Arc::default();
+        let to = written.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || Writer(to.clone())).finish();
+        Self { written, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.written.lock().clone()).unwrap()
+    }
+}
+
+struct Writer(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
