@@ -3,8 +3,8 @@
 //! A call of the gateway costs much beside what each message does. Plain transfers run no code of anybody's, so several
 //! in a row may share one call; a message that runs code goes alone, for one that failed would take the others with it.
 
-use subnet_types::cross::{CrossKind, CrossMessage};
-use subnet_types::limits::{BLOCK_GAS_MIN, CROSS_CALL_GAS_MAX, CROSS_HOP_GAS, CROSS_RECEIPT_GAS};
+use subnet_types::cross::{CrossKind, CrossMessage, DELIVERY_GAS_MAX};
+use subnet_types::limits::BLOCK_GAS_MIN;
 
 /// Most transfers of one call. More would save little, and cost more when the call fails as a whole.
 pub const RUN_MESSAGES_MAX: usize = 32;
@@ -16,10 +16,6 @@ pub const DELIVERY_GAS_RESERVE: u64 = 40_000_000;
 /// Gas beyond delivery that a call uses which brings one message alone: reading its slice, which takes two million for
 /// each message, or accepting a checkpoint, which takes 60; several times that.
 const CALL_GAS: u64 = 300_000_000;
-
-/// The gas of the dearest message.
-const DELIVERY_GAS_MAX: u64 =
-    CROSS_HOP_GAS + if CROSS_CALL_GAS_MAX > CROSS_RECEIPT_GAS { CROSS_CALL_GAS_MAX } else { CROSS_RECEIPT_GAS };
 
 // No message waits for ever because no block has the gas for it.
 const _: () = assert!(CALL_GAS + DELIVERY_GAS_MAX + DELIVERY_GAS_RESERVE <= BLOCK_GAS_MIN);
@@ -52,7 +48,8 @@ mod tests {
     use fvm_ipld_encoding::RawBytes;
     use fvm_shared::address::Address;
     use fvm_shared::econ::TokenAmount;
-    use subnet_types::cross::CrossAddress;
+    use subnet_types::cross::{CrossAddress, gas_to_carry};
+    use subnet_types::limits::{CROSS_HOP_GAS, CROSS_MESSAGE_BYTES_MAX};
     use subnet_types::{Digest, Nonce, SubnetId};
 
     use super::*;
@@ -101,12 +98,16 @@ mod tests {
         let waiting = [transfers(2), vec![call(500)], transfers(1)].concat();
         assert_eq!(length(&waiting, RUN_MESSAGES_MAX, u64::MAX), 2);
         assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, u64::MAX), 1);
-        assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, ALONE + 499), 0);
-        assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, ALONE + 500), 1);
+        let needed = ALONE + gas_to_carry(500);
+        assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, needed - 1), 0);
+        assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, needed), 1);
     }
 
     #[test]
     fn no_message_needs_more_gas_than_the_smallest_block_has() {
-        assert!(gas_alone(&call(u64::MAX)) + CALL_GAS <= BLOCK_GAS_MIN);
+        let mut dearest = call(u64::MAX);
+        dearest.kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![0; CROSS_MESSAGE_BYTES_MAX]) };
+        assert_eq!(dearest.delivery_gas(), DELIVERY_GAS_MAX);
+        assert!(gas_alone(&dearest) + CALL_GAS <= BLOCK_GAS_MIN);
     }
 }

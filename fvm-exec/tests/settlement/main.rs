@@ -11,3 +11,4 @@ mod rules;
 mod slices;
 mod story;
 mod subnet;
+mod weight;

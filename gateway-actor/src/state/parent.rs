@@ -9,7 +9,7 @@ use subnet_types::actors::ApplyParentUpdateParams;
 use subnet_types::cross::CrossMessage;
 use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
 use subnet_types::parent::MembershipChange;
-use subnet_types::quantity::Nonce;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 
 use super::{State, save};
 use crate::types::{GatewayError, ParentView};
@@ -52,6 +52,25 @@ impl State {
         if !update.changes.is_empty() {
             let pending = apply_changes(&self.pending(store)?, &update.changes)?;
             self.pending = save(store, &pending)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of the parent's `height` when nothing that stood there for this chain is missing: `next_nonce` and
+    /// `next_configuration` are the numbers that the parent would have given out next.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn follow(
+        &mut self,
+        store: &impl Blockstore,
+        height: Height,
+        next_nonce: Nonce,
+        next_configuration: ConfigurationNumber,
+    ) -> Result<(), GatewayError> {
+        let has_changes = self.pending(store)?.number().next() >= next_configuration;
+        if let Some(parent) = self.parent.as_mut().filter(|parent| has_changes && parent.next_nonce >= next_nonce) {
+            parent.whole_height = height;
         }
         Ok(())
     }

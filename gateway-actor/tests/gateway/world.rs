@@ -267,6 +267,8 @@ impl World {
             parent_validators: None,
             messages,
             changes: vec![],
+            next_nonce: Nonce::ZERO,
+            next_configuration: ConfigurationNumber::FIRST,
         };
         self.ok::<ApplyParentUpdateReturn>(SYSTEM_ID, value, gateway::APPLY_PARENT_UPDATE, &update).outcomes
     }

@@ -413,6 +413,8 @@ fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
         parent_validators: None,
         messages: messages(),
         changes: changes(),
+        next_nonce: Nonce::ZERO,
+        next_configuration: ConfigurationNumber::FIRST,
     };
     frozen(
         "parameters of ApplyParentUpdate",
