@@ -29,6 +29,7 @@ pub(crate) fn register(rt: &impl Runtime, params: RegisterChildParams) -> Result
         let address = params.actor.to_string();
         return Err(GatewayError::AddressMismatch { address, resolved, caller }.into());
     }
+    refuse_nesting(&state)?;
     let subnet = state.register_child(rt.store(), caller, params.actor, params.cross_gas_price)?;
     rt.save_state(&state)?;
     let event = EventBuilder::new(events::CHILD_REGISTERED).indexed("actor", &caller).field("subnet", &subnet);
@@ -41,6 +42,7 @@ pub(crate) fn activate(rt: &impl Runtime) -> Result<ParentAnchor, ActorError> {
     // The VM knows whole seconds.
     let timestamp = TimestampMs::new(rt.timestamp_seconds().saturating_mul(1000));
     let anchor = state.activate_child(rt.store(), rt.caller(), height(rt), timestamp)?;
+    refuse_nesting(&state)?;
     rt.save_state(&state)?;
     rt.emit_event(&EventBuilder::new(events::CHILD_ACTIVATED).indexed("actor", &rt.caller()).build())?;
     Ok(anchor)
@@ -50,6 +52,7 @@ pub(crate) fn log_change(rt: &impl Runtime, change: MembershipChange) -> Result<
     let mut state: State = rt.load_state()?;
     let number = change.number;
     state.log_change(rt.store(), rt.caller(), height(rt), change)?;
+    refuse_nesting(&state)?;
     rt.save_state(&state)?;
     let event = EventBuilder::new(events::CHANGE_LOGGED).indexed("actor", &rt.caller());
     rt.emit_event(&event.field("configuration", &number).build())

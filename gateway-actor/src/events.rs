@@ -6,7 +6,10 @@ use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use subnet_types::cross::{CrossKind, CrossMessage};
 use subnet_types::events::{EventBuilder, gateway as events};
+use subnet_types::parent::MembershipChange;
 use subnet_types::{Digest, SubnetId};
+
+use crate::state::RefusedChange;
 
 /// A message waits for a child.
 pub(crate) fn queued_down(rt: &impl Runtime, actor: ActorID, message: &CrossMessage) -> Result<(), ActorError> {
@@ -40,6 +43,17 @@ pub(crate) fn settled(
         }
         _ => event,
     };
+    rt.emit_event(&event.build())
+}
+
+/// A membership change was counted and not made.
+pub(crate) fn change_refused(rt: &impl Runtime, refused: &RefusedChange) -> Result<(), ActorError> {
+    let MembershipChange { number, validator } = &refused.change;
+    let event = EventBuilder::new(events::CHANGE_REFUSED)
+        .indexed("vote-key", &validator.vote_key)
+        .field("configuration", number)
+        .field("power", &validator.power)
+        .field("reason", &refused.reason);
     rt.emit_event(&event.build())
 }
 

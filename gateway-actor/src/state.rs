@@ -208,4 +208,5 @@ mod route;
 mod unclaimed;
 
 pub use delivery::{Edge, arrival_fee, departure_fee, receipt_of, refusal_here};
+pub use parent::RefusedChange;
 pub use route::{Way, is_on_the_way};

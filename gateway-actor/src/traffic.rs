@@ -12,6 +12,7 @@ use subnet_types::events::{EventBuilder, gateway as events};
 use crate::children::height;
 use crate::delivery::Delivery;
 use crate::door::refuse_nesting;
+use crate::events::change_refused;
 use crate::state::State;
 use crate::types::GatewayError;
 
@@ -53,14 +54,16 @@ fn check_run(messages: &[CrossMessage]) -> Result<(), GatewayError> {
 /// begins with them: an update that failed for what its messages weigh would do so again, for ever.
 ///
 /// An update that cannot be applied as a whole aborts and changes nothing; a
-/// message that cannot be delivered costs only itself.
+/// message that cannot be delivered, or a membership change that makes no valid set, costs only itself.
 pub(crate) fn apply_parent_update(
     rt: &impl Runtime,
     update: ApplyParentUpdateParams,
 ) -> Result<ApplyParentUpdateReturn, ActorError> {
     let mut state: State = rt.load_state()?;
     refuse_nesting(&state)?;
-    state.begin_update(rt.store(), &update, &rt.value_received())?;
+    for refused in state.begin_update(rt.store(), &update, &rt.value_received())? {
+        change_refused(rt, &refused)?;
+    }
     let mut delivery = Delivery::from_parent(rt, state);
     let mut outcomes = Vec::with_capacity(update.messages.len());
     for message in &update.messages {

@@ -376,7 +376,7 @@ pub enum GatewayError {
         /// Which.
         nonce: Nonce,
     },
-    /// The changes leave no valid set.
+    /// The parent's validators are no valid set.
     #[error("configuration {number}: {problem}")]
     BadConfiguration {
         /// Which.
@@ -403,7 +403,7 @@ pub enum GatewayError {
         actual: String,
     },
     /// Deliveries do not nest.
-    #[error("a delivery is running: submit, deliver and apply are refused until it ends")]
+    #[error("a delivery is running: until it ends nothing but Send and Answer is open")]
     Delivering,
     /// A message to the own chain crosses nothing.
     #[error("{subnet} is this chain: send there without the gateway")]

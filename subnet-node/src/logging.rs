@@ -40,28 +40,33 @@ fn parse(filter: &str) -> Result<EnvFilter, LogError> {
         .map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
 }
 
+/// What was logged, for tests that read it.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(crate) struct Lines(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>);
+
+#[cfg(test)]
+impl Lines {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().clone()).unwrap()
+    }
+}
+
+#[cfg(test)]
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::Arc;
-
-    use parking_lot::Mutex;
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// What `events` write under a filter.
     fn written(filter: &str, events: impl FnOnce()) -> String {
@@ -70,7 +75,7 @@ mod tests {
         let subscriber =
             tracing_subscriber::fmt().with_env_filter(parse(filter).unwrap()).with_writer(move || writer.clone());
         tracing::subscriber::with_default(subscriber.finish(), events);
-        String::from_utf8(lines.0.lock().clone()).unwrap()
+        lines.text()
     }
 
     fn events() {

@@ -3,10 +3,11 @@
 use actor_runtime::mock::MockRuntime;
 use actor_runtime::{Runtime, encode_params};
 use checkpoint_actor::dispatch;
+use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{DeliverBatchParams, GATEWAY_ID, SubmitCheckpointParams, checkpoint as methods, gateway};
-use subnet_types::cross::CrossMessage;
+use subnet_types::cross::{CrossKind, CrossMessage};
 use subnet_types::limits::CROSS_HOP_GAS;
 use subnet_types::quantity::{Nonce, Sequence};
 
@@ -29,7 +30,10 @@ fn messages_are_delivered_in_order_with_their_amounts() {
 #[test]
 fn altered_messages_refuse_the_whole_submission() {
     type Change = fn(&mut Vec<CrossMessage>);
-    let changes: [Change; 8] = [
+    let changes: [Change; 11] = [
+        |m| m[1].kind = CrossKind::Transfer,
+        |m| m[1].kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![1, 3]) },
+        |m| m[1].kind = CrossKind::Call { method: 3, params: RawBytes::new(vec![1, 2]) },
         |m| m[1].value = atto(101),
         |m| m[1].destination.address = Address::new_actor(b"thief"),
         |m| m.swap(0, 1),
@@ -40,7 +44,8 @@ fn altered_messages_refuse_the_whole_submission() {
         |m| (m[0].value, m[1].value) = (-atto(50), atto(250)),
     ];
     let world = World::of_four();
-    let messages = world.messages(3, 100);
+    let mut messages = world.messages(3, 100);
+    messages[1].kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![1, 2]) };
     let checkpoint = world.next(&messages);
     for (index, change) in changes.into_iter().enumerate() {
         let mut altered = messages.clone();

@@ -2,6 +2,8 @@
 
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
+use fvm_shared::error::ExitCode;
+use fvm_shared::receipt::Receipt;
 use num_traits::Zero;
 use subnet_types::actors::{
     ApplyParentUpdateParams, CheckpointCut, GATEWAY_ID, SubmitCheckpointReturn, gateway, refusal,
@@ -67,6 +69,10 @@ impl Pair {
 
     fn follow(&mut self) {
         let update = self.update();
+        self.follow_by(update);
+    }
+
+    fn follow_by(&mut self, update: ApplyParentUpdateParams) {
         let output = self.child.execute_update(update, vec![]);
         assert!(matches!(output.parent_update, Some(Ok(_))), "{:?}", output.parent_update);
         self.check_child();
@@ -98,8 +104,15 @@ impl Pair {
         }
     }
 
-    /// Makes the checkpoint of `cut`, signs and submits it, and compares custody and supply.
+    /// Settles `cut`, which must be accepted.
     fn settle(&mut self, cut: &CheckpointCut, seeds: &[u64]) -> SubmitCheckpointReturn {
+        let receipt = self.submit(cut, seeds);
+        assert!(receipt.exit_code.is_success(), "exit {}", receipt.exit_code);
+        decode(&receipt)
+    }
+
+    /// Makes the checkpoint of `cut`, signs and submits it.
+    fn submit(&mut self, cut: &CheckpointCut, seeds: &[u64]) -> Receipt {
         let checkpoint = Checkpoint {
             version: CHECKPOINT_VERSION,
             chain: self.child.genesis.identity(),
@@ -116,9 +129,7 @@ impl Pair {
         };
         let messages = self.child.view().gateway().unwrap().batch(&self.child.store, cut).unwrap();
         let params = self.root.submission(&self.subnet, &checkpoint, seeds, &messages);
-        let receipt = self.root.submit(&self.subnet, &params);
-        assert!(receipt.exit_code.is_success(), "exit {}", receipt.exit_code);
-        decode(&receipt)
+        self.root.submit(&self.subnet, &params)
     }
 
     /// Custody above = circulating below + on its way down. Holds right after a cut was settled.
@@ -206,6 +217,32 @@ fn joined_validator_signs_after_the_checkpoint_that_confirms_it() {
 }
 
 #[test]
+fn change_that_the_child_refuses_holds_up_no_message_and_no_parent_accepts_the_set() {
+    let mut pair = Pair::new();
+    pair.root.join(&mut pair.subnet, 5, 1_000);
+    pair.root.fund(&pair.subnet, secp(1), fil(20));
+    // What no honest parent logs: a checkpoint key that another validator has.
+    let mut update = pair.update();
+    let before = pair.child.view().gateway().unwrap().pending(&pair.child.store).unwrap();
+    update.changes[0].validator.checkpoint_key = before.validators()[0].checkpoint_key;
+    pair.follow_by(update);
+    assert_eq!(pair.child.balance(&secp(1)), fil(20) + nano(1_000), "messages are applied");
+    let pending = pair.child.view().gateway().unwrap().pending(&pair.child.store).unwrap();
+    assert_eq!((pending.number().get(), pending.validators()), (2, before.validators()));
+
+    let cut = pair.run_to_cut();
+    assert_eq!((cut.configuration.number.get(), cut.configuration.validators_hash), (2, pending.hash()));
+    let custody = pair.root.state(&pair.subnet).custody;
+    assert_eq!(pair.submit(&cut, &[1, 2, 3]).exit_code, ExitCode::new(166), "another set than the parent's");
+    let state = pair.root.state(&pair.subnet);
+    assert_eq!((state.custody, state.configuration_confirmed.get(), state.last_sequence.get()), (custody, 1, 0));
+    // Below, value still comes down.
+    pair.root.fund(&pair.subnet, secp(1), fil(1));
+    pair.follow();
+    assert_eq!(pair.child.balance(&secp(1)), fil(21) + nano(1_000));
+}
+
+#[test]
 fn users_cannot_call_what_is_for_system_or_checkpoint_actors() {
     let mut pair = Pair::new();
     let gateway_address = Address::new_id(GATEWAY_ID);
@@ -219,7 +256,7 @@ fn users_cannot_call_what_is_for_system_or_checkpoint_actors() {
         let mut message = call(alice(), pair.root.chain.nonce(&alice()), gateway_address, method, &0, nano(0));
         message.params = fvm_ipld_encoding::RawBytes::new(params);
         let outcome = pair.root.chain.call(&message);
-        assert_eq!(outcome.exit_code, fvm_shared::error::ExitCode::USR_FORBIDDEN, "method {method}");
+        assert_eq!(outcome.exit_code, ExitCode::USR_FORBIDDEN, "method {method}");
     }
     pair.follow();
 }

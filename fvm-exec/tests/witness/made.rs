@@ -78,9 +78,18 @@ impl Parent {
             0 => CrossKind::Transfer,
             length => CrossKind::Call { method: 2, params: RawBytes::new(vec![7; length]) },
         };
+        self.queue_kind(child, kind, 0)
+    }
+
+    /// Queues a call with this much gas for its code.
+    pub fn queue_call(&mut self, child: &Child, gas_limit: u64) -> CrossMessage {
+        self.queue_kind(child, CrossKind::Call { method: 2, params: RawBytes::default() }, gas_limit)
+    }
+
+    fn queue_kind(&mut self, child: &Child, kind: CrossKind, gas_limit: u64) -> CrossMessage {
         let destination = CrossAddress { subnet: child.name.clone(), address: secp(1) };
         let value = TokenAmount::from_nano(self.gateway.next_origin_sequence + 1);
-        let draft = Draft::new(secp(111), destination, value, kind);
+        let draft = Draft { gas_limit, ..Draft::new(secp(111), destination, value, kind) };
         self.gateway.queue_down(&self.store, child.id, Height::new(2), draft).unwrap()
     }
 

@@ -121,8 +121,9 @@ fn header_alone_can_be_proved_current() {
 #[test]
 fn ranges_are_whole_at_the_last_number_and_at_an_updates_limits() {
     let (mut parent, child) = small(0, 0);
-    // As many transfers as one update brings: their gas ends it before their number does.
-    let messages = CROSS_MESSAGES_PER_BLOCK_MAX.min(UPDATE_GAS_MAX.div_ceil(CROSS_HOP_GAS) as usize);
+    // As many transfers as one block applies: their number ends the update before their gas does.
+    let messages = CROSS_MESSAGES_PER_BLOCK_MAX;
+    assert!(messages as u64 * CROSS_HOP_GAS <= UPDATE_GAS_MAX);
     parent.queue_all(&child, messages as u64 + 2);
     for _ in 0..CHANGES_PER_UPDATE_MAX + 2 {
         parent.log(&child);
@@ -168,7 +169,8 @@ fn range_ends_with_the_message_that_reaches_the_bytes() {
 #[test]
 fn range_ends_with_the_message_that_reaches_the_gas() {
     let (mut parent, child) = small(0, 0);
-    let messages: Vec<_> = (0..130).map(|n| parent.queue(&child, n % 3)).collect();
+    let mut messages: Vec<_> = (0..50).map(|n| parent.queue(&child, n % 3)).collect();
+    messages.extend((50..130).map(|_| parent.queue_call(&child, 100_000_000)));
     let root = parent.root();
     let answer = |message_gas_max: u64| {
         let limits = RangeLimits { message_gas_max, ..RangeLimits::UPDATE };

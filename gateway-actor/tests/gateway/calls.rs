@@ -1,6 +1,6 @@
 //! Calls from other chains: carried by the courier, answered at once or later, and contained.
 
-use actor_runtime::mock::MockRuntime;
+use actor_runtime::mock::{MockRuntime, code as mock_code};
 use actor_runtime::{Runtime, SendReturn, decode_params, encode_params};
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
@@ -18,8 +18,8 @@ use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 
 use crate::world::{
-    ALICE, CHILD, ROBOT, World, amount, as_call, at, child, child_address, down, f1, fil, returned, root, transfer_to,
-    up, validator,
+    ALICE, CHILD, ROBOT, RawOrUnit, World, amount, as_call, at, child, child_address, down, f1, fil, returned, root,
+    transfer_to, up, validator,
 };
 
 fn answer_of(message: &CrossMessage) -> (ExitCode, RawBytes, fvm_shared::econ::TokenAmount) {
@@ -205,6 +205,10 @@ fn id_of_one_chain_above_does_not_block_another_chain_above() {
     assert_eq!(world.outbox()[0].destination, mine.origin);
 }
 
+/// A child without a genesis, and a checkpoint actor that is no child yet.
+const INACTIVE: u64 = 203;
+const NEWEST: u64 = 204;
+
 /// What a delivered call tries against the gateway, from inside.
 fn attack(rt: &MockRuntime) {
     assert!(rt.load_state::<State>().unwrap().is_delivering);
@@ -247,12 +251,20 @@ fn attack(rt: &MockRuntime) {
     assert_eq!(code(CHILD, 0, gateway::COMMIT_CHECKPOINT, encode_params(&report).unwrap()), 60);
     assert_eq!(code(SYSTEM_ID, 0, gateway::APPLY_PARENT_UPDATE, encode_params(&update).unwrap()), 60);
     assert_eq!(code(SYSTEM_ID, 0, gateway::CUT_CHECKPOINT, None), 60);
+    assert_eq!(code(CHILD, 0, gateway::LOG_CHANGE, encode_params(&change).unwrap()), 60);
+    assert_eq!(code(INACTIVE, 0, gateway::ACTIVATE_CHILD, None), 60);
+    let registering = RegisterChildParams { actor: Address::new_actor(b"newest"), cross_gas_price: fil(0) };
+    rt.add_actor(NEWEST, mock_code("checkpoint"), Some(registering.actor));
+    assert_eq!(code(NEWEST, 0, gateway::REGISTER_CHILD, encode_params(&registering).unwrap()), 60);
     assert_eq!(rt.load_state::<State>().unwrap(), before);
 }
 
 #[test]
 fn delivered_call_enters_nowhere_but_where_messages_are_sent() {
     let world = World::root_with_child();
+    let registering = RegisterChildParams { actor: Address::new_actor(b"inactive"), cross_gas_price: fil(0) };
+    world.rt.add_actor(INACTIVE, mock_code("checkpoint"), Some(registering.actor));
+    world.ok::<RawOrUnit>(INACTIVE, 0, gateway::REGISTER_CHILD, &registering);
     world.courier(|rt, _| {
         attack(rt);
         // The mock's handler does not answer inside itself; the queue does.

@@ -6,11 +6,14 @@ use fvm_ipld_encoding::RawBytes;
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
+use fvm_shared::event::ActorEvent;
 use subnet_types::actors::{
     ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, GATEWAY_ID, SYSTEM_ID, gateway, refusal,
 };
 use subnet_types::cross::{CrossKind, CrossMessage};
-use subnet_types::hash::cid_of_bytes;
+use subnet_types::events;
+use subnet_types::genesis::TOTAL_POWER_MAX;
+use subnet_types::hash::{cid_of_bytes, encode};
 use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
@@ -182,8 +185,59 @@ fn changes_wait_in_the_pending_configuration_for_the_cut() {
     assert_eq!(refused(&world, &params), ExitCode::new(56));
     params.changes = vec![change(4, 5, 1)];
     assert_eq!(refused(&world, &params), ExitCode::new(56));
-    params.changes = vec![change(5, 2, 0), change(6, 3, 0), change(7, 4, 0)];
-    assert_eq!(refused(&world, &params), ExitCode::new(59), "somebody must be left");
+    assert_eq!(world.state().pending(world.rt.store()).unwrap(), set(4, &[(2, 99), (3, 10), (4, 10)]));
+}
+
+/// Numbers of the refused changes that were told since the last look.
+fn told_refused(world: &World) -> Vec<u64> {
+    let kind = encode(&events::gateway::CHANGE_REFUSED);
+    let events = world.rt.take_events();
+    let refused = events.iter().filter(|event| event.entries[0].value == kind);
+    let number = |event: &ActorEvent| event.entries.iter().find(|entry| entry.key == "configuration").unwrap().clone();
+    refused.map(|event| fvm_ipld_encoding::from_slice(&number(event).value).unwrap()).collect()
+}
+
+#[test]
+fn change_that_makes_no_valid_set_costs_only_itself() {
+    let world = World::subnet();
+    let repeated_key = {
+        let mut change = change(3, 5, 1);
+        change.validator.checkpoint_key = validator(1, 1).checkpoint_key;
+        change
+    };
+    let too_much = change(4, 5, TOTAL_POWER_MAX - 29);
+    let mut params = update(60, vec![down(0, 5)]);
+    params.changes = vec![change(2, 4, 10), repeated_key, too_much, change(5, 2, 0), change(6, 5, 7)];
+    assert_eq!(apply(&world, &params), vec![ExitCode::OK], "messages go on");
+    assert_eq!(world.state().pending(world.rt.store()).unwrap(), set(6, &[(1, 10), (3, 10), (4, 10), (5, 7)]));
+    assert_eq!(told_refused(&world), [3, 4]);
+
+    // As much as can be counted is fine, and somebody must be left.
+    let world = World::subnet();
+    params.messages = vec![];
+    params.changes = vec![change(2, 5, TOTAL_POWER_MAX - 30), change(3, 5, 0)];
+    apply(&world, &params);
+    assert_eq!(told_refused(&world), [0; 0]);
+    params.changes = (1..=3).map(|seed| change(3 + u64::from(seed), seed, 0)).collect();
+    apply(&world, &params);
+    assert_eq!(told_refused(&world), [6]);
+    assert_eq!(world.state().pending(world.rt.store()).unwrap(), set(6, &[(3, 10)]));
+    let cut = world.cut(10).unwrap();
+    assert_eq!((cut.configuration.number.get(), cut.configuration.validators_hash), (6, set(6, &[(3, 10)]).hash()));
+}
+
+#[test]
+fn changes_make_the_same_set_however_they_are_split_over_updates() {
+    // Leaves nobody after the third, whatever comes after it.
+    let changes: Vec<_> = (1..=3).map(|seed| change(1 + u64::from(seed), seed, 0)).chain([change(5, 4, 1)]).collect();
+    let expected = set(5, &[(3, 10), (4, 1)]);
+    for size in 1..=changes.len() {
+        let world = World::subnet();
+        for part in changes.chunks(size) {
+            apply(&world, &ApplyParentUpdateParams { changes: part.to_vec(), ..update(60, vec![]) });
+        }
+        assert_eq!(world.state().pending(world.rt.store()).unwrap(), expected, "{size} at once");
+    }
 }
 
 #[test]

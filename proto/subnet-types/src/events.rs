@@ -32,6 +32,10 @@ pub mod gateway {
     pub const CHECKPOINT_COMMITTED: &str = "checkpoint-committed";
     /// The parent was followed: `parent-height`, `top-down-nonce`, `configuration` (pending).
     pub const PARENT_FOLLOWED: &str = "parent-followed";
+    /// A membership change from the parent made no valid set, so its configuration has the validators of the one before:
+    /// `vote-key`, `configuration`, `power`, `reason` (text). The parent, which counts the change as made, accepts no
+    /// checkpoint that reports such a configuration.
+    pub const CHANGE_REFUSED: &str = "change-refused";
     /// A period ended: `sequence`, `messages` (count), `configuration` (sealed).
     pub const CHECKPOINT_CUT: &str = "checkpoint-cut";
 }

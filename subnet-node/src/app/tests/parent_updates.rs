@@ -156,9 +156,9 @@ async fn range_begins_at_the_cursor_and_is_whole() {
     let queue = transfers(&node, 130);
     let state = ParentState::new(60, queue.clone());
     let proven = judged(&node, &state.update(0, 2)).unwrap().params.messages;
-    // Their gas is reached before there are as many as a block takes.
-    assert_eq!(proven, queue[..117]);
-    for from in [10, 50, 117] {
+    // As many as one block applies.
+    assert_eq!(proven, queue[..128]);
+    for from in [10, 50, 128] {
         assert!(matches!(judged(&node, &state.update(from, 2)), Err(R::Witness(_))), "a hole up to message {from}");
     }
     let mut holed = queue;
@@ -303,18 +303,18 @@ async fn header_that_no_handover_leads_to_counts_once_it_is_adopted() {
 #[tokio::test]
 async fn same_parent_height_again_brings_only_the_rest_of_its_range() {
     let node = Node::new(subnet());
-    let state = ParentState::new(60, transfers(&node, 120));
+    let state = ParentState::new(60, transfers(&node, 131));
     *node.parent.candidate.lock() = Some(state.update(0, 2));
     node.step().await;
-    assert_eq!(judged(&node, &state.update(117, 2)).unwrap().params.messages.len(), 3);
+    assert_eq!(judged(&node, &state.update(128, 2)).unwrap().params.messages.len(), 3);
     let lower = ParentState { height: 59, ..state.clone() };
-    assert!(matches!(judged(&node, &lower.update(117, 2)), Err(R::NotNewer { .. })));
-    let mut fork = state.update(117, 2);
+    assert!(matches!(judged(&node, &lower.update(128, 2)), Err(R::NotNewer { .. })));
+    let mut fork = state.update(128, 2);
     fork.header.gas_used = 1;
     assert!(matches!(judged(&node, &certified(fork)), Err(R::Fork { .. })));
     // The follower's own source would offer nothing for a height that is followed.
-    node.app().commit(node.decide(block_with(&node, state.update(117, 2)).await)).await.unwrap();
-    assert!(matches!(judged(&node, &state.update(120, 2)), Err(R::NotNewer { .. })));
+    node.app().commit(node.decide(block_with(&node, state.update(128, 2)).await)).await.unwrap();
+    assert!(matches!(judged(&node, &state.update(131, 2)), Err(R::NotNewer { .. })));
 }
 
 #[tokio::test]
@@ -331,6 +331,33 @@ async fn changes_of_the_subnets_validators_are_read_from_the_witness() {
     *node.parent.candidate.lock() = Some(state.update(0, 2));
     node.step().await;
     assert_eq!(cursor(&node).next_configuration, ConfigurationNumber::new(4));
+}
+
+#[tokio::test]
+async fn change_that_is_refused_costs_only_itself_and_every_node_makes_the_same_of_it() {
+    let (proposer, other) = (Node::new(subnet()), Node::new(subnet()));
+    let sealed = cursor(&proposer).next_configuration;
+    // A checkpoint key that a validator of the subnet has already.
+    let gateway = proposer.chain().latest_state().unwrap().gateway().unwrap();
+    let before = gateway.pending(proposer.chain().store()).unwrap();
+    let mut validator = validators(7, 1).validators()[0].clone();
+    validator.checkpoint_key = before.validators()[0].checkpoint_key;
+    let changes = vec![MembershipChange { number: sealed, validator }];
+    let state = ParentState { changes, ..ParentState::new(60, messages(&proposer)) };
+    *proposer.parent.candidate.lock() = Some(state.update(0, 2));
+
+    let block = proposer.build().await;
+    assert!(block.payload.parse().unwrap().0.parent_update.is_some(), "it is proposed");
+    assert_eq!(other.judge(&block, Source::Live).await, Verdict::Accept);
+    for node in [&proposer, &other] {
+        node.app().commit(node.decide(block.clone())).await.unwrap();
+        assert_eq!(node.balance(&account(1).address()), fil(30), "its messages are delivered");
+        let after = cursor(node);
+        assert_eq!((after.next_configuration, after.next_nonce), (sealed.next(), Nonce::new(2)));
+        let pending = node.chain().latest_state().unwrap().gateway().unwrap().pending(node.chain().store()).unwrap();
+        assert_eq!((pending.number(), pending.validators()), (sealed, before.validators()));
+    }
+    assert_eq!(proposer.chain().tip().results, other.chain().tip().results);
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ impl World {
 /// One fake node. Clones are the same node.
 #[derive(Clone)]
 pub(crate) struct FakeApi {
+    pub(crate) url: &'static str,
     pub(crate) world: Arc<World>,
     pub(crate) is_down: Arc<AtomicBool>,
     pub(crate) calls: Arc<AtomicUsize>,
@@ -75,6 +76,7 @@ pub(crate) struct FakeApi {
 impl FakeApi {
     pub(crate) fn new(world: &Arc<World>) -> Self {
         Self {
+            url: "http://fake",
             world: world.clone(),
             is_down: Arc::default(),
             calls: Arc::default(),
@@ -101,7 +103,7 @@ impl FakeApi {
 #[async_trait]
 impl ParentApi for FakeApi {
     fn url(&self) -> &str {
-        "http://fake"
+        self.url
     }
 
     async fn facts(&self) -> Result<ParentFacts, RpcError> {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fake::{FakeApi, World};
 use crate::app::tests::world::{Node, PARENT_IDENTITY, START_MS, account, fil, parent_update, subnet, top_down};
+use crate::logging::Lines;
 use crate::metrics::Metrics;
 use crate::parent::api::ParentApi;
 use crate::parent::{Endpoints, Follower, FollowerParts, ParentCursor, ParentError, ParentSource, files};
@@ -120,6 +121,34 @@ async fn source_that_gives_a_bad_proof_is_left_out_for_a_while() {
     *apis[0].update.lock() = Some(update);
     follow(&follower, Duration::from_secs(60)).await;
     assert!(reads(&apis[0]) > 10, "asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn source_that_lies_is_named_once_and_left_out_for_a_minute() {
+    let (node, cursor, update, mut apis) = two_endpoints();
+    (apis[0].url, apis[1].url) = ("http://liar", "http://honest");
+    let mut forged = update.clone();
+    forged.certificate.signatures.pop();
+    *apis[0].update.lock() = Some(forged);
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    // All of the follower runs on this thread.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let named = || {
+        let said = lines.text();
+        assert!(!said.contains("http://honest"), "{said}");
+        let lines = said.lines().filter(|line| line.contains("http://liar"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let follower = follower(&node, &apis);
+    follow(&follower, Duration::from_secs(59)).await;
+    let [line] = &named()[..] else { panic!("{:?}", named()) };
+    assert!(line.contains("WARN") && line.contains("bad proof") && line.contains("more than 2/3"), "{line}");
+    assert_eq!((reads(&apis[0]), follower.candidate(&cursor)), (1, Some(update)));
+    // After a minute it is asked again, lies again, and is named again.
+    follow(&follower, Duration::from_secs(2)).await;
+    assert_eq!((named().len(), reads(&apis[0])), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
