@@ -14,7 +14,6 @@
 use actor_runtime::{ActorError, Runtime, decode_params, encode_return, require_caller, require_no_params};
 use fvm_ipld_encoding::ipld_block::IpldBlock;
 use fvm_shared::MethodNum;
-use num_traits::Zero;
 use subnet_types::actors::{GATEWAY_ID, METHOD_CONSTRUCTOR, checkpoint};
 
 pub mod error;

@@ -5,7 +5,7 @@ use checkpoint_actor::runs::RUN_MESSAGES_MAX;
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{DeliverParams, gateway};
-use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::cross::{CrossKind, CrossMessage, gas_to_carry};
 use subnet_types::limits::CROSS_HOP_GAS;
 use subnet_types::quantity::Nonce;
 
@@ -199,9 +199,10 @@ fn call_that_asks_for_more_gas_than_is_left_waits_with_all_behind_it() {
     batch[1].kind = CrossKind::Call { method: 7, params: RawBytes::default() };
     batch[1].gas_limit = 500_000_000;
     world.settle(&world.next(&batch), &[]).unwrap();
-    world.rt.set_gas(GAS_FOR_ONE + 500_000_000 - 1, 0);
+    let needed = GAS_FOR_ONE + gas_to_carry(500_000_000);
+    world.rt.set_gas(needed - 1, 0);
     assert_eq!(world.deliver(1, &batch).unwrap().next_nonce, Nonce::new(1));
     assert_eq!(world.deliver(1, &batch).unwrap().next_nonce, Nonce::new(1));
-    world.rt.set_gas(GAS_FOR_ONE + 500_000_000, 0);
+    world.rt.set_gas(needed, 0);
     assert_eq!(world.deliver(1, &batch).unwrap().next_nonce, Nonce::new(3));
 }

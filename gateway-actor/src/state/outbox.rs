@@ -79,6 +79,19 @@ impl Outbox {
         Ok(Self { messages, base: first_nonce, first_nonce, count: 0, bytes: 0, value })
     }
 
+    /// At most `max` of the messages that wait, from the nonce `from` on, in order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn waiting(&self, store: &impl Blockstore, from: Nonce, max: usize) -> Result<Vec<CrossMessage>, GatewayError> {
+        if from >= self.next_nonce() {
+            return Ok(Vec::new());
+        }
+        let messages = Amt::<Cid, _>::load(&self.messages, store).map_err(state_error)?;
+        let from = from.saturating_since(self.base);
+        links(&messages, Some(from), max as u64)?.iter().map(|link| load(store, link)).collect()
+    }
+
     fn push(&mut self, store: &impl Blockstore, message: &CrossMessage, bytes: usize) -> Result<(), GatewayError> {
         let mut messages = Amt::<Cid, _>::load(&self.messages, store).map_err(state_error)?;
         messages.set(message.nonce.saturating_since(self.base), save(store, message)?).map_err(state_error)?;
@@ -96,7 +109,7 @@ impl Outbox {
         let (first, root) = (self.first_nonce, self.messages);
         let mut waiting = Amt::<Cid, _>::load(&root, store).map_err(state_error)?;
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        for link in links(&waiting, CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64)? {
+        for link in links(&waiting, None, CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64)? {
             let message: CrossMessage = load(store, &link)?;
             let size = encode(&message).len();
             if bytes + size > CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX {
@@ -124,13 +137,13 @@ impl Outbox {
 /// The first `count` messages of an outbox.
 pub(crate) fn read(store: &impl Blockstore, root: &Cid, count: u64) -> Result<Vec<CrossMessage>, GatewayError> {
     let amt = Amt::<Cid, _>::load(root, store).map_err(state_error)?;
-    links(&amt, count)?.iter().map(|link| load(store, link)).collect()
+    links(&amt, None, count)?.iter().map(|link| load(store, link)).collect()
 }
 
-fn links<B: Blockstore>(messages: &Amt<Cid, B>, count: u64) -> Result<Vec<Cid>, GatewayError> {
+fn links<B: Blockstore>(messages: &Amt<Cid, B>, from: Option<u64>, count: u64) -> Result<Vec<Cid>, GatewayError> {
     let mut links = Vec::new();
     messages
-        .for_each_ranged(None, Some(count), |_, link| {
+        .for_each_ranged(from, Some(count), |_, link| {
             links.push(*link);
             Ok(())
         })

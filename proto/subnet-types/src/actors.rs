@@ -168,6 +168,8 @@ pub mod refusal {
     /// ([`ExitCode::FIRST_USER_EXIT_CODE`]), so they have other numbers.
     pub fn of_exit(code: ExitCode) -> ExitCode {
         match code {
+            // The VM's own codes begin with it, and it is no failure.
+            ExitCode::OK => ExitCode::OK,
             ExitCode::SYS_OUT_OF_GAS => OUT_OF_GAS,
             ExitCode::SYS_ILLEGAL_INSTRUCTION => TRAPPED,
             ExitCode::SYS_INVALID_RECEIVER => NO_DESTINATION,

@@ -419,7 +419,7 @@ fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
     frozen(
         "parameters of ApplyParentUpdate",
         cid_of(&apply),
-        "bafy2bzacebhhdenyafn6om6c6ju3sfkg5uilxbgngd7ay6qh5b4xjomaqq5fa",
+        "bafy2bzacec2n476oagoeyqci2qhk4huv6kgipzmpku6666ypfflpxglpmfvu2",
     );
     let join = JoinParams {
         owner: owner(),
