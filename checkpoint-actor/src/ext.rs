@@ -17,7 +17,6 @@ use subnet_types::genesis::ParentAnchor;
 use subnet_types::parent::MembershipChange;
 
 use crate::error::CheckpointError;
-use crate::runs::handover_gas;
 
 fn ask<P: Serialize, T: DeserializeOwned>(
     rt: &impl Runtime,
@@ -64,13 +63,13 @@ pub(crate) fn log_change(rt: &impl Runtime, change: &MembershipChange) -> Result
     Err(CheckpointError::Gateway { method: "LogChange", exit_code: sent.exit_code }.into())
 }
 
-/// Hands messages with their amounts to the gateway in one call, which may use the handover gas of all of them. Returns how that
+/// Hands messages with their amounts to the gateway in one call, which may use the gas of all of them. Returns how that
 /// call ended: anything but success means that it changed nothing and the value came back.
 pub(crate) fn deliver(rt: &impl Runtime, messages: &[CrossMessage]) -> Result<SendReturn, ActorError> {
     let to = Address::new_id(GATEWAY_ID);
     let params = encode_params(&DeliverParams { messages: messages.to_vec() })?;
     let value = messages.iter().map(CrossMessage::amount).sum();
-    let gas_limit = messages.iter().map(handover_gas).sum();
+    let gas_limit = messages.iter().map(CrossMessage::delivery_gas).sum();
     rt.send(&to, gateway::DELIVER, params, &value, Some(gas_limit))
 }
 

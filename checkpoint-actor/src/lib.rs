@@ -43,6 +43,10 @@ pub fn dispatch<R: Runtime>(
     method: MethodNum,
     params: Option<IpldBlock>,
 ) -> Result<Option<IpldBlock>, ActorError> {
+    // Value that came with anything else would be in none of the counters, and nobody's.
+    if !matches!(method, checkpoint::JOIN | checkpoint::LOCK) && !rt.value_received().is_zero() {
+        return Err(ActorError::not_payable("only Join and Lock take value"));
+    }
     match method {
         METHOD_CONSTRUCTOR => nothing(membership::construct(rt, decode_params(params)?)),
         checkpoint::REGISTER => encode_return(&membership::register(rt, decode_params(params)?)?),

@@ -3,8 +3,8 @@
 //! A call of the gateway costs much beside what each message does. Plain transfers run no code of anybody's, so several
 //! in a row may share one call; a message that runs code goes alone, for one that failed would take the others with it.
 
-use subnet_types::cross::{CrossKind, CrossMessage};
-use subnet_types::limits::{BLOCK_GAS_MIN, CROSS_CALL_GAS_MAX, CROSS_HOP_GAS, CROSS_RECEIPT_GAS};
+use subnet_types::cross::{CrossKind, CrossMessage, DELIVERY_GAS_MAX};
+use subnet_types::limits::BLOCK_GAS_MIN;
 
 /// Most transfers of one call. More would save little, and cost more when the call fails as a whole.
 pub const RUN_MESSAGES_MAX: usize = 32;
@@ -17,39 +17,13 @@ pub const DELIVERY_GAS_RESERVE: u64 = 40_000_000;
 /// each message, or accepting a checkpoint, which takes 60; several times that.
 const CALL_GAS: u64 = 300_000_000;
 
-/// Gas beyond delivery gas that the gateway gets for a message that runs code. It runs none before it has all the gas of
-/// that code, the courier's, and some to take note of how it ended; what it uses until then must not be missing.
-const CODE_GAS_RESERVE: u64 = 20_000_000;
-
-/// Of the gas that a call may pass on, the VM keeps this part back.
-const KEPT_BACK_PART: u64 = 63;
-
-/// The gas of the dearest message.
-const HANDOVER_GAS_MAX: u64 = CROSS_HOP_GAS + with_reserve(CROSS_CALL_GAS_MAX);
-
-const _: () = assert!(CROSS_RECEIPT_GAS <= CROSS_CALL_GAS_MAX);
-
 // No message waits for ever because no block has the gas for it.
-const _: () = assert!(CALL_GAS + HANDOVER_GAS_MAX + DELIVERY_GAS_RESERVE <= BLOCK_GAS_MIN);
-
-const fn with_reserve(code_gas: u64) -> u64 {
-    code_gas + code_gas / KEPT_BACK_PART + CODE_GAS_RESERVE
-}
-
-/// Gas that the gateway gets for `message`: its delivery gas, and for code what the way to it takes besides. With the
-/// delivery gas alone, a call that asks for much would fail whatever its destination does.
-pub fn handover_gas(message: &CrossMessage) -> u64 {
-    match message.kind {
-        CrossKind::Transfer => message.delivery_gas(),
-        CrossKind::Call { .. } => CROSS_HOP_GAS + with_reserve(message.gas_limit.min(CROSS_CALL_GAS_MAX)),
-        CrossKind::Receipt { .. } => CROSS_HOP_GAS + with_reserve(CROSS_RECEIPT_GAS),
-    }
-}
+const _: () = assert!(CALL_GAS + DELIVERY_GAS_MAX + DELIVERY_GAS_RESERVE <= BLOCK_GAS_MIN);
 
 /// Gas that must be left before `message` is handed over by itself, so that whoever calls with too little cannot make it
 /// fail.
 pub fn gas_alone(message: &CrossMessage) -> u64 {
-    handover_gas(message) + DELIVERY_GAS_RESERVE
+    message.delivery_gas() + DELIVERY_GAS_RESERVE
 }
 
 /// How many of the messages that wait go to the gateway in the next call, when `gas` is left. Zero: none, the gas is
@@ -63,7 +37,7 @@ pub fn length(waiting: &[CrossMessage], messages_max: usize, gas: u64) -> usize 
     let transfers = waiting.iter().take_while(|message| matches!(message.kind, CrossKind::Transfer));
     let mut needed = DELIVERY_GAS_RESERVE + alone;
     let fitting = transfers.take(messages_max).take_while(|message| {
-        needed = needed.saturating_add(handover_gas(message));
+        needed = needed.saturating_add(message.delivery_gas());
         needed <= gas
     });
     fitting.count().max(usize::from(gas >= alone))
@@ -74,7 +48,8 @@ mod tests {
     use fvm_ipld_encoding::RawBytes;
     use fvm_shared::address::Address;
     use fvm_shared::econ::TokenAmount;
-    use subnet_types::cross::CrossAddress;
+    use subnet_types::cross::{CrossAddress, gas_to_carry};
+    use subnet_types::limits::{CROSS_HOP_GAS, CROSS_MESSAGE_BYTES_MAX};
     use subnet_types::{Digest, Nonce, SubnetId};
 
     use super::*;
@@ -120,17 +95,19 @@ mod tests {
 
     #[test]
     fn message_that_runs_code_goes_alone_and_needs_its_own_gas() {
-        let waiting = [transfers(2), vec![call(630)], transfers(1)].concat();
+        let waiting = [transfers(2), vec![call(500)], transfers(1)].concat();
         assert_eq!(length(&waiting, RUN_MESSAGES_MAX, u64::MAX), 2);
         assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, u64::MAX), 1);
-        // Its own gas, the 64th of it that the VM keeps back, and the way there.
-        let needed = ALONE + 630 + 10 + CODE_GAS_RESERVE;
+        let needed = ALONE + gas_to_carry(500);
         assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, needed - 1), 0);
         assert_eq!(length(&waiting[2..], RUN_MESSAGES_MAX, needed), 1);
     }
 
     #[test]
     fn no_message_needs_more_gas_than_the_smallest_block_has() {
-        assert!(gas_alone(&call(u64::MAX)) + CALL_GAS <= BLOCK_GAS_MIN);
+        let mut dearest = call(u64::MAX);
+        dearest.kind = CrossKind::Call { method: 2, params: RawBytes::new(vec![0; CROSS_MESSAGE_BYTES_MAX]) };
+        assert_eq!(dearest.delivery_gas(), DELIVERY_GAS_MAX);
+        assert!(gas_alone(&dearest) + CALL_GAS <= BLOCK_GAS_MIN);
     }
 }

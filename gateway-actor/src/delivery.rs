@@ -21,15 +21,21 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, MethodNum};
 use num_traits::Zero;
 use subnet_types::SubnetId;
-use subnet_types::actors::{BURNT_FUNDS_ID, CarryCallParams, CarryReceiptParams, CrossCall, CrossReceipt, refusal};
-use subnet_types::cross::{CrossKind, CrossMessage, call_key};
+use subnet_types::actors::{CarryCallParams, CarryReceiptParams, CrossCall, CrossReceipt, refusal};
+use subnet_types::cross::{CrossKind, CrossMessage, call_key, gas_to_carry};
 use subnet_types::limits::CROSS_RECEIPT_GAS;
-use subnet_types::quantity::Nonce;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 
 use crate::children::height;
 use crate::state::{Edge, State, Way, arrival_fee, departure_fee, receipt_of, refusal_here};
 use crate::types::{Child, GatewayError, OwedAnswer};
 use crate::{events, ext};
+
+/// Gas to end an update when its last message is through: to save the state, burn, and return what left circulation.
+const END_GAS: u64 = 100_000_000;
+
+/// Gas to lock value in the checkpoint actor of one child.
+const LOCK_GAS: u64 = 30_000_000;
 
 /// Where messages come from.
 enum Source {
@@ -80,6 +86,20 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         self.is_changed = true;
     }
 
+    /// Whether there is the gas for all that `message` may use, and to end the update after it.
+    pub(crate) fn has_gas_for(&self, message: &CrossMessage) -> bool {
+        let locks = self.settlement.locked.len() as u64 + 1;
+        let end = END_GAS.saturating_add(LOCK_GAS.saturating_mul(locks));
+        self.rt.gas_available() >= message.delivery_gas().saturating_add(end)
+    }
+
+    /// Leaves messages of an update to the next one: what they brought returns to the reserve that it was minted from.
+    pub(crate) fn leave(&mut self, messages: &[CrossMessage]) {
+        let amount: TokenAmount = messages.iter().map(CrossMessage::amount).sum();
+        self.state.reserve += &amount;
+        self.settlement.unminted += amount;
+    }
+
     /// Does what is to be done with one message. Returns zero when it was delivered or went on, and otherwise why not.
     pub(crate) fn take(&mut self, message: &CrossMessage) -> Result<ExitCode, ActorError> {
         let exit_code = match &message.kind {
@@ -88,6 +108,16 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         };
         events::settled(self.rt, &self.state.subnet, message, exit_code)?;
         Ok(exit_code)
+    }
+
+    /// Takes note of how far the parent has been followed; see [`State::follow`].
+    pub(crate) fn follow(
+        &mut self,
+        height: Height,
+        next_nonce: Nonce,
+        next_configuration: ConfigurationNumber,
+    ) -> Result<(), ActorError> {
+        Ok(self.state.follow(self.rt.store(), height, next_nonce, next_configuration)?)
     }
 
     /// Saves what changed and moves what the messages left. Returns the state as saved.
@@ -132,15 +162,25 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         }
     }
 
+    /// Takes what arriving costs out of a message's fee, as far as it goes, and returns what goes on, and whether it was
+    /// enough.
+    fn arrive(&mut self, message: &CrossMessage) -> (CrossMessage, bool) {
+        let price = arrival_fee(&self.price, message);
+        let paid = price.clone().min(message.fee.clone());
+        self.charge(&paid);
+        (CrossMessage { fee: &message.fee - &paid, ..message.clone() }, paid == price)
+    }
+
     fn take_message(&mut self, message: &CrossMessage) -> Result<ExitCode, ActorError> {
-        if let Some(exit_code) = self.refusal(message) {
+        let refused = self.refusal(message);
+        if refused == Some(refusal::FORGED_ORIGIN) {
+            return self.refuse(message, refusal::FORGED_ORIGIN);
+        }
+        // A refusal is as much work as a delivery, so it costs the same.
+        let (message, is_paid) = &self.arrive(message);
+        if let Some(exit_code) = refused.or((!is_paid).then_some(refusal::FEE_TOO_LOW)) {
             return self.refuse(message, exit_code);
         }
-        let arrival = arrival_fee(&self.price, message);
-        if message.fee < arrival {
-            return self.refuse(message, refusal::FEE_TOO_LOW);
-        }
-        let left = &message.fee - &arrival;
         let way = match self.way_of(message)? {
             Ok(way) => way,
             Err(exit_code) => return self.refuse(message, exit_code),
@@ -148,27 +188,18 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         let refused = match &way {
             Way::Here => self.refusal_here(message)?,
             Way::Up { price } | Way::Down { price, .. } => {
-                (left < departure_fee(price, message)).then_some(refusal::FEE_TOO_LOW)
+                (message.fee < departure_fee(price, message)).then_some(refusal::FEE_TOO_LOW)
             }
         };
         if let Some(exit_code) = refused {
             return self.refuse(message, exit_code);
         }
         match (&way, &message.kind) {
-            (Way::Here, CrossKind::Call { method, params }) => {
-                self.charge(&arrival);
-                self.call(message, *method, params, left)
-            }
-            (Way::Here, _) => {
-                self.charge(&arrival);
-                self.transfer(message, left)
-            }
-            (way, _) => match self.send_on(way, CrossMessage { fee: left, ..message.clone() })? {
+            (Way::Here, CrossKind::Call { method, params }) => self.call(message, *method, params, message.fee.clone()),
+            (Way::Here, _) => self.transfer(message, message.fee.clone()),
+            (way, _) => match self.send_on(way, message.clone())? {
                 Some(exit_code) => self.refuse(message, exit_code),
-                None => {
-                    self.charge(&arrival);
-                    Ok(ExitCode::OK)
-                }
+                None => Ok(ExitCode::OK),
             },
         }
     }
@@ -208,7 +239,11 @@ impl<'a, R: Runtime> Delivery<'a, R> {
     ) -> Result<ExitCode, ActorError> {
         let (to, gas_limit) = (message.destination.address, message.gas_limit);
         let call = CrossCall { id: message.id, origin: message.origin.clone(), method, params: params.clone() };
-        self.begin_code(message, gas_limit)?;
+        if !self.begin_code(message, gas_limit)? {
+            let (code, value) = (refusal::OUT_OF_GAS, message.value.clone());
+            self.answer(message, code, RawBytes::default(), value, left)?;
+            return Ok(code);
+        }
         let carried = ext::carry_call(self.rt, &CarryCallParams { to, gas_limit, call }, &message.value)?;
         self.end_code()?;
         if !carried.exit_code.is_success() {
@@ -241,9 +276,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             return self.refuse(message, exit_code);
         }
         // A receipt goes on whatever is left of its fee: without it the sender would never know.
-        let arrival = arrival_fee(&self.price, message).min(message.fee.clone());
-        self.charge(&arrival);
-        let message = &CrossMessage { fee: &message.fee - &arrival, ..message.clone() };
+        let (message, _) = &self.arrive(message);
         match self.way_of(message)? {
             Ok(Way::Here) => self.receive(message),
             Ok(way) => match self.send_on(&way, message.clone())? {
@@ -275,11 +308,19 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         if ext::has_code(self.rt, &to) {
             let (of, exit_code, return_data) = (*of, *exit_code, return_data.clone());
             let from = pending.map_or_else(|| receipt.origin.clone(), |sent| sent.destination);
-            let notice = CrossReceipt { of, from, exit_code, return_data, value: amount };
-            self.begin_code(receipt, CROSS_RECEIPT_GAS)?;
+            let notice = CrossReceipt {
+                of,
+                from,
+                exit_code,
+                return_data,
+                value: receipt.value.clone(),
+                fee: receipt.fee.clone(),
+            };
             // However it ends: what came back is the sender's already.
-            ext::carry_receipt(self.rt, &CarryReceiptParams { to, receipt: notice })?;
-            self.end_code()?;
+            if self.begin_code(receipt, CROSS_RECEIPT_GAS)? {
+                ext::carry_receipt(self.rt, &CarryReceiptParams { to, receipt: notice })?;
+                self.end_code()?;
+            }
         }
         Ok(ExitCode::OK)
     }
@@ -331,6 +372,10 @@ impl<'a, R: Runtime> Delivery<'a, R> {
     fn send_on(&mut self, way: &Way, message: CrossMessage) -> Result<Option<ExitCode>, ActorError> {
         let (queued, down) = match way {
             Way::Here => return Ok(Some(refusal::WRONG_DIRECTION)),
+            // Users and strangers wait for room in the outbox alike; receipts, which nobody would hear of again, do not.
+            Way::Up { .. } if self.state.outbox.is_full() && !matches!(message.kind, CrossKind::Receipt { .. }) => {
+                return Ok(Some(refusal::QUEUE_FULL));
+            }
             Way::Up { .. } => (self.state.pass_up(self.rt.store(), message), None),
             Way::Down { id, .. } => (self.state.pass_down(self.rt.store(), *id, height(self.rt), message), Some(*id)),
         };
@@ -363,24 +408,31 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             return Ok(exit_code);
         }
         let CrossMessage { destination, .. } = message;
-        // Another chain's id is somebody else here: what is for it is kept for nobody.
-        let is_foreign_id = destination.address.protocol() == Protocol::ID && destination.subnet != self.state.subnet;
-        let address = if is_foreign_id { Address::new_id(BURNT_FUNDS_ID) } else { destination.address };
+        // Another chain's id is somebody else here, so nobody could ever claim it: it is burned, and reported as that.
+        if destination.address.protocol() == Protocol::ID && destination.subnet != self.state.subnet {
+            self.settlement.burned += amount;
+            return Ok(exit_code);
+        }
+        let address = destination.address;
         self.state.keep_unclaimed(self.rt.store(), &address, &amount)?;
         self.is_changed = true;
         events::unclaimed(self.rt, &message.id, &address)?;
         Ok(exit_code)
     }
 
-    /// Saves the state before a send that can run code of others with this gas.
-    fn begin_code(&mut self, message: &CrossMessage, gas_limit: u64) -> Result<(), ActorError> {
-        let (available, needed) = (self.rt.gas_available(), ext::gas_to_carry(gas_limit));
+    /// Saves the state before a send that can run code of others with this gas. Says whether the gas for it is there:
+    /// without, a child's delivery aborts and is repeated with more, while an update, which nobody can give more, goes on.
+    fn begin_code(&mut self, message: &CrossMessage, gas_limit: u64) -> Result<bool, ActorError> {
+        let (available, needed) = (self.rt.gas_available(), gas_to_carry(gas_limit));
         if available < needed {
-            return Err(GatewayError::DeliveryGas { id: message.id, available, needed }.into());
+            return match self.source {
+                Source::Parent => Ok(false),
+                Source::Child { .. } => Err(GatewayError::DeliveryGas { id: message.id, available, needed }.into()),
+            };
         }
         self.state.is_delivering = true;
         self.rt.save_state(&self.state)?;
-        Ok(())
+        Ok(true)
     }
 
     /// Reads the state again after it: that code may have sent messages.

@@ -57,7 +57,8 @@ pub(crate) fn send(rt: &impl Runtime, params: SendParams) -> Result<EnqueueRetur
     set_out(rt, &state, &way, message)
 }
 
-/// The actor that was called gives the answer that it put off. Allowed while a delivery runs.
+/// The actor that was called gives the answer that it put off. A failure must bring back all that came, as one that is
+/// told at once does. Allowed while a delivery runs.
 pub(crate) fn answer(rt: &impl Runtime, params: AnswerParams) -> Result<EnqueueReturn, ActorError> {
     let AnswerParams { of, exit_code, return_data } = params;
     let mut state: State = rt.load_state()?;
@@ -69,6 +70,10 @@ pub(crate) fn answer(rt: &impl Runtime, params: AnswerParams) -> Result<EnqueueR
     if value > owed.value {
         let (actual, max) = (value.atto().to_string(), owed.value.atto().to_string());
         return Err(GatewayError::AnswerAboveValue { actual, max }.into());
+    }
+    if !exit_code.is_success() && value != owed.value {
+        let (actual, expected) = (value.atto().to_string(), owed.value.atto().to_string());
+        return Err(GatewayError::FailureKeepsValue { actual, expected }.into());
     }
     let actual = return_data.len();
     if actual > CROSS_RETURN_BYTES_MAX {

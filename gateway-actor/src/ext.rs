@@ -8,20 +8,14 @@ use fvm_shared::{ActorID, METHOD_SEND, MethodNum};
 use num_traits::Zero;
 use subnet_types::actors::{
     BURNT_FUNDS_ID, COURIER_ID, CallReturn, CarryCallParams, CarryReceiptParams, FIRST_USER_ID, SYSTEM_ID, checkpoint,
-    courier,
+    courier, refusal,
 };
-use subnet_types::limits::{CROSS_RECEIPT_GAS, CROSS_RETURN_BYTES_MAX};
+use subnet_types::limits::{CROSS_CARRY_GAS, CROSS_RECEIPT_GAS, CROSS_RETURN_BYTES_MAX};
 
 use crate::state::State;
 
 /// Method of an account with a native key that returns that key's address.
 const ACCOUNT_PUBKEY_ADDRESS: MethodNum = 2;
-
-/// Gas for the courier itself, beside what it passes on: to read its parameters, call, and check the return.
-const COURIER_GAS: u64 = 20_000_000;
-
-/// Gas that must be left when a call came back, to queue its answer and end the delivery.
-const AFTER_CODE_GAS: u64 = 30_000_000;
 
 /// Locks value in a child's checkpoint actor.
 ///
@@ -77,12 +71,6 @@ pub(crate) struct Carried {
     pub(crate) returned: CallReturn,
 }
 
-/// Gas that must be left before the courier gets `gas_limit` to pass on: the VM keeps a 64th back in each call.
-pub(crate) fn gas_to_carry(gas_limit: u64) -> u64 {
-    let carried = gas_limit.saturating_add(COURIER_GAS);
-    carried.saturating_add(carried / 63).saturating_add(AFTER_CODE_GAS)
-}
-
 /// Has the courier call an actor. Runs code of others.
 ///
 /// # Errors
@@ -92,7 +80,7 @@ pub(crate) fn carry_call(
     params: &CarryCallParams,
     value: &TokenAmount,
 ) -> Result<Carried, ActorError> {
-    let gas_limit = params.gas_limit.saturating_add(COURIER_GAS);
+    let gas_limit = params.gas_limit.saturating_add(CROSS_CARRY_GAS);
     let (to, method) = (Address::new_id(COURIER_ID), courier::CARRY_CALL);
     let sent = rt.send(&to, method, encode_params(params)?, value, Some(gas_limit))?;
     let empty = CallReturn { is_deferred: false, data: Default::default() };
@@ -100,7 +88,10 @@ pub(crate) fn carry_call(
     let returned = if sent.return_data.is_some() { decode_params(sent.return_data).unwrap_or(empty) } else { empty };
     let is_small = returned.data.len() <= CROSS_RETURN_BYTES_MAX;
     let data = if is_small { returned.data } else { Default::default() };
-    Ok(Carried { exit_code: sent.exit_code, returned: CallReturn { is_deferred: returned.is_deferred, data } })
+    Ok(Carried {
+        exit_code: refusal::of_exit(sent.exit_code),
+        returned: CallReturn { is_deferred: returned.is_deferred, data },
+    })
 }
 
 /// Has the courier tell an actor the outcome of what it sent. Runs code of others; how that ends changes nothing.
@@ -109,7 +100,7 @@ pub(crate) fn carry_call(
 /// When the call itself must end.
 pub(crate) fn carry_receipt(rt: &impl Runtime, params: &CarryReceiptParams) -> Result<(), ActorError> {
     let (to, method) = (Address::new_id(COURIER_ID), courier::CARRY_RECEIPT);
-    let gas_limit = CROSS_RECEIPT_GAS + COURIER_GAS;
+    let gas_limit = CROSS_RECEIPT_GAS + CROSS_CARRY_GAS;
     rt.send(&to, method, encode_params(params)?, &TokenAmount::zero(), Some(gas_limit))?;
     Ok(())
 }
@@ -132,7 +123,7 @@ pub(crate) fn has_code(rt: &impl Runtime, address: &Address) -> bool {
 /// # Errors
 /// When the call itself must end.
 pub(crate) fn credit(rt: &impl Runtime, to: &Address, value: &TokenAmount) -> Result<ExitCode, ActorError> {
-    Ok(rt.send(to, METHOD_SEND, None, value, None)?.exit_code)
+    Ok(refusal::of_exit(rt.send(to, METHOD_SEND, None, value, None)?.exit_code))
 }
 
 /// The address under which an actor of this chain is known on others: its key's or f4 address. An actor that has

@@ -1,5 +1,6 @@
 //! What must hold of a gateway's state between messages. Returns everything that does not.
 
+use cid::Cid;
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::ActorID;
@@ -8,7 +9,7 @@ use subnet_types::cross::{CrossMessage, message_id};
 use subnet_types::hash::encode;
 use subnet_types::quantity::Nonce;
 
-use crate::state::State;
+use crate::state::{State, load};
 use crate::types::{Child, LoggedChange, QueuedMessage};
 
 /// Something that does not hold.
@@ -73,9 +74,10 @@ fn check_sets(state: &State, store: &impl Blockstore, report: &mut Report) {
 
 fn check_outbox(state: &State, store: &impl Blockstore, report: &mut Report) {
     let outbox = &state.outbox;
-    let Some(amt) = report.read("outbox", Amt::<CrossMessage, _>::load(&outbox.messages, store)) else { return };
+    let Some(amt) = report.read("outbox", Amt::<Cid, _>::load(&outbox.messages, store)) else { return };
     let (mut count, mut bytes, mut value) = (0, 0, TokenAmount::default());
-    let read = amt.for_each(|index, message| {
+    let read = amt.for_each(|index, link| {
+        let message: CrossMessage = load(store, link)?;
         let expected = Nonce::new(outbox.first_nonce.get() + count);
         report.expect(message.nonce == expected && outbox.base.get() + index == expected.get(), || {
             format!("outbox entry {index} has nonce {}, expected {expected} from base {}", message.nonce, outbox.base)
@@ -84,7 +86,7 @@ fn check_outbox(state: &State, store: &impl Blockstore, report: &mut Report) {
             format!("outbox entry {index} goes to {}, which is not up", message.destination.subnet)
         });
         count += 1;
-        bytes += encode(message).len() as u64;
+        bytes += encode(&message).len() as u64;
         value += message.amount();
         Ok(())
     });
@@ -182,7 +184,7 @@ fn check_child(state: &State, store: &impl Blockstore, id: ActorID, child: &Chil
     if let Some(messages) = report.read("messages", Amt::<QueuedMessage, _>::load(&child.messages, store)) {
         let mut expected = pruned.get();
         let read = messages.for_each(|nonce, queued| {
-            let message = &queued.message;
+            let message: CrossMessage = load(store, &queued.message)?;
             report.expect(nonce == expected && message.nonce.get() == nonce, || {
                 format!("child {id}: message {} at {nonce}, expected {expected}", message.nonce)
             });

@@ -7,6 +7,7 @@ use cid::Cid;
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_ipld_encoding::CborStore;
+use fvm_ipld_hamt::Config;
 use fvm_shared::econ::TokenAmount;
 use multihash_codetable::Code;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use subnet_types::identity::ChainIdentity;
 use subnet_types::quantity::{Nonce, Sequence};
 use subnet_types::{SubnetId, ValidatorSet};
 
-use crate::types::{Child, Draft, GatewayError, GatewayGenesis, Outbox, OwedAnswer, ParentView, PendingMessage};
+use crate::types::{Child, Draft, GatewayError, GatewayGenesis, Outbox, ParentView};
 
 /// State of the gateway actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -53,12 +54,12 @@ pub struct State {
     pub next_sequence: Sequence,
     /// This chain's count of cross messages made here, which makes their ids unique.
     pub next_origin_sequence: u64,
-    /// HAMT of [`PendingMessage`] by id: what was sent from here and must be answered.
+    /// HAMT of links to [`PendingMessage`]s by id: what was sent from here and must be answered.
     pub pending_messages: Cid,
     /// AMT of words of 64 bits: bit `n % 64` of word `n / 64` says that the message with origin sequence `n` was
     /// answered, or is recorded among the pending ones, whose entry then decides.
     pub settled: Cid,
-    /// HAMT of [`OwedAnswer`] by the call's key ([`call_key`](subnet_types::cross::call_key)).
+    /// HAMT of links to [`OwedAnswer`]s by the call's key ([`call_key`](subnet_types::cross::call_key)).
     pub owed: Cid,
     /// Sum of the fees in `owed`, in attoFIL; this actor's balance covers it.
     pub owed_total: TokenAmount,
@@ -82,6 +83,13 @@ pub(crate) fn save<T: Serialize>(store: &impl Blockstore, value: &T) -> Result<C
     store.put_cbor(value, Code::Blake2b256).map_err(state_error)
 }
 
+/// Narrow HAMT nodes with at most one entry in a slot: a node has a few hundred bytes, so a write costs by the depth of the
+/// tree and by nothing else. Wider ones with several entries in a slot could be filled by anybody who chooses keys, until
+/// a write to one of them costs more than a delivery may use.
+pub(crate) fn narrow_nodes() -> Config {
+    Config { bit_width: 3, max_array_width: 1, ..Config::default() }
+}
+
 pub(crate) fn empty_amt<T: Serialize + DeserializeOwned>(store: &impl Blockstore) -> Result<Cid, GatewayError> {
     Amt::<T, _>::new(store).flush().map_err(state_error)
 }
@@ -100,6 +108,7 @@ impl State {
                 Ok::<_, GatewayError>(ParentView {
                     identity: anchor.identity,
                     height: anchor.height,
+                    whole_height: anchor.height,
                     block: None,
                     timestamp: anchor.timestamp,
                     validators: save(store, &anchor.validators)?,
@@ -123,9 +132,9 @@ impl State {
             last_cut: None,
             next_sequence: Sequence::new(1),
             next_origin_sequence: 0,
-            pending_messages: answers::empty::<PendingMessage>(store)?,
+            pending_messages: answers::empty(store)?,
             settled: empty_amt::<u64>(store)?,
-            owed: answers::empty::<OwedAnswer>(store)?,
+            owed: answers::empty(store)?,
             owed_total: TokenAmount::default(),
             unclaimed: unclaimed::empty(store)?,
             unclaimed_total: TokenAmount::default(),

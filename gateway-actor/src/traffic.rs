@@ -50,7 +50,10 @@ fn check_run(messages: &[CrossMessage]) -> Result<(), GatewayError> {
     Ok(())
 }
 
-/// System applies what the parent finalized. An update that cannot be applied as a whole aborts and changes nothing; a
+/// System applies what the parent finalized. Messages for which the gas does not suffice are left to the next update, which
+/// begins with them: an update that failed for what its messages weigh would do so again, for ever.
+///
+/// An update that cannot be applied as a whole aborts and changes nothing; a
 /// message that cannot be delivered, or a membership change that makes no valid set, costs only itself.
 pub(crate) fn apply_parent_update(
     rt: &impl Runtime,
@@ -64,9 +67,14 @@ pub(crate) fn apply_parent_update(
     let mut delivery = Delivery::from_parent(rt, state);
     let mut outcomes = Vec::with_capacity(update.messages.len());
     for message in &update.messages {
+        if !delivery.has_gas_for(message) {
+            break;
+        }
         delivery.pass(message.nonce);
         outcomes.push(delivery.take(message)?);
     }
+    delivery.leave(update.messages.split_at(outcomes.len()).1);
+    delivery.follow(update.parent_height, update.next_nonce, update.next_configuration)?;
     let state = delivery.finish()?;
     let pending = state.pending(rt.store())?.number();
     if let Some(parent) = &state.parent {

@@ -6,7 +6,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
-use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, call_key};
+use subnet_types::cross::{CrossAddress, CrossKind, call_key};
 use subnet_types::genesis::ParentAnchor;
 use subnet_types::identity::ChainIdentity;
 use subnet_types::parent::MembershipChange;
@@ -39,6 +39,10 @@ pub struct ParentView {
     pub identity: ChainIdentity,
     /// The parent's height after which the last applied ranges were read.
     pub height: Height,
+    /// The parent's last height of which nothing is missing: all that was queued and logged for this chain up to it has
+    /// been applied. Behind `height` while ranges are cut off by a limit. Checkpoints report this one, so that a chain
+    /// which has much to catch up with is not taken for one that ignores its parent.
+    pub whole_height: Height,
     /// Id of the parent's block `height + 1`, which proved that state; `None` until the first update.
     #[serde(with = "subnet_types::unlinked")]
     pub block: Option<Cid>,
@@ -84,8 +88,9 @@ pub struct Child {
 pub struct QueuedMessage {
     /// This chain's height when it was queued.
     pub queued_at: Height,
-    /// The message.
-    pub message: CrossMessage,
+    /// The [`CrossMessage`](subnet_types::CrossMessage), a block of its own: whoever queues or prunes the messages beside it
+    /// does not pay for its size.
+    pub message: Cid,
 }
 
 /// A change and since when it waits.
@@ -177,7 +182,7 @@ impl OwedAnswer {
 /// The bottom-up messages that no checkpoint carries yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct Outbox {
-    /// AMT of [`CrossMessage`] at their nonce less `base`.
+    /// AMT of links to [`CrossMessage`](subnet_types::CrossMessage)s, each a block of its own, at their nonce less `base`.
     pub messages: Cid,
     /// Nonce at index 0. Moves only when the outbox runs empty, so that taking a batch out touches nothing else.
     pub base: Nonce,
@@ -452,6 +457,14 @@ pub enum GatewayError {
         /// What came with the call.
         max: String,
     },
+    /// Who says that a call failed gives its value back.
+    #[error("the answer says that the call failed and brings {actual} attoFIL, expected all {expected} that came")]
+    FailureKeepsValue {
+        /// What came with the answer.
+        actual: String,
+        /// What came with the call.
+        expected: String,
+    },
     /// A child's messages come in the order of their nonces.
     #[error("delivery: message {index} has nonce {actual}, expected {expected}")]
     DeliveryGap {
@@ -534,6 +547,7 @@ impl GatewayError {
             Self::DeliveryGap { .. } => 71,
             Self::DeliveryGas { .. } => 72,
             Self::NegativePrice { .. } => 73,
+            Self::FailureKeepsValue { .. } => 74,
         };
         ExitCode::new(code)
     }

@@ -1,13 +1,15 @@
 //! Every rule that a checkpoint can break, each with its own exit code. Unless the certificate is the point, what is
 //! submitted was signed by a quorum: nothing is refused merely for its signature.
 
+use actor_runtime::Runtime;
+use checkpoint_actor::dispatch;
 use cid::Cid;
 use cid::multihash::Multihash;
 use fvm_ipld_encoding::{DAG_CBOR, IPLD_RAW};
 use fvm_shared::bigint::BigInt;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
-use subnet_types::actors::JoinParams;
+use subnet_types::actors::{JoinParams, METHOD_CONSTRUCTOR, checkpoint};
 use subnet_types::checkpoint::{Checkpoint, QuorumCertificate};
 use subnet_types::genesis::MembershipMode;
 use subnet_types::hash::{BLAKE2B_256, cid_of_bytes};
@@ -223,4 +225,22 @@ fn gateways_refusal_of_the_report_refuses_the_checkpoint() {
     assert_eq!(error.exit_code, ExitCode::new(46));
     assert!(error.message.contains("CommitCheckpoint"), "{error}");
     assert_eq!(world.state().last_sequence, Sequence::ZERO);
+}
+
+#[test]
+fn only_joining_and_locking_take_value() {
+    let world = World::of_four();
+    let before = world.rt.balance();
+    for method in [
+        METHOD_CONSTRUCTOR,
+        checkpoint::REGISTER,
+        checkpoint::SET_POWER,
+        checkpoint::SUBMIT_CHECKPOINT,
+        checkpoint::DELIVER_BATCH,
+        checkpoint::DELIVER_UNCLAIMED,
+    ] {
+        let error = world.rt.call(dispatch, 100, &atto(1), method, None).unwrap_err();
+        assert_eq!(error.exit_code, ExitCode::USR_NOT_PAYABLE, "method {method}: {error}");
+    }
+    assert_eq!(world.rt.balance(), before);
 }

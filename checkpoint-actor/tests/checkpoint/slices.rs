@@ -1,11 +1,11 @@
 //! Batches in slices, brought by several submitters, and transfers in runs.
 
 use actor_runtime::Runtime;
-use checkpoint_actor::runs::{RUN_MESSAGES_MAX, handover_gas};
+use checkpoint_actor::runs::RUN_MESSAGES_MAX;
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{DeliverParams, gateway};
-use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::cross::{CrossKind, CrossMessage, gas_to_carry};
 use subnet_types::limits::CROSS_HOP_GAS;
 use subnet_types::quantity::Nonce;
 
@@ -27,7 +27,7 @@ fn runs(world: &World) -> Vec<Vec<u64>> {
         let params: DeliverParams = actor_runtime::decode_params(sent.params).unwrap();
         let value = params.messages.iter().map(CrossMessage::amount).sum();
         assert_eq!(sent.value, value, "the value is the sum of the amounts");
-        let gas = params.messages.iter().map(handover_gas).sum();
+        let gas = params.messages.iter().map(CrossMessage::delivery_gas).sum();
         assert_eq!(sent.gas_limit, Some(gas), "so is the gas");
         params.messages.iter().map(|message| message.nonce.get()).collect()
     });
@@ -199,8 +199,7 @@ fn call_that_asks_for_more_gas_than_is_left_waits_with_all_behind_it() {
     batch[1].kind = CrossKind::Call { method: 7, params: RawBytes::default() };
     batch[1].gas_limit = 500_000_000;
     world.settle(&world.next(&batch), &[]).unwrap();
-    // The 64th that the VM keeps back of it, and the way to its code.
-    let needed = GAS_FOR_ONE + 500_000_000 + 7_936_507 + 20_000_000;
+    let needed = GAS_FOR_ONE + gas_to_carry(500_000_000);
     world.rt.set_gas(needed - 1, 0);
     assert_eq!(world.deliver(1, &batch).unwrap().next_nonce, Nonce::new(1));
     assert_eq!(world.deliver(1, &batch).unwrap().next_nonce, Nonce::new(1));

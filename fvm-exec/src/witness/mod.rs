@@ -40,23 +40,24 @@ use subnet_types::subnet_id::SubnetId;
 pub use error::{RangeKind, RecordError, WitnessError};
 use store::{Given, Touched};
 
-/// Blocks of a witness. The fullest update touches some thirty of its ranges, and as many as both trees to the child's
-/// entry are deep; what is left is for whoever makes one of them deeper by choosing addresses.
+/// Blocks of a witness. The fullest update has one for each message, touches some forty nodes of its ranges, and as many as
+/// both trees to the child's entry are deep; what is left is for whoever makes one of them deeper by choosing addresses.
 pub const WITNESS_BLOCKS_MAX: usize = 512;
 
 /// Bytes of a witness.
 pub const WITNESS_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Bytes of one block of a witness: a node of eight messages, as large as they may be, and what holds them together.
-pub const WITNESS_BLOCK_BYTES_MAX: usize = 9 * CROSS_MESSAGE_BYTES_MAX;
+/// Bytes of one block of a witness: twice those of the largest message. No node of a tree has more.
+pub const WITNESS_BLOCK_BYTES_MAX: usize = 2 * CROSS_MESSAGE_BYTES_MAX;
 
 /// Bytes of encoded messages at which the range of an update ends, with the message that reaches them. So the messages
 /// themselves show why there are no more.
 pub const UPDATE_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-// The first and the last node of a range have up to seven messages more each. The rest is for all other blocks, so no
-// queue can make the next update impossible.
-const _: () = assert!(UPDATE_MESSAGE_BYTES_MAX + 15 * CROSS_MESSAGE_BYTES_MAX + 512 * 1024 <= WITNESS_BYTES_MAX);
+// Beside the messages there is room for all other blocks, so no queue can make the next update impossible.
+const _: () = assert!(UPDATE_MESSAGE_BYTES_MAX + CROSS_MESSAGE_BYTES_MAX + 512 * 1024 <= WITNESS_BYTES_MAX);
+const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX + CHANGES_PER_UPDATE_MAX <= WITNESS_BLOCKS_MAX / 2);
+
 /// Bytes of one validator in a set and in a certificate over it, with room to spare.
 const VALIDATOR_BYTES_MAX: usize = 384;
 

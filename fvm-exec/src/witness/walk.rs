@@ -98,10 +98,10 @@ fn messages<B: Blockstore>(store: &B, child: &Child, query: &RangeQuery) -> Resu
         next: child.next_nonce.get(),
         max: query.limits.messages_max,
     };
-    let mut load = Load::default();
-    let is_full = |queued: &QueuedMessage| load.add(&queued.message, &query.limits);
-    let queued = span.read(store, &child.messages, |queued: &QueuedMessage| queued.message.nonce.get(), is_full)?;
-    Ok(queued.into_iter().map(|queued| queued.message).collect())
+    let mut weight = Load::default();
+    let message = |queued: QueuedMessage| load::<CrossMessage, _>(store, RangeKind::Messages.name(), &queued.message);
+    let is_full = |message: &CrossMessage| weight.add(message, &query.limits);
+    span.read(store, &child.messages, message, |message| message.nonce.get(), is_full)
 }
 
 fn changes<B: Blockstore>(
@@ -118,8 +118,8 @@ fn changes<B: Blockstore>(
         next: next_configuration,
         max: query.limits.changes_max,
     };
-    let logged = span.read(store, &child.changes, |logged: &LoggedChange| logged.change.number.get(), |_| false)?;
-    Ok(logged.into_iter().map(|logged| logged.change).collect())
+    let change = |logged: LoggedChange| Ok(logged.change);
+    span.read(store, &child.changes, change, |change| change.number.get(), |_| false)
 }
 
 /// One range: where it begins and how far it can go.
@@ -134,29 +134,32 @@ struct Span {
 }
 
 impl Span {
-    /// The entries of the range, which is over early when `is_full` says so of one, and has no gap before.
-    fn read<T: DeserializeOwned, B: Blockstore>(
+    /// What the entries of the range lead to. The range is over early when `is_full` says so of an item, and has no gap
+    /// before.
+    fn read<E: DeserializeOwned, T, B: Blockstore>(
         &self,
         store: &B,
         root: &Cid,
+        open: impl Fn(E) -> Result<T, WitnessError>,
         number_of: impl Fn(&T) -> u64,
         mut is_full: impl FnMut(&T) -> bool,
     ) -> Result<Vec<T>, WitnessError> {
         let (numbers, what) = (self.numbers()?, self.what);
-        let (mut entries, mut is_cut) = (Vec::new(), false);
-        let end = amt::each(store, what.name(), root, numbers.clone(), |expected, entry: T| {
-            let actual = number_of(&entry);
+        let (mut items, mut is_cut) = (Vec::new(), false);
+        let end = amt::each(store, what.name(), root, numbers.clone(), |expected, entry: E| {
+            let item = open(entry)?;
+            let actual = number_of(&item);
             if actual != expected {
                 return Err(WitnessError::Misplaced { what, expected, actual });
             }
-            is_cut = is_full(&entry);
-            entries.push(entry);
+            is_cut = is_full(&item);
+            items.push(item);
             Ok(if is_cut { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if !is_cut && end < numbers.end {
             return Err(WitnessError::Gap { what, expected: end, next: self.next });
         }
-        Ok(entries)
+        Ok(items)
     }
 
     /// The numbers to read. None where the asker has it all already: then nothing below the child's entry is read.

@@ -5,7 +5,7 @@ use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::ApplyParentUpdateParams;
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, message_id};
 use subnet_types::hash::cid_of;
-use subnet_types::{Height, Nonce, SubnetId, TimestampMs};
+use subnet_types::{ConfigurationNumber, Height, Nonce, SubnetId, TimestampMs};
 
 use super::accounts::secp;
 use super::genesis::{GENESIS_TIME_MS, PARENT_IDENTITY, ROOT_CHAIN_ID};
@@ -37,5 +37,7 @@ pub fn update(parent_height: u64, messages: Vec<CrossMessage>) -> ApplyParentUpd
         parent_validators: None,
         messages,
         changes: Vec::new(),
+        next_nonce: Nonce::ZERO,
+        next_configuration: ConfigurationNumber::FIRST,
     }
 }

@@ -160,7 +160,7 @@ impl Wire {
     /// Has the gateway tell the cross-caller an outcome.
     pub fn tell(&mut self, of: Digest, exit_code: ExitCode) -> Carried {
         let return_data = RawBytes::new(encode(&6u64));
-        let receipt = CrossReceipt { of, from: elsewhere(), exit_code, return_data, value: atto(3) };
+        let receipt = CrossReceipt { of, from: elsewhere(), exit_code, return_data, value: atto(2), fee: atto(1) };
         let params = RawBytes::new(encode(&CarryReceiptParams { to: self.callee(), receipt }));
         self.carry(courier::CARRY_RECEIPT, params, &atto(0), CROSS_RECEIPT_GAS + CROSS_CARRY_GAS)
     }

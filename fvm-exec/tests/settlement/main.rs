@@ -14,3 +14,4 @@ mod rules;
 mod slices;
 mod story;
 mod subnet;
+mod weight;

@@ -5,12 +5,14 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::receipt::Receipt;
 use num_traits::Zero;
-use subnet_types::actors::{ApplyParentUpdateParams, CheckpointCut, GATEWAY_ID, SubmitCheckpointReturn, gateway};
+use subnet_types::actors::{
+    ApplyParentUpdateParams, CheckpointCut, GATEWAY_ID, SubmitCheckpointReturn, gateway, refusal,
+};
 use subnet_types::checkpoint::{CHECKPOINT_VERSION, Checkpoint};
 use subnet_types::cross::CrossKind;
 use subnet_types::hash::cid_of;
 use subnet_types::parent::MembershipChange;
-use subnet_types::{Digest, Genesis, Nonce, TimestampMs};
+use subnet_types::{Digest, Genesis, Height, Nonce, TimestampMs};
 
 use crate::common::accounts::{call, cross_transfer, secp};
 use crate::common::chain::Chain;
@@ -51,6 +53,7 @@ impl Pair {
         let (gateway, store) = (self.root.chain.view().gateway().unwrap(), &self.root.chain.store);
         let height = self.root.chain.height.previous().unwrap();
         let time = self.root.chain.genesis.timestamp.get() + height.get() * 1000;
+        let entry = gateway.child(store, self.subnet.id).unwrap().unwrap();
         let changes: Vec<MembershipChange> = gateway.changes(store, self.subnet.id, pending.next(), 64).unwrap();
         ApplyParentUpdateParams {
             parent_height: height,
@@ -59,6 +62,8 @@ impl Pair {
             parent_validators: None,
             messages: gateway.top_down(store, self.subnet.id, parent.next_nonce, 256).unwrap(),
             changes,
+            next_nonce: entry.next_nonce,
+            next_configuration: entry.configuration_logged.next(),
         }
     }
 
@@ -181,7 +186,7 @@ fn what_nobody_can_take_comes_back_from_both_directions() {
     pair.check_supply();
     let waiting = pair.update().messages;
     assert_eq!((waiting.len(), waiting[0].value.clone()), (1, fil(2)));
-    assert!(matches!(waiting[0].kind, CrossKind::Receipt { exit_code, .. } if exit_code.value() == 5));
+    assert!(matches!(waiting[0].kind, CrossKind::Receipt { exit_code, .. } if exit_code == refusal::NO_DESTINATION));
 
     pair.follow();
     assert_eq!(pair.child.balance(&secp(1)), spent + fil(2));
@@ -254,4 +259,31 @@ fn users_cannot_call_what_is_for_system_or_checkpoint_actors() {
         assert_eq!(outcome.exit_code, ExitCode::USR_FORBIDDEN, "method {method}");
     }
     pair.follow();
+}
+
+#[test]
+fn subnet_that_was_down_for_long_settles_while_it_drains_its_queue() {
+    let mut pair = Pair::new();
+    for _ in 0..3 {
+        pair.root.fund(&pair.subnet, secp(1), fil(1));
+    }
+    // Far longer ago than the parent lets a subnet ignore what it queued.
+    pair.root.chain.height = Height::new(5_000);
+    pair.root.fund(&pair.subnet, secp(1), fil(1));
+    let mut part = pair.update();
+    part.messages.truncate(2);
+    let output = pair.child.execute_update(part.clone(), vec![]);
+    assert!(matches!(output.parent_update, Some(Ok(_))), "{:?}", output.parent_update);
+    let cut = pair.run_to_cut();
+    assert_eq!(cut.top_down_applied.nonce, Nonce::new(2));
+    assert!(cut.top_down_applied.parent_height < part.parent_height, "something is missing there");
+    pair.settle(&cut, &[1, 2, 3]);
+    pair.check_supply();
+
+    pair.follow();
+    let cut = pair.run_to_cut();
+    assert_eq!((cut.top_down_applied.nonce, cut.messages.count), (Nonce::new(5), 0));
+    assert!(cut.top_down_applied.parent_height >= part.parent_height);
+    pair.settle(&cut, &[1, 2, 3]);
+    pair.check_supply();
 }

@@ -14,8 +14,11 @@
 //!
 //! What to know before building on it:
 //!
-//! - **Money first, news second.** What comes back of a message (all of its value when it failed, what is left of the fee)
-//!   is credited to the actor before its receipt handler runs. The handler must not pay it out a second time.
+//! - **Money first, news second.** What comes back of a message (its value when it failed, what is left of the fee) is
+//!   credited to the actor before its receipt handler runs. The handler must not pay it out a second time.
+//! - **What came back is what the receipt says**, in [`value`](CrossReceipt::value) and [`fee`](CrossReceipt::fee), and not
+//!   what was sent. Honest chains return all of the value of what failed. A corrupt one on the way can keep it and say that
+//!   it failed: whoever owes the value on to others remembers in the tag how much was sent, and compares.
 //! - **The handler gets one chance**, with [`CROSS_RECEIPT_GAS`](subnet_types::limits::CROSS_RECEIPT_GAS) and no more. If
 //!   it fails nothing of it remains, nobody tries again, and the id stays among those that wait. Write little in it.
 //! - **Only the courier's word counts.** [`receive_call`] and [`receive_receipt`] refuse everybody else; never act on a
@@ -91,7 +94,8 @@
 //! # rt.answer(GATEWAY_ID, gateway::SEND, SendReturn { exit_code: ExitCode::OK, return_data: queued });
 //! # rt.call(dispatch, 100, &TokenAmount::from_atto(5), COUNT_THERE, encode_params(&to).unwrap()).unwrap();
 //! # let return_data = RawBytes::serialize(3u64).unwrap();
-//! # let receipt = CrossReceipt { of: id, from: to, exit_code: ExitCode::OK, return_data, value: TokenAmount::default() };
+//! # let receipt = CrossReceipt { of: id, from: to, exit_code: ExitCode::OK, return_data, value: TokenAmount::default(),
+//! #     fee: TokenAmount::default() };
 //! # let receipt = encode_params(&receipt).unwrap();
 //! # rt.call(dispatch, COURIER_ID, &TokenAmount::default(), RECEIVE_CROSS_RECEIPT, receipt.clone()).unwrap();
 //! # let state: State = rt.load_state().unwrap();

@@ -12,7 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subnet_types::Digest;
 
 /// Ids that one [`Outstanding`] holds at most. An actor that reaches it has to wait for receipts before it sends more:
-/// whoever can make it send must not be able to make its state grow for ever.
+/// whoever can make it send must not be able to make its state grow for ever. The number is for all who make it send together:
+/// an actor that sends for strangers counts for each of them too, or one of them takes all places with calls that nobody
+/// answers.
 pub const OUTSTANDING_MAX: u64 = 4096;
 
 /// Narrow nodes: a write should touch few bytes.

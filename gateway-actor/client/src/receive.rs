@@ -62,7 +62,7 @@ pub struct Received<T> {
 ///
 /// A destination chooses with which code it fails, so a destination of ill will can also make its failure look
 /// [`Outcome::Expired`] or [`Outcome::Refused`]. It gains nothing as long as the actor treats these three alike where money is
-/// concerned: in each of them the receipt has brought the value back.
+/// concerned: in each of them honest chains have brought all of the value back, and the receipt says what really came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<'a> {
     /// The transfer was credited, or the destination's code succeeded and returned this.

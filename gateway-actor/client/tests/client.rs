@@ -137,7 +137,7 @@ fn answers_are_call_returns() {
 }
 
 fn receipt(of: Digest, exit_code: ExitCode) -> CrossReceipt {
-    CrossReceipt { of, from: there(), exit_code, return_data: RawBytes::new(vec![1]), value: atto(2) }
+    CrossReceipt { of, from: there(), exit_code, return_data: RawBytes::new(vec![1]), value: atto(2), fee: atto(1) }
 }
 
 fn receive(

@@ -3,7 +3,7 @@
 use cid::Cid;
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
-use fvm_ipld_hamt::{BytesKey, Config, Hamt};
+use fvm_ipld_hamt::{BytesKey, Hamt};
 use fvm_shared::error::ExitCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,64 +13,51 @@ use subnet_types::cross::{CrossKind, CrossMessage, message_id};
 use subnet_types::quantity::Height;
 
 use super::route::is_on_the_way;
-use super::{State, state_error};
+use super::{State, load, narrow_nodes, save, state_error};
 use crate::types::{GatewayError, OwedAnswer, PendingMessage};
 
 /// Origin sequences in one word of `settled`.
 const WORD_BITS: u64 = u64::BITS as u64;
 
-/// Narrow nodes: entries come and go one by one, and each write should touch few bytes.
-fn config() -> Config {
-    Config { bit_width: 5, ..Config::default() }
+/// A table of entries by digest. It holds links: an entry, which may have whatever size somebody gave it, is a block of its
+/// own, so that nobody else's writes pay for it.
+type Entries<'a, B> = Hamt<&'a B, Cid>;
+
+pub(crate) fn empty<B: Blockstore>(store: &B) -> Result<Cid, GatewayError> {
+    Entries::new_with_config(store, narrow_nodes()).flush().map_err(state_error)
 }
 
-pub(crate) fn empty<T: Serialize + DeserializeOwned>(store: &impl Blockstore) -> Result<Cid, GatewayError> {
-    Hamt::<_, T>::new_with_config(store, config()).flush().map_err(state_error)
+fn entries<'a, B: Blockstore>(store: &'a B, root: &Cid) -> Result<Entries<'a, B>, GatewayError> {
+    Entries::load_with_config(root, store, narrow_nodes()).map_err(state_error)
 }
 
-fn get<T: Serialize + DeserializeOwned + Clone>(
-    store: &impl Blockstore,
-    root: &Cid,
-    key: &Digest,
-) -> Result<Option<T>, GatewayError> {
-    let entries = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
-    Ok(entries.get(&BytesKey(key.as_bytes().to_vec())).map_err(state_error)?.cloned())
+fn get<T: DeserializeOwned>(store: &impl Blockstore, root: &Cid, key: &Digest) -> Result<Option<T>, GatewayError> {
+    let entries = entries(store, root)?;
+    let link = entries.get(&BytesKey(key.as_bytes().to_vec())).map_err(state_error)?;
+    link.map(|link| load(store, link)).transpose()
 }
 
-fn put<T: Serialize + DeserializeOwned + Clone + PartialEq>(
-    store: &impl Blockstore,
-    root: &Cid,
-    key: &Digest,
-    entry: T,
-) -> Result<Cid, GatewayError> {
-    let mut entries = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
-    entries.set(BytesKey(key.as_bytes().to_vec()), entry).map_err(state_error)?;
+fn put(store: &impl Blockstore, root: &Cid, key: &Digest, entry: &impl Serialize) -> Result<Cid, GatewayError> {
+    let mut entries = entries(store, root)?;
+    entries.set(BytesKey(key.as_bytes().to_vec()), save(store, entry)?).map_err(state_error)?;
     entries.flush().map_err(state_error)
 }
 
-fn delete<T: Serialize + DeserializeOwned + Clone + PartialEq>(
-    store: &impl Blockstore,
-    root: &Cid,
-    key: &Digest,
-) -> Result<Cid, GatewayError> {
-    let mut entries = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
+fn delete(store: &impl Blockstore, root: &Cid, key: &Digest) -> Result<Cid, GatewayError> {
+    let mut entries = entries(store, root)?;
     entries.delete(&BytesKey(key.as_bytes().to_vec())).map_err(state_error)?;
     entries.flush().map_err(state_error)
 }
 
-fn all<T: Serialize + DeserializeOwned + Clone>(
-    store: &impl Blockstore,
-    root: &Cid,
-) -> Result<Vec<(Digest, T)>, GatewayError> {
-    let ledger = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
-    let mut entries = Vec::new();
-    ledger
-        .for_each(|key, entry| {
-            entries.push((Digest::try_from(key.0.as_slice())?, entry.clone()));
+fn all<T: DeserializeOwned>(store: &impl Blockstore, root: &Cid) -> Result<Vec<(Digest, T)>, GatewayError> {
+    let mut all = Vec::new();
+    entries(store, root)?
+        .for_each(|key, link| {
+            all.push((Digest::try_from(key.0.as_slice())?, load(store, link)?));
             Ok(())
         })
         .map_err(state_error)?;
-    Ok(entries)
+    Ok(all)
 }
 
 impl State {
@@ -92,7 +79,7 @@ impl State {
             fee: message.fee.clone(),
             sent_at: height,
         };
-        self.pending_messages = put(store, &self.pending_messages, &message.id, entry)?;
+        self.pending_messages = put(store, &self.pending_messages, &message.id, &entry)?;
         // From now on the entry alone lets a receipt count: anybody can make an id of this number and another address.
         self.mark_settled(store, message.origin_sequence)
     }
@@ -170,7 +157,7 @@ impl State {
                 if receipt.amount() > &sent.value + &sent.fee {
                     return Ok(Err(refusal::RECEIPT_VALUE));
                 }
-                self.pending_messages = delete::<PendingMessage>(store, &self.pending_messages, of)?;
+                self.pending_messages = delete(store, &self.pending_messages, of)?;
             }
             None if self.is_settled(store, *of_sequence)? => return Ok(Err(refusal::RECEIPT_REPEATED)),
             // A plain transfer is answered when it is refused, and only then.
@@ -186,7 +173,7 @@ impl State {
     /// When the store fails.
     pub(crate) fn owe(&mut self, store: &impl Blockstore, answer: OwedAnswer) -> Result<(), GatewayError> {
         self.owed_total += &answer.fee;
-        self.owed = put(store, &self.owed, &answer.key(), answer)?;
+        self.owed = put(store, &self.owed, &answer.key(), &answer)?;
         Ok(())
     }
 
@@ -212,7 +199,7 @@ impl State {
     /// When none is.
     pub(crate) fn take_owed(&mut self, store: &impl Blockstore, key: &Digest) -> Result<OwedAnswer, GatewayError> {
         let answer = self.owed(store, key)?.ok_or(GatewayError::NothingOwed { key: *key })?;
-        self.owed = delete::<OwedAnswer>(store, &self.owed, key)?;
+        self.owed = delete(store, &self.owed, key)?;
         self.owed_total -= &answer.fee;
         Ok(answer)
     }

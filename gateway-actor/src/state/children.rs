@@ -14,7 +14,7 @@ use subnet_types::limits::CROSS_MESSAGE_BYTES_MAX;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
 
-use super::{State, empty_amt, state_error};
+use super::{State, empty_amt, load, save, state_error};
 use crate::types::{Child, Draft, GatewayError, LoggedChange, QueuedMessage};
 
 /// Applied messages that one accepted checkpoint prunes, and that each queued message prunes besides. Together they
@@ -135,7 +135,7 @@ impl State {
             return Err(GatewayError::TooLarge { actual, max: CROSS_MESSAGE_BYTES_MAX });
         }
         let mut messages = Amt::<QueuedMessage, _>::load(&child.messages, store).map_err(state_error)?;
-        let queued = QueuedMessage { queued_at: height, message: message.clone() };
+        let queued = QueuedMessage { queued_at: height, message: save(store, &message)? };
         messages.set(message.nonce.get(), queued).map_err(state_error)?;
         child.next_nonce = message.nonce.next();
         prune(&mut child, &mut messages, PRUNE_PER_MESSAGE_MAX)?;
@@ -253,13 +253,13 @@ impl State {
             return Ok(Vec::new());
         }
         let amt = Amt::<QueuedMessage, _>::load(&child.messages, store).map_err(state_error)?;
-        let mut messages = Vec::new();
+        let mut links = Vec::new();
         amt.for_each_ranged(Some(from.get()), Some(max as u64), |_, queued| {
-            messages.push(queued.message.clone());
+            links.push(queued.message);
             Ok(())
         })
         .map_err(state_error)?;
-        Ok(messages)
+        links.iter().map(|link| load(store, link)).collect()
     }
 
     /// At most `max` changes logged for the child of `actor`, from the one that makes configuration `from` on.

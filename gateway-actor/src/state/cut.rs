@@ -37,7 +37,7 @@ impl State {
         if height.get() != expected {
             return Err(GatewayError::CutHeight { height: height.get(), expected });
         }
-        let top_down_applied = TopDownApplied { nonce: parent.next_nonce, parent_height: parent.height };
+        let top_down_applied = TopDownApplied { nonce: parent.next_nonce, parent_height: parent.whole_height };
         let burned = grown("burnt funds", &self.burnt_at_cut, burnt_now)?
             + grown("the mint reserve", &self.reserve, reserve_now)?;
         let (messages, messages_amt) = self.outbox.take_batch(store)?;

@@ -55,7 +55,7 @@ pub fn arrival_fee(price: &TokenAmount, message: &CrossMessage) -> TokenAmount {
 
 /// What a message's fee must be at least to set out over an edge with this price: enough for the way there and back.
 pub fn departure_fee(price: &TokenAmount, message: &CrossMessage) -> TokenAmount {
-    price * message.delivery_gas() * 2u64
+    price * message.departure_gas()
 }
 
 /// The answer to `message`, which is no receipt itself.

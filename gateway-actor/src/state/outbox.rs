@@ -12,7 +12,7 @@ use subnet_types::limits::{
 };
 use subnet_types::quantity::{Height, Nonce};
 
-use super::{State, empty_amt, state_error};
+use super::{State, empty_amt, load, save, state_error};
 use crate::types::{Draft, GatewayError, Outbox};
 
 impl State {
@@ -26,8 +26,8 @@ impl State {
         height: Height,
         draft: Draft,
     ) -> Result<CrossMessage, GatewayError> {
-        let (count, bytes) = (self.outbox.count, self.outbox.bytes);
-        if count >= OUTBOX_MESSAGES_MAX as u64 || bytes >= OUTBOX_BYTES_MAX as u64 {
+        if self.outbox.is_full() {
+            let (count, bytes) = (self.outbox.count, self.outbox.bytes);
             return Err(GatewayError::OutboxFull { count, bytes, next_cut: self.next_cut(height).get() });
         }
         self.queue_up(store, draft)
@@ -68,15 +68,33 @@ impl State {
 }
 
 impl Outbox {
+    /// Whether as much waits as may, but for answers.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count >= OUTBOX_MESSAGES_MAX as u64 || self.bytes >= OUTBOX_BYTES_MAX as u64
+    }
+
     pub(crate) fn empty(store: &impl Blockstore, first_nonce: Nonce) -> Result<Self, GatewayError> {
-        let messages = empty_amt::<CrossMessage>(store)?;
+        let messages = empty_amt::<Cid>(store)?;
         let value = TokenAmount::default();
         Ok(Self { messages, base: first_nonce, first_nonce, count: 0, bytes: 0, value })
     }
 
+    /// At most `max` of the messages that wait, from the nonce `from` on, in order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn waiting(&self, store: &impl Blockstore, from: Nonce, max: usize) -> Result<Vec<CrossMessage>, GatewayError> {
+        if from >= self.next_nonce() {
+            return Ok(Vec::new());
+        }
+        let messages = Amt::<Cid, _>::load(&self.messages, store).map_err(state_error)?;
+        let from = from.saturating_since(self.base);
+        links(&messages, Some(from), max as u64)?.iter().map(|link| load(store, link)).collect()
+    }
+
     fn push(&mut self, store: &impl Blockstore, message: &CrossMessage, bytes: usize) -> Result<(), GatewayError> {
-        let mut messages = Amt::<CrossMessage, _>::load(&self.messages, store).map_err(state_error)?;
-        messages.set(message.nonce.saturating_since(self.base), message.clone()).map_err(state_error)?;
+        let mut messages = Amt::<Cid, _>::load(&self.messages, store).map_err(state_error)?;
+        messages.set(message.nonce.saturating_since(self.base), save(store, message)?).map_err(state_error)?;
         self.messages = messages.flush().map_err(state_error)?;
         self.count += 1;
         self.bytes += bytes as u64;
@@ -89,19 +107,17 @@ impl Outbox {
     /// end the chain.
     pub(crate) fn take_batch(&mut self, store: &impl Blockstore) -> Result<(MessageBatch, Cid), GatewayError> {
         let (first, root) = (self.first_nonce, self.messages);
-        let mut waiting = Amt::<CrossMessage, _>::load(&root, store).map_err(state_error)?;
+        let mut waiting = Amt::<Cid, _>::load(&root, store).map_err(state_error)?;
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        waiting
-            .for_each_while_ranged(None, Some(CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64), |_, message| {
-                let size = encode(message).len();
-                let fits = bytes + size <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX;
-                if fits {
-                    bytes += size;
-                    batch.push(message.clone());
-                }
-                Ok(fits)
-            })
-            .map_err(state_error)?;
+        for link in links(&waiting, None, CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64)? {
+            let message: CrossMessage = load(store, &link)?;
+            let size = encode(&message).len();
+            if bytes + size > CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX {
+                break;
+            }
+            bytes += size;
+            batch.push(message);
+        }
         let taken = MessageBatch::of(first, &batch);
         if taken.count == self.count {
             *self = Self::empty(store, self.next_nonce())?;
@@ -120,12 +136,17 @@ impl Outbox {
 
 /// The first `count` messages of an outbox.
 pub(crate) fn read(store: &impl Blockstore, root: &Cid, count: u64) -> Result<Vec<CrossMessage>, GatewayError> {
-    let amt = Amt::<CrossMessage, _>::load(root, store).map_err(state_error)?;
-    let mut messages = Vec::new();
-    amt.for_each_ranged(None, Some(count), |_, message| {
-        messages.push(message.clone());
-        Ok(())
-    })
-    .map_err(state_error)?;
-    Ok(messages)
+    let amt = Amt::<Cid, _>::load(root, store).map_err(state_error)?;
+    links(&amt, None, count)?.iter().map(|link| load(store, link)).collect()
+}
+
+fn links<B: Blockstore>(messages: &Amt<Cid, B>, from: Option<u64>, count: u64) -> Result<Vec<Cid>, GatewayError> {
+    let mut links = Vec::new();
+    messages
+        .for_each_ranged(from, Some(count), |_, link| {
+            links.push(*link);
+            Ok(())
+        })
+        .map_err(state_error)?;
+    Ok(links)
 }

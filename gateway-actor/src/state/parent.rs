@@ -10,7 +10,7 @@ use subnet_types::genesis::TOTAL_POWER_MAX;
 use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX, VALIDATORS_MAX};
 use subnet_types::membership::ValidatorSetError;
 use subnet_types::parent::MembershipChange;
-use subnet_types::quantity::Nonce;
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 use subnet_types::{BlsPublicKey, Validator, ValidatorSet, VoteKey};
 
 use super::{State, save, state_error};
@@ -58,6 +58,25 @@ impl State {
         let (pending, refused) = apply_changes(self.pending(store)?, &update.changes)?;
         self.pending = save(store, &pending)?;
         Ok(refused)
+    }
+
+    /// Takes note of the parent's `height` when nothing that stood there for this chain is missing: `next_nonce` and
+    /// `next_configuration` are the numbers that the parent would have given out next.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn follow(
+        &mut self,
+        store: &impl Blockstore,
+        height: Height,
+        next_nonce: Nonce,
+        next_configuration: ConfigurationNumber,
+    ) -> Result<(), GatewayError> {
+        let has_changes = self.pending(store)?.number().next() >= next_configuration;
+        if let Some(parent) = self.parent.as_mut().filter(|parent| has_changes && parent.next_nonce >= next_nonce) {
+            parent.whole_height = height;
+        }
+        Ok(())
     }
 
     /// Moves the cursor past `nonce`. Called before the message is delivered, so that nothing delivers it twice.

@@ -2,22 +2,17 @@
 
 use cid::Cid;
 use fvm_ipld_blockstore::Blockstore;
-use fvm_ipld_hamt::{BytesKey, Config, Hamt};
+use fvm_ipld_hamt::{BytesKey, Hamt};
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 
-use super::{State, state_error};
+use super::{State, narrow_nodes, state_error};
 use crate::types::GatewayError;
 
 type Ledger<B> = Hamt<B, TokenAmount>;
 
-/// Narrow nodes: the ledger is small, and a write should touch few bytes.
-fn config() -> Config {
-    Config { bit_width: 5, ..Config::default() }
-}
-
 pub(crate) fn empty<B: Blockstore>(store: &B) -> Result<Cid, GatewayError> {
-    Ledger::new_with_config(store, config()).flush().map_err(state_error)
+    Ledger::new_with_config(store, narrow_nodes()).flush().map_err(state_error)
 }
 
 impl State {
@@ -31,7 +26,7 @@ impl State {
         address: &Address,
         amount: &TokenAmount,
     ) -> Result<(), GatewayError> {
-        let mut ledger = Ledger::load_with_config(&self.unclaimed, store, config()).map_err(state_error)?;
+        let mut ledger = Ledger::load_with_config(&self.unclaimed, store, narrow_nodes()).map_err(state_error)?;
         let key = BytesKey(address.to_bytes());
         let held = ledger.get(&key).map_err(state_error)?.cloned().unwrap_or_default();
         ledger.set(key, held + amount).map_err(state_error)?;
@@ -45,7 +40,7 @@ impl State {
     /// # Errors
     /// When nothing is.
     pub fn take_unclaimed(&mut self, store: &impl Blockstore, address: &Address) -> Result<TokenAmount, GatewayError> {
-        let mut ledger = Ledger::load_with_config(&self.unclaimed, store, config()).map_err(state_error)?;
+        let mut ledger = Ledger::load_with_config(&self.unclaimed, store, narrow_nodes()).map_err(state_error)?;
         let (_, amount) = ledger
             .delete(&BytesKey(address.to_bytes()))
             .map_err(state_error)?
@@ -60,7 +55,7 @@ impl State {
     /// # Errors
     /// When the store fails.
     pub fn unclaimed(&self, store: &impl Blockstore) -> Result<Vec<(Address, TokenAmount)>, GatewayError> {
-        let ledger = Ledger::load_with_config(&self.unclaimed, store, config()).map_err(state_error)?;
+        let ledger = Ledger::load_with_config(&self.unclaimed, store, narrow_nodes()).map_err(state_error)?;
         let mut entries = Vec::new();
         ledger
             .for_each(|key, amount| {

@@ -12,7 +12,7 @@ use subnet_types::actors::{
     EnqueueReturn, RegisterChildParams, SYSTEM_ID, checkpoint, courier, gateway, refusal,
 };
 use subnet_types::checkpoint::TopDownApplied;
-use subnet_types::cross::{CrossKind, CrossMessage, call_key};
+use subnet_types::cross::{CrossKind, CrossMessage, call_key, gas_to_carry};
 use subnet_types::limits::CROSS_RETURN_BYTES_MAX;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
@@ -65,17 +65,18 @@ fn call_without_return_counts_as_answered_with_nothing() {
 
 #[test]
 fn failed_call_costs_only_itself_and_brings_its_value_back() {
+    // What the VM says of the courier itself is no actor's to give.
     let codes = [
-        ExitCode::SYS_OUT_OF_GAS,
-        ExitCode::SYS_ILLEGAL_INSTRUCTION,
-        ExitCode::SYS_INVALID_RECEIVER,
-        ExitCode::USR_ASSERTION_FAILED,
-        refusal::RETURN_TOO_LARGE,
-        refusal::BAD_RETURN,
+        (ExitCode::SYS_OUT_OF_GAS, refusal::OUT_OF_GAS),
+        (ExitCode::SYS_ILLEGAL_INSTRUCTION, refusal::TRAPPED),
+        (ExitCode::SYS_INVALID_RECEIVER, refusal::NO_DESTINATION),
+        (ExitCode::USR_ASSERTION_FAILED, ExitCode::USR_ASSERTION_FAILED),
+        (refusal::RETURN_TOO_LARGE, refusal::RETURN_TOO_LARGE),
+        (refusal::BAD_RETURN, refusal::BAD_RETURN),
     ];
-    for code in codes {
+    for (ended, code) in codes {
         let world = World::subnet();
-        world.rt.answer(COURIER_ID, courier::CARRY_CALL, SendReturn::failed(code));
+        world.rt.answer(COURIER_ID, courier::CARRY_CALL, SendReturn::failed(ended));
         let outcomes = world.apply_all(vec![down(0, 1), as_call(down(1, 5)), down(2, 2)]);
         assert_eq!(outcomes, vec![ExitCode::OK, code, ExitCode::OK]);
         assert_eq!(answer_of(&world.outbox()[0]), (code, RawBytes::default(), fil(5)));
@@ -86,12 +87,16 @@ fn failed_call_costs_only_itself_and_brings_its_value_back() {
 #[test]
 fn call_needs_all_its_gas_to_be_there() {
     let world = World::root_with_child();
-    world.rt.set_gas(40_000_000, 0);
     let call = as_call(up(0, 5));
+    let needed = gas_to_carry(call.gas_limit);
+    world.rt.set_gas(needed - 1, 0);
     let params = DeliverParams { messages: vec![call] };
     let error = world.error(CHILD, 5, gateway::DELIVER, &params);
     assert_eq!(error.exit_code, ExitCode::new(72), "{error}");
     assert!(world.sends().iter().all(|(to, _, _)| *to != Address::new_id(COURIER_ID)), "it was not even tried");
+    world.rt.answer(COURIER_ID, courier::CARRY_CALL, returned(false, &[]));
+    world.rt.set_gas(needed, 0);
+    assert_eq!(world.ok::<DeliverReturn>(CHILD, 5, gateway::DELIVER, &params).outcomes, [ExitCode::OK]);
 }
 
 #[test]
@@ -109,6 +114,7 @@ fn answer_put_off_is_given_once_by_the_actor_called() {
         |caller, value, params: &AnswerParams| world.error(caller, value, gateway::ANSWER, params).exit_code.value();
     assert_eq!(refused(ALICE, 0, &answering(&call, 0)), 69, "somebody else");
     assert_eq!(refused(ROBOT, 6, &answering(&call, 0)), 70, "more than came");
+    assert_eq!(refused(ROBOT, 4, &answering(&call, 77)), 74, "a failure that keeps value");
     assert_eq!(refused(ROBOT, 0, &answering(&up(9, 0), 0)), 68, "another message");
     let long = AnswerParams { return_data: vec![0; CROSS_RETURN_BYTES_MAX + 1].into(), ..answering(&call, 0) };
     assert_eq!(refused(ROBOT, 0, &long), 52);
@@ -225,6 +231,8 @@ fn attack(rt: &MockRuntime) {
         parent_validators: None,
         messages: vec![],
         changes: vec![],
+        next_nonce: Nonce::ZERO,
+        next_configuration: ConfigurationNumber::FIRST,
     };
     let claim = ClaimParams { address: f1("alice") };
     // As the robot itself.

@@ -26,6 +26,8 @@ fn cut_fixes_batch_burn_cursor_and_configuration() {
         parent_validators: None,
         messages: vec![down(0, 3)],
         changes: vec![MembershipChange { number: ConfigurationNumber::new(2), validator: validator(4, 10) }],
+        next_nonce: Nonce::ZERO,
+        next_configuration: ConfigurationNumber::FIRST,
     };
     world.call(SYSTEM_ID, 3, gateway::APPLY_PARENT_UPDATE, encode_params(&update).unwrap()).unwrap();
 
@@ -110,6 +112,8 @@ fn value_may_go_down_and_up_for_ever() {
             parent_validators: None,
             messages: vec![message],
             changes: vec![],
+            next_nonce: Nonce::ZERO,
+            next_configuration: ConfigurationNumber::FIRST,
         };
         let params = encode_params(&update).unwrap();
         world.rt.call(dispatch, SYSTEM_ID, &half, gateway::APPLY_PARENT_UPDATE, params).unwrap();
@@ -118,4 +122,31 @@ fn value_may_go_down_and_up_for_ever() {
         assert_eq!((cut.messages.value, cut.burned), (half.clone(), fil(0)));
     }
     assert_eq!(world.minted(), fil(0));
+}
+
+#[test]
+fn cut_in_the_middle_of_a_drain_reports_the_last_height_of_which_nothing_is_missing() {
+    let world = World::subnet();
+    let anchor = world.state().parent.unwrap().height;
+    let update = |height, nonce, next_nonce, next_configuration| ApplyParentUpdateParams {
+        parent_height: Height::new(height),
+        parent_block: cid_of_bytes(b"parent"),
+        parent_timestamp: TimestampMs::new(height * 1_000),
+        parent_validators: None,
+        messages: vec![down(nonce, 3)],
+        changes: vec![],
+        next_nonce: Nonce::new(next_nonce),
+        next_configuration: ConfigurationNumber::new(next_configuration),
+    };
+    let reported = |update: &ApplyParentUpdateParams, cut: i64| {
+        world.call(SYSTEM_ID, 3, gateway::APPLY_PARENT_UPDATE, encode_params(update).unwrap()).unwrap();
+        let applied = world.cut(cut).unwrap().top_down_applied;
+        (applied.nonce.get(), applied.parent_height)
+    };
+    // Two messages wait, then one and a change, then nothing.
+    assert_eq!(reported(&update(70, 0, 3, 2), 10), (1, anchor));
+    assert_eq!(world.state().parent.unwrap().height, Height::new(70), "it is followed all the same");
+    assert_eq!(reported(&update(80, 1, 2, 3), 20), (2, anchor), "a change is missing");
+    assert_eq!(reported(&update(80, 2, 3, 2), 30), (3, Height::new(80)));
+    assert_eq!(reported(&update(90, 3, 5, 2), 40), (4, Height::new(80)));
 }

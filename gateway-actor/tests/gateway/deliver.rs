@@ -78,7 +78,7 @@ fn what_goes_back_of_a_run_is_locked_in_one_go() {
         message.destination.address = nobody();
         message
     };
-    let missing = ExitCode::SYS_INVALID_RECEIVER;
+    let missing = refusal::NO_DESTINATION;
     assert_eq!(world.deliver_all(&[lost(0), up(1, 1), lost(2)]), vec![missing, ExitCode::OK, missing]);
     assert_eq!(world.queued().len(), 2);
     assert_eq!(world.sends().pop().unwrap(), (Address::new_id(CHILD), checkpoint::LOCK, fil(10)));
@@ -103,7 +103,7 @@ fn refused_message_sends_its_value_back_with_a_receipt_and_its_reason() {
         (refusal::UNKNOWN_SUBNET, |m| m.destination.subnet = SubnetId::root(314).child(nobody()).unwrap()),
         (refusal::NO_ROUTE, |m| m.destination.subnet = SubnetId::root(315)),
         (refusal::WRONG_DIRECTION, |m| m.destination.subnet = child()),
-        (ExitCode::SYS_INVALID_RECEIVER, |m| m.destination.address = nobody()),
+        (refusal::NO_DESTINATION, |m| m.destination.address = nobody()),
     ];
     for (nonce, (code, change)) in cases.into_iter().enumerate() {
         let world = World::root_with_child();
@@ -168,7 +168,7 @@ fn unclaimed_value_is_credited_once_that_can_work() {
 
 #[test]
 fn every_refusal_has_words() {
-    for code in 100..=refusal::ID_TAKEN.value() {
+    for code in 100..=refusal::QUEUE_FULL.value() {
         assert!(refusal::describe(ExitCode::new(code)).is_some(), "{code}");
     }
     assert_eq!(refusal::describe(ExitCode::OK), None);

@@ -3,11 +3,12 @@
 use actor_runtime::{Runtime, encode_params};
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use gateway_actor::dispatch;
 use subnet_types::actors::{COURIER_ID, DeliverParams, SYSTEM_ID, checkpoint, courier, gateway, refusal};
 use subnet_types::cross::{CrossKind, CrossMessage};
-use subnet_types::limits::{CROSS_HOP_GAS, CROSS_RECEIPT_GAS};
+use subnet_types::limits::CROSS_HOP_GAS;
 
 use crate::world::{ALICE, CHILD, World, amount, as_call, as_receipt, child, down, f1, fil, returned, root, up};
 
@@ -52,16 +53,38 @@ fn top_down_all_is_burned_and_nothing_returns_to_the_reserve() {
 }
 
 #[test]
-fn fee_below_the_price_sends_all_of_it_back() {
+fn fee_below_the_price_pays_what_it_has_and_the_value_goes_back() {
     let world = World::root_with_child_at(1);
     assert_eq!(world.deliver(&with_fee(up(0, 5), HOP - 1)), refusal::FEE_TOO_LOW);
     let receipt = world.queued().pop().unwrap();
-    assert_eq!((receipt.value, receipt.fee), (fil(5), fil(HOP - 1)));
-    assert_eq!(world.sends(), vec![(Address::new_id(CHILD), checkpoint::LOCK, fil(5 + HOP - 1))]);
+    assert_eq!((receipt.value, receipt.fee), (fil(5), fil(0)));
+    let paid = (Address::new_id(CHILD), METHOD_SEND, fil(HOP - 1));
+    assert_eq!(world.sends(), vec![paid, (Address::new_id(CHILD), checkpoint::LOCK, fil(5))]);
     let call = as_call(up(1, 5));
-    assert_eq!(world.deliver(&with_fee(call.clone(), HOP + 999)), refusal::FEE_TOO_LOW, "its gas counts");
+    let need = call.delivery_gas();
+    assert_eq!(world.deliver(&with_fee(call.clone(), need - 1)), refusal::FEE_TOO_LOW, "its gas counts");
     world.rt.answer(COURIER_ID, courier::CARRY_CALL, returned(false, &[]));
-    assert_eq!(world.deliver(&with_fee(call, HOP + 1_000)), ExitCode::OK);
+    assert_eq!(world.deliver(&with_fee(call, need)), ExitCode::OK);
+}
+
+#[test]
+fn whatever_is_refused_pays_for_its_arrival_but_what_cannot_be_answered() {
+    let world = World::root_with_child_at(1);
+    let paid = |what: &str, message: CrossMessage, code: ExitCode| -> (TokenAmount, Option<TokenAmount>) {
+        assert_eq!(world.deliver(&message), code, "{what}");
+        let receipt = world.queued().pop();
+        let earned = world.sends().into_iter().filter(|(_, method, _)| *method == METHOD_SEND);
+        (earned.map(|(_, _, amount)| amount).sum(), receipt.map(|receipt| receipt.fee))
+    };
+    let astray = CrossMessage { destination: crate::world::at(child(), f1("bob")), ..with_fee(up(0, 5), HOP + 7) };
+    assert_eq!(paid("astray", astray, refusal::WRONG_DIRECTION), (fil(HOP), Some(fil(7))));
+    let late = CrossMessage { expires: Some(Default::default()), ..with_fee(up(1, 5), HOP + 8) };
+    assert_eq!(paid("late", late, refusal::EXPIRED), (fil(HOP), Some(fil(8))));
+    let mut forged = with_fee(up(2, 5), HOP);
+    forged.origin.subnet = root();
+    let before = world.queued().len();
+    assert_eq!(paid("forged", forged, refusal::FORGED_ORIGIN).0, fil(0));
+    assert_eq!(world.queued().len(), before);
 }
 
 #[test]
@@ -70,7 +93,7 @@ fn rest_of_the_fee_goes_back_with_the_receipt() {
     let asking = CrossMessage { wants_receipt: true, ..with_fee(down(0, 5), 2 * HOP) };
     let mut lost = with_fee(down(1, 7), 2 * HOP + 4);
     lost.destination.address = crate::world::nobody();
-    assert_eq!(world.apply_all(vec![asking, lost]), vec![ExitCode::OK, ExitCode::SYS_INVALID_RECEIVER]);
+    assert_eq!(world.apply_all(vec![asking, lost]), vec![ExitCode::OK, refusal::NO_DESTINATION]);
     let receipts: Vec<_> = world.outbox().into_iter().map(|receipt| (receipt.value, receipt.fee)).collect();
     assert_eq!(receipts, vec![(fil(0), fil(HOP)), (fil(7), fil(HOP + 4))]);
     let back = (Address::new_id(SYSTEM_ID), METHOD_SEND, fil(7 + 2 * HOP + 4));
@@ -89,7 +112,7 @@ fn message_that_goes_on_pays_this_hop_and_has_enough_for_the_next_there_and_back
     };
     assert_eq!(world.deliver(&message(0, 5 * HOP - 1)), refusal::FEE_TOO_LOW, "paid for arriving, not for going on");
     let back = world.queued().pop().unwrap();
-    assert_eq!((back.value, back.fee), (fil(5), fil(5 * HOP - 1)));
+    assert_eq!((back.value, back.fee), (fil(5), fil(4 * HOP - 1)));
     assert_eq!(world.deliver(&message(1, 5 * HOP)), ExitCode::OK);
     let queued = world.state().top_down(world.rt.store(), 201, Default::default(), 9).unwrap();
     assert_eq!((queued.len(), &queued[0].fee), (1, &fil(4 * HOP)));
@@ -107,7 +130,7 @@ fn receipt_pays_what_it_has_and_never_fails_for_its_fee() {
         world.ok::<subnet_types::actors::EnqueueReturn>(ALICE, 5 + need, gateway::SEND, &params);
     }
     world.rt.take_sends();
-    let most = HOP + CROSS_RECEIPT_GAS;
+    let most = as_receipt(up(0, 5), f1("alice"), 0).delivery_gas();
     for (sequence, fee, paid) in [(0, 10, 10), (1, most + 4, most)] {
         let receipt = with_fee(as_receipt(up(sequence, 5), f1("alice"), sequence), fee);
         assert!(matches!(receipt.kind, CrossKind::Receipt { .. }));

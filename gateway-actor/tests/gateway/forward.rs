@@ -140,3 +140,17 @@ fn each_hop_checks_where_a_message_comes_from_and_goes() {
     assert_eq!(from_parent(2, root(), sibling()), refusal::WRONG_DIRECTION);
     assert_eq!(from_parent(3, sibling(), child()), ExitCode::OK);
 }
+
+#[test]
+fn full_outbox_lets_receipts_pass_and_nothing_else_through() {
+    let world = below_a_subnet();
+    let waiting = world.fill_outbox();
+    let mut message = up(0, 5);
+    (message.origin.subnet, message.destination.subnet) = (grandchild(), root());
+    assert_eq!(world.deliver(&message), refusal::QUEUE_FULL);
+    assert_eq!(world.queued().pop().unwrap().value, fil(5), "it goes back where it came from");
+    assert_eq!(world.state().outbox.count, waiting);
+    let receipt = CrossMessage { nonce: Nonce::new(1), ..as_receipt(message, f1("erin"), 8) };
+    assert_eq!(world.deliver(&receipt), ExitCode::OK);
+    assert_eq!(world.state().outbox.count, waiting + 1);
+}

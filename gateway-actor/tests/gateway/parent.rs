@@ -16,7 +16,7 @@ use subnet_types::genesis::TOTAL_POWER_MAX;
 use subnet_types::hash::{cid_of_bytes, encode};
 use subnet_types::limits::{CHANGES_PER_UPDATE_MAX, CROSS_MESSAGES_PER_BLOCK_MAX};
 use subnet_types::parent::MembershipChange;
-use subnet_types::quantity::{ConfigurationNumber, Height, TimestampMs};
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
 
 use crate::world::{ALICE, World, as_call, as_receipt, at, child, down, f1, fil, nobody, root, set, validator};
 
@@ -28,6 +28,8 @@ fn update(height: u64, messages: Vec<CrossMessage>) -> ApplyParentUpdateParams {
         parent_validators: None,
         messages,
         changes: vec![],
+        next_nonce: Nonce::ZERO,
+        next_configuration: ConfigurationNumber::FIRST,
     }
 }
 
@@ -130,7 +132,7 @@ fn hostile_message_costs_only_itself_and_goes_back() {
         (refusal::RECIPIENT, |m| m.destination.address = Address::new_id(100)),
         (refusal::UNKNOWN_SUBNET, |m| m.destination.subnet = child().child(nobody()).unwrap()),
         (refusal::WRONG_DIRECTION, |m| m.destination.subnet = root()),
-        (ExitCode::SYS_INVALID_RECEIVER, |m| m.destination.address = nobody()),
+        (refusal::NO_DESTINATION, |m| m.destination.address = nobody()),
     ];
     for (code, change) in cases {
         let world = World::subnet();
@@ -164,7 +166,7 @@ fn receipt_that_cannot_be_credited_is_kept_and_makes_none() {
     let mut own = down(1, 2);
     own.origin = at(child(), f1("carol"));
     let outcomes = apply(&world, &update(60, vec![receipt, own]));
-    assert_eq!(outcomes, vec![ExitCode::SYS_INVALID_RECEIVER, refusal::FORGED_ORIGIN]);
+    assert_eq!(outcomes, vec![refusal::NO_DESTINATION, refusal::FORGED_ORIGIN]);
     assert!(world.outbox().is_empty());
     assert_eq!(world.state().unclaimed_total, fil(7));
 }
@@ -271,4 +273,44 @@ fn set_of_the_parents_validators_is_checked_before_it_is_stored() {
     let error = world.error(SYSTEM_ID, 0, gateway::APPLY_PARENT_UPDATE, &params);
     assert_eq!(error.exit_code, ExitCode::new(59), "{error}");
     assert_eq!(world.state().parent_validators(world.rt.store()).unwrap(), Some(set(2, &[(5, 1), (6, 2)])));
+}
+
+#[test]
+fn update_without_gas_for_all_leaves_the_rest_to_the_next() {
+    let world = World::subnet();
+    let messages: Vec<_> = (0..5).map(|nonce| down(nonce, 10 + nonce)).collect();
+    // Each transfer takes 200 million of what is left; the third finds 150, and ending an update takes most of that.
+    world.rt.set_gas(550_000_000, 200_000_000);
+    let first = update(60, messages.clone());
+    assert_eq!(apply(&world, &first), [ExitCode::OK; 2]);
+    assert_eq!(world.state().parent.unwrap().next_nonce.get(), 2);
+    assert_eq!((world.holds(f1("dave")), world.minted()), (fil(21), fil(21)), "the rest is in the reserve again");
+    let back = (Address::new_id(SYSTEM_ID), METHOD_SEND, fil(12 + 13 + 14));
+    assert_eq!(world.sends().pop().unwrap(), back);
+    world.check();
+
+    world.rt.set_gas(10_000_000_000, 0);
+    assert_eq!(apply(&world, &update(60, messages[2..].to_vec())), [ExitCode::OK; 3]);
+    assert_eq!((world.holds(f1("dave")), world.minted()), (fil(60), fil(60)));
+    world.check();
+}
+
+#[test]
+fn receipt_without_gas_for_code_is_credited_and_the_update_goes_on() {
+    let world = World::subnet();
+    world.ok::<subnet_types::actors::EnqueueReturn>(
+        crate::world::ROBOT,
+        5,
+        gateway::SEND,
+        &crate::world::call_to(at(root(), f1("bob")), 1_000),
+    );
+    let robot = Address::new_actor(b"robot");
+    let receipt = as_receipt(down(0, 5), robot, 0);
+    let mut receipt = CrossMessage { origin: at(root(), f1("bob")), ..receipt };
+    receipt.id = subnet_types::Digest([3; 32]);
+    // Enough to begin; then the credit takes nearly all of it.
+    world.rt.set_gas(1_000_000_000, 950_000_000);
+    assert_eq!(apply(&world, &update(60, vec![receipt])), [ExitCode::OK]);
+    assert_eq!(world.holds(robot), fil(5));
+    assert!(!world.state().is_delivering);
 }

@@ -137,7 +137,7 @@ fn actors_are_credited_first_and_then_told_by_the_courier() {
     assert!(sends[1].gas_limit.unwrap() >= CROSS_RECEIPT_GAS);
     let told: CarryReceiptParams = actor_runtime::decode_params(sends[1].params.clone()).unwrap();
     assert_eq!((told.to, told.receipt.of, told.receipt.from), (robot(), of, at(child(), f1("bob"))));
-    assert_eq!((told.receipt.exit_code.value(), told.receipt.value), (33, fil(5)));
+    assert_eq!((told.receipt.exit_code.value(), told.receipt.value, told.receipt.fee), (33, fil(5), fil(0)));
 }
 
 #[test]
@@ -173,13 +173,13 @@ fn receipt_that_cannot_be_credited_or_go_on_is_kept() {
     let mut lost = receipt(1, 6, Address::new_id(ROBOT), 0, 9);
     lost.destination.subnet = elsewhere;
     assert_eq!(world.deliver(&lost), refusal::UNKNOWN_SUBNET);
-    assert_eq!((world.kept(Address::new_id(ROBOT)), world.kept(Address::new_id(99))), (fil(0), fil(6)));
+    assert_eq!((world.kept(Address::new_id(ROBOT)), world.burnt()), (fil(0), fil(6)));
 
     let mut state = world.state();
     state.next_origin_sequence = 2;
     world.rt.save_state(&state).unwrap();
-    assert_eq!(world.deliver(&receipt(2, 7, nobody(), 0, 9)), ExitCode::SYS_INVALID_RECEIVER);
+    assert_eq!(world.deliver(&receipt(2, 7, nobody(), 0, 9)), refusal::NO_DESTINATION);
     assert_eq!(world.deliver(&receipt(3, 8, Address::new_id(99), 1, 9)), refusal::FORBIDDEN);
-    assert_eq!((world.kept(nobody()), world.kept(Address::new_id(99))), (fil(7), fil(14)));
+    assert_eq!((world.kept(nobody()), world.kept(Address::new_id(99))), (fil(7), fil(8)));
     assert!(world.queued().is_empty(), "a receipt never makes a receipt");
 }

@@ -6,7 +6,7 @@ use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::{EnqueueReturn, RegisterChildParams, SYSTEM_ID, SendParams, checkpoint, gateway};
-use subnet_types::cross::{CrossKind, message_id};
+use subnet_types::cross::{CrossKind, departure_gas, message_id};
 use subnet_types::genesis::mint_reserve;
 use subnet_types::limits::{
     CROSS_CALL_GAS_MAX, CROSS_HOP_GAS, CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX,
@@ -169,8 +169,11 @@ fn fee_is_part_of_the_value_and_pays_the_way_there_and_back() {
         world.ok::<EnqueueReturn>(ALICE, need + 1, gateway::SEND, &with_fee(need));
         // A call pays for its gas as well.
         let call = |fee| SendParams { fee: fil(fee), ..call_to(at(to.clone(), f1("bob")), 1_000) };
-        assert_eq!(refused(&world, need, &call(need)), 66);
-        world.ok::<EnqueueReturn>(ALICE, need + 6_000, gateway::SEND, &call(need + 6_000));
+        let asked = call(0).call.unwrap();
+        let kind = CrossKind::Call { method: asked.method, params: asked.params };
+        let dearer = 3 * departure_gas(&kind, 1_000, true);
+        assert_eq!(refused(&world, dearer, &call(dearer - 1)), 66);
+        world.ok::<EnqueueReturn>(ALICE, dearer, gateway::SEND, &call(dearer));
     }
 }
 

@@ -17,7 +17,7 @@ use subnet_types::actors::{
 use subnet_types::checkpoint::TopDownApplied;
 use subnet_types::cross::{CrossKind, CrossMessage, message_id};
 use subnet_types::hash::cid_of_bytes;
-use subnet_types::limits::{CROSS_HOP_GAS, CROSS_RECEIPT_GAS};
+use subnet_types::limits::{CROSS_BYTE_GAS, CROSS_HOP_GAS, CROSS_RETURN_BYTES_MAX};
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
 use subnet_types::{Digest, SubnetId};
@@ -34,7 +34,7 @@ const OTHER: u64 = 201;
 const PRICE: u64 = 1;
 
 /// Enough for any way here: two hops, there and back, of the dearest kind.
-const FEE: u64 = PRICE * 6 * (CROSS_HOP_GAS + CROSS_RECEIPT_GAS);
+const FEE: u64 = PRICE * 12 * (CROSS_HOP_GAS + CROSS_RETURN_BYTES_MAX as u64 * CROSS_BYTE_GAS);
 
 /// What a message that comes in is.
 #[derive(Clone, Debug)]
@@ -351,6 +351,8 @@ proptest! {
                         parent_validators: None,
                         messages: messages.clone(),
                         changes: vec![],
+                        next_nonce: Nonce::ZERO,
+                        next_configuration: ConfigurationNumber::FIRST,
                     };
                     let is_fine = height > 0 && (from == 0 || run.is_empty());
                     let result =
@@ -375,6 +377,8 @@ proptest! {
                         parent_validators: None,
                         messages: vec![],
                         changes: vec![MembershipChange { number, validator: validator(seed, power) }],
+                        next_nonce: Nonce::ZERO,
+                        next_configuration: ConfigurationNumber::FIRST,
                     };
                     let result =
                         world.call(SYSTEM_ID, 0, gateway::APPLY_PARENT_UPDATE, encode_params(&update).unwrap());

@@ -223,15 +223,7 @@ impl World {
 
     pub fn outbox(&self) -> Vec<CrossMessage> {
         let state = self.state();
-        let mut messages = Vec::new();
-        fvm_ipld_amt::Amt::<CrossMessage, _>::load(&state.outbox.messages, self.rt.store())
-            .unwrap()
-            .for_each(|_, message| {
-                messages.push(message.clone());
-                Ok(())
-            })
-            .unwrap();
-        messages
+        state.outbox.waiting(self.rt.store(), Nonce::ZERO, usize::MAX).unwrap()
     }
 
     pub fn fund(&self, value: u64) -> EnqueueReturn {
@@ -267,6 +259,8 @@ impl World {
             parent_validators: None,
             messages,
             changes: vec![],
+            next_nonce: Nonce::ZERO,
+            next_configuration: ConfigurationNumber::FIRST,
         };
         self.ok::<ApplyParentUpdateReturn>(SYSTEM_ID, value, gateway::APPLY_PARENT_UPDATE, &update).outcomes
     }

@@ -158,6 +158,26 @@ pub mod refusal {
     /// A call with this id from the same chain waits for its answer already.
     pub const ID_TAKEN: ExitCode = ExitCode::new(121);
 
+    /// As many messages wait for this chain's checkpoints as may.
+    pub const QUEUE_FULL: ExitCode = ExitCode::new(122);
+
+    /// The code that a receipt gives where the VM, or an actor of somebody's choice, ended with `code`.
+    ///
+    /// An actor's own codes go on as they are, those of this list too: whoever reads them on the other chain must not read
+    /// more into one than "it failed". The VM's codes are not an actor's to give
+    /// ([`ExitCode::FIRST_USER_EXIT_CODE`]), so they have other numbers.
+    pub fn of_exit(code: ExitCode) -> ExitCode {
+        match code {
+            // The VM's own codes begin with it, and it is no failure.
+            ExitCode::OK => ExitCode::OK,
+            ExitCode::SYS_OUT_OF_GAS => OUT_OF_GAS,
+            ExitCode::SYS_ILLEGAL_INSTRUCTION => TRAPPED,
+            ExitCode::SYS_INVALID_RECEIVER => NO_DESTINATION,
+            code if code.is_system_error() => VM_ERROR,
+            code => code,
+        }
+    }
+
     /// What a refusal's code means; `None` for another code.
     pub fn describe(code: ExitCode) -> Option<&'static str> {
         Some(match code {
@@ -183,6 +203,7 @@ pub mod refusal {
             NO_DESTINATION => "there is no actor at its destination",
             VM_ERROR => "the VM ended its destination",
             ID_TAKEN => "a call of its chain with its id waits for an answer already",
+            QUEUE_FULL => "too much waits on its way for the next checkpoints",
             _ => return None,
         })
     }
@@ -361,8 +382,10 @@ pub struct CrossReceipt {
     pub exit_code: ExitCode,
     /// What the destination returned.
     pub return_data: RawBytes,
-    /// What came back and was credited before this, in attoFIL.
+    /// What came back of the message's value and was credited before this, in attoFIL.
     pub value: TokenAmount,
+    /// What was left of its fee and was credited likewise, in attoFIL.
+    pub fee: TokenAmount,
 }
 
 /// Return of [`gateway::SEND`] and [`gateway::ANSWER`].
@@ -410,12 +433,17 @@ pub struct ApplyParentUpdateParams {
     pub messages: Vec<CrossMessage>,
     /// Consecutive changes from the last pending configuration on.
     pub changes: Vec<MembershipChange>,
+    /// The nonce that the parent gives the next message to be queued. Messages up to it that are not in `messages` were
+    /// cut off by a limit.
+    pub next_nonce: Nonce,
+    /// The configuration that the next change to be logged makes; likewise.
+    pub next_configuration: ConfigurationNumber,
 }
 
 /// Return of [`gateway::APPLY_PARENT_UPDATE`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct ApplyParentUpdateReturn {
-    /// One exit code for each message, in order.
+    /// One exit code for each message that was applied, in order. Those beyond are left to the next update.
     pub outcomes: Vec<ExitCode>,
 }
 
@@ -428,7 +456,7 @@ pub struct CheckpointCut {
     pub height: Height,
     /// The period's bottom-up messages.
     pub messages: MessageBatch,
-    /// Root of the AMT that holds them, from index 0.
+    /// Root of the AMT of links to them, from its first index on.
     pub messages_amt: Cid,
     /// Fees burned in the period, in attoFIL.
     pub burned: TokenAmount,

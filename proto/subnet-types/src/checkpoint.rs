@@ -20,7 +20,7 @@ pub const CHECKPOINT_VERSION: u64 = 1;
 pub struct TopDownApplied {
     /// The next nonce to apply: all below have been.
     pub nonce: Nonce,
-    /// Height of the parent whose state was last followed.
+    /// The parent's last height of which nothing is missing: all that it had for the subnet up to there is applied.
     pub parent_height: Height,
 }
 

@@ -12,7 +12,10 @@ use crate::abi::Words;
 use crate::bytes::Digest;
 use crate::hash::{encode, merkle_root};
 use crate::identity::ChainIdentity;
-use crate::limits::{CROSS_CALL_GAS_MAX, CROSS_HOP_GAS, CROSS_MESSAGE_BYTES_MAX, CROSS_RECEIPT_GAS};
+use crate::limits::{
+    CROSS_AFTER_CODE_GAS, CROSS_BYTE_GAS, CROSS_CALL_GAS_MAX, CROSS_CARRY_GAS, CROSS_HOP_GAS, CROSS_MESSAGE_BYTES_MAX,
+    CROSS_RECEIPT_GAS, CROSS_RETURN_BYTES_MAX,
+};
 use crate::quantity::{Height, Nonce};
 use crate::subnet_id::SubnetId;
 
@@ -98,6 +101,22 @@ pub fn call_key(origin: &SubnetId, id: &Digest) -> Digest {
     Words::tagged(CALL_KEY_TAG).hashed(origin.to_string().as_bytes()).digest(id).keccak()
 }
 
+/// Gas that must be left before the courier gets `gas_limit` to pass on: all that code, courier and gateway may still use.
+/// Whoever hands a call over for delivery gives this much beside what comes before, and the gateway asks for this much
+/// right before it calls the courier.
+pub const fn gas_to_carry(gas_limit: u64) -> u64 {
+    gas_limit.saturating_add(CROSS_CARRY_GAS + CROSS_AFTER_CODE_GAS)
+}
+
+const fn larger(one: u64, other: u64) -> u64 {
+    if one > other { one } else { other }
+}
+
+/// The most that [`CrossMessage::delivery_gas`] says of any message that is not too large to cross.
+pub const DELIVERY_GAS_MAX: u64 = CROSS_HOP_GAS
+    + CROSS_MESSAGE_BYTES_MAX as u64 * CROSS_BYTE_GAS
+    + gas_to_carry(larger(CROSS_CALL_GAS_MAX, CROSS_RECEIPT_GAS));
+
 const LEAF_TAG: &str = "subnet-runtime/cross-message-leaf/v1";
 
 impl CrossMessage {
@@ -121,13 +140,14 @@ impl CrossMessage {
     }
 
     /// The most gas that its delivery, or its next hop, may use on the chain that it comes to: what has to be there
-    /// before either begins.
+    /// before either begins. The same on every hop.
     pub fn delivery_gas(&self) -> u64 {
-        match self.kind {
-            CrossKind::Transfer => CROSS_HOP_GAS,
-            CrossKind::Call { .. } => CROSS_HOP_GAS + self.gas_limit.min(CROSS_CALL_GAS_MAX),
-            CrossKind::Receipt { .. } => CROSS_HOP_GAS + CROSS_RECEIPT_GAS,
-        }
+        delivery_gas(&self.kind, self.gas_limit)
+    }
+
+    /// The gas that its fee must pay for to set out over an edge: there and back.
+    pub fn departure_gas(&self) -> u64 {
+        departure_gas(&self.kind, self.gas_limit, self.is_answered())
     }
 
     /// The leaf of this message in a batch: keccak-256 over static words that hold every field.
@@ -170,6 +190,35 @@ impl CrossMessage {
             .number(u64::from(self.wants_receipt));
         Some(words)
     }
+}
+
+/// Gas of a hop with so many bytes of parameters or return data.
+fn hop_gas(bytes: usize) -> u64 {
+    CROSS_HOP_GAS.saturating_add(CROSS_BYTE_GAS.saturating_mul(bytes as u64))
+}
+
+/// As [`CrossMessage::delivery_gas`], of a message of this kind.
+pub fn delivery_gas(kind: &CrossKind, gas_limit: u64) -> u64 {
+    let (bytes, code_gas) = match kind {
+        CrossKind::Transfer => return CROSS_HOP_GAS,
+        CrossKind::Call { params, .. } => (params.len(), gas_limit.min(CROSS_CALL_GAS_MAX)),
+        CrossKind::Receipt { return_data, .. } => (return_data.len(), CROSS_RECEIPT_GAS),
+    };
+    hop_gas(bytes).saturating_add(gas_to_carry(code_gas))
+}
+
+/// The delivery gas of the dearest receipt that answers a message of this kind when it is delivered: a call may return as
+/// much as any, a transfer returns nothing.
+pub fn answer_gas(kind: &CrossKind) -> u64 {
+    let bytes = if matches!(kind, CrossKind::Call { .. }) { CROSS_RETURN_BYTES_MAX } else { 0 };
+    hop_gas(bytes).saturating_add(gas_to_carry(CROSS_RECEIPT_GAS))
+}
+
+/// As [`CrossMessage::departure_gas`], of a message of this kind. One that is answered pays for its answer; a plain
+/// transfer, which is answered when it is refused and only then, for as much as its own delivery takes.
+pub fn departure_gas(kind: &CrossKind, gas_limit: u64, is_answered: bool) -> u64 {
+    let there = delivery_gas(kind, gas_limit);
+    there.saturating_add(if is_answered { answer_gas(kind) } else { there })
 }
 
 /// What a checkpoint says of its bottom-up messages.

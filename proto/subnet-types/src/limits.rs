@@ -49,9 +49,17 @@ pub const CROSS_CALL_GAS_MAX: u64 = 1_000_000_000;
 /// Gas for the sender's code when a receipt tells it the outcome.
 pub const CROSS_RECEIPT_GAS: u64 = 60_000_000;
 
-/// Gas that the courier uses beside the destination's, to read the call, make it, and judge what came back. Part of
-/// [`CROSS_HOP_GAS`].
+/// Gas for each byte of a call's parameters and of what it returned, wherever a message brings them: what writing a byte
+/// into the state costs, and a fifth of that for reading and encoding it. What else a message consists of is bounded by
+/// names and addresses, and part of [`CROSS_HOP_GAS`].
+pub const CROSS_BYTE_GAS: u64 = 4_000;
+
+/// Gas that the courier uses beside the destination's, to read the call, make it, and judge what came back.
 pub const CROSS_CARRY_GAS: u64 = 20_000_000;
+
+/// Gas that must be left when code has run, to queue the answer with as much as a call may return, and to end the
+/// delivery.
+pub const CROSS_AFTER_CODE_GAS: u64 = 50_000_000;
 
 /// Delivery gas of the messages of one parent update together: the update ends with the message that reaches it. As many
 /// transfers as one block applies stay below it.
@@ -78,7 +86,7 @@ pub const BLOCK_GAS_MAX: u64 = 10_000_000_000;
 
 /// The least that a chain can set for it, so that the dearest cross message can be delivered on any chain: one that no
 /// block had room for would hold up all behind it for ever.
-pub const BLOCK_GAS_MIN: u64 = 1_500_000_000;
+pub const BLOCK_GAS_MIN: u64 = 1_600_000_000;
 
 /// Gas of each implicit message: parent update, tips and checkpoint cut. Reserved apart from [`BLOCK_GAS_MAX`], so
 /// that users cannot crowd the protocol out.
@@ -102,9 +110,9 @@ pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
 /// Longest block interval that can be configured, in milliseconds.
 pub const BLOCK_INTERVAL_MS_MAX: u64 = 60_000;
 
-const _: () = assert!(UPDATE_GAS_MAX + CROSS_HOP_GAS + CROSS_CALL_GAS_MAX < IMPLICIT_GAS_MAX);
+const _: () = assert!(UPDATE_GAS_MAX + crate::cross::DELIVERY_GAS_MAX < IMPLICIT_GAS_MAX);
+const _: () = assert!(CROSS_RETURN_BYTES_MAX as u64 * CROSS_BYTE_GAS < CROSS_AFTER_CODE_GAS / 2);
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX as u64 * CROSS_HOP_GAS <= UPDATE_GAS_MAX);
-const _: () = assert!(2 * CROSS_CARRY_GAS < CROSS_HOP_GAS);
 const _: () = assert!(CROSS_RETURN_BYTES_MAX + 1024 <= CROSS_MESSAGE_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGE_BYTES_MAX <= SLICE_BYTES_MAX);

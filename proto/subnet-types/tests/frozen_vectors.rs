@@ -413,11 +413,13 @@ fn what_crosses_between_chains_and_to_the_actors_is_frozen() {
         parent_validators: None,
         messages: messages(),
         changes: changes(),
+        next_nonce: Nonce::ZERO,
+        next_configuration: ConfigurationNumber::FIRST,
     };
     frozen(
         "parameters of ApplyParentUpdate",
         cid_of(&apply),
-        "bafy2bzacebhhdenyafn6om6c6ju3sfkg5uilxbgngd7ay6qh5b4xjomaqq5fa",
+        "bafy2bzacec2n476oagoeyqci2qhk4huv6kgipzmpku6666ypfflpxglpmfvu2",
     );
     let join = JoinParams {
         owner: owner(),

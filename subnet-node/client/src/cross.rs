@@ -4,8 +4,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::SubnetId;
 use subnet_types::actors::{EnqueueReturn, GATEWAY_ID, SendParams, gateway};
-use subnet_types::cross::{CrossAddress, CrossKind};
-use subnet_types::limits::{CROSS_CALL_GAS_MAX, CROSS_HOP_GAS, CROSS_RECEIPT_GAS};
+use subnet_types::cross::{CrossAddress, CrossKind, answer_gas, delivery_gas, departure_gas};
 
 use crate::rpc::{WaitOptions, Waiting};
 use crate::sender::{Done, Draft, SendError, Sender};
@@ -68,15 +67,15 @@ pub fn first_edge(from: &SubnetId, to: &SubnetId) -> Option<SubnetId> {
 /// What a message must find in its purse so that no chain on its way refuses it, and its answer is paid for too.
 ///
 /// `edge_prices` are the prices of the edges in the order in which it crosses them, in attoFIL for each unit of
-/// delivery gas. On each edge it pays for one delivery at the far end; before each it must still hold twice that, for
-/// there and back. An answer pays on its way back for a delivery of its own.
+/// delivery gas. On each edge it pays for one delivery at the far end; before each it must still hold the price of the way
+/// there and back. An answer pays on its way back for deliveries of its own.
 pub fn fee_needed(edge_prices: &[TokenAmount], kind: &CrossKind, gas_limit: u64, is_answered: bool) -> TokenAmount {
-    let code_gas = if matches!(kind, CrossKind::Call { .. }) { gas_limit.min(CROSS_CALL_GAS_MAX) } else { 0 };
-    let there = CROSS_HOP_GAS + code_gas;
-    let back = if is_answered { CROSS_HOP_GAS + CROSS_RECEIPT_GAS } else { 0 };
+    let there = delivery_gas(kind, gas_limit);
+    let there_and_back = departure_gas(kind, gas_limit, is_answered);
+    let back = if is_answered { answer_gas(kind) } else { 0 };
     let (mut paid, mut needed) = (TokenAmount::default(), TokenAmount::default());
     for price in edge_prices {
-        needed = needed.max(&paid + price * (2 * there));
+        needed = needed.max(&paid + price * there_and_back);
         paid += price * there;
     }
     let both_ways = edge_prices.iter().fold(paid, |sum, price| sum + price * back);
@@ -87,6 +86,7 @@ pub fn fee_needed(edge_prices: &[TokenAmount], kind: &CrossKind, gas_limit: u64,
 mod tests {
     use super::*;
     use fvm_ipld_encoding::RawBytes;
+    use subnet_types::limits::CROSS_CALL_GAS_MAX;
 
     fn actor(name: &str) -> Address {
         Address::new_actor(name.as_bytes())
@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn fee_lasts_there_and_back_over_every_edge() {
         let price = TokenAmount::from_atto;
-        let hop = CROSS_HOP_GAS;
+        // A hop of a transfer; what a call's or a receipt's has beside its gas; a receipt; one with all that a call may return.
+        let (hop, beside, receipt, full) = (60_000_000, 130_000_000, 190_000_000, 206_384_000);
         let transfer = |prices: &[TokenAmount], answered| fee_needed(prices, &CrossKind::Transfer, 0, answered);
         assert_eq!(transfer(&[], false), price(0));
         assert_eq!(transfer(&[price(0), price(0)], true), price(0));
@@ -129,13 +130,10 @@ mod tests {
         // Over the first edge it pays 3, and before the second it must hold twice 5.
         assert_eq!(transfer(&[price(3), price(5)], false), price(13 * hop));
         assert_eq!(transfer(&[price(5), price(1)], false), price(10 * hop), "the first edge asks for most");
-        assert_eq!(transfer(&[price(3)], true), price(3 * (hop + hop + CROSS_RECEIPT_GAS)));
+        assert_eq!(transfer(&[price(3)], true), price(3 * (hop + receipt)));
         let call = CrossKind::Call { method: 2, params: RawBytes::default() };
-        assert_eq!(
-            fee_needed(&[price(1)], &call, 1000, true),
-            price(2 * (hop + 1000)).max(price(2 * hop + 1000 + CROSS_RECEIPT_GAS))
-        );
+        assert_eq!(fee_needed(&[price(1)], &call, 1000, true), price(beside + 1000 + full));
         let most = fee_needed(&[price(1)], &call, u64::MAX, true);
-        assert_eq!(most, price(2 * (hop + CROSS_CALL_GAS_MAX)));
+        assert_eq!(most, price(beside + CROSS_CALL_GAS_MAX + full));
     }
 }

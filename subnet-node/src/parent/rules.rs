@@ -231,6 +231,8 @@ pub fn check(
         parent_validators: (*validators != cursor.validators).then(|| validators.clone()),
         messages: proven.messages,
         changes: proven.changes,
+        next_nonce: proven.next_nonce,
+        next_configuration: proven.next_configuration,
     };
     Ok(ProvenUpdate { params, adoption: unlinked.or(rule.expired(cursor)) })
 }

@@ -5,7 +5,6 @@ use client::api::{
     OutboxInfo, ParentCursorInfo,
 };
 use fvm_exec::StateView;
-use fvm_ipld_amt::Amt;
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use gateway_actor::types::Child;
@@ -154,17 +153,5 @@ fn child_edge(state: &StateView<'_, Store>, id: ActorID, child: Child) -> Result
 
 /// Messages of the outbox from a nonce on, as many as one answer holds.
 fn outbox(store: &Store, outbox: &gateway_actor::types::Outbox, from: Nonce) -> Result<Vec<CrossMessage>, ApiError> {
-    if from >= outbox.next_nonce() {
-        return Ok(Vec::new());
-    }
-    let waiting = Amt::<CrossMessage, _>::load(&outbox.messages, store).map_err(internal)?;
-    let (from, max) = (from.saturating_since(outbox.base), CROSS_MESSAGES_PER_ANSWER_MAX as u64);
-    let mut messages = Vec::new();
-    waiting
-        .for_each_ranged(Some(from), Some(max), |_, message| {
-            messages.push(message.clone());
-            Ok(())
-        })
-        .map_err(internal)?;
-    Ok(messages)
+    outbox.waiting(store, from, CROSS_MESSAGES_PER_ANSWER_MAX).map_err(internal)
 }

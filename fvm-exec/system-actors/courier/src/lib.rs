@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - What fails at the destination aborts the courier too, so its value never left the gateway. The exit code tells why,
-//!   see [`exit_code_of`].
+//!   see [`refusal::of_exit`].
 //! - The value of a call goes on to the destination whole, or back to the gateway. What somebody sends here by a plain
 //!   transfer, which the VM asks nobody about, stays for ever and is never part of a call.
 //! - The destination is called by the address given, so it ends as the VM ends it: an f1, f3 or f410 address that is new
@@ -93,22 +93,7 @@ fn succeeded(sent: SendReturn, what: &str) -> Result<Option<IpldBlock>, ActorErr
         return Ok(sent.return_data);
     }
     let message = format!("the destination of the {what} ended with exit code {}", sent.exit_code);
-    Err(ActorError::new(exit_code_of(sent.exit_code), message))
-}
-
-/// The code with which the courier aborts when its destination ended with `code`.
-///
-/// A destination's own codes go on as they are, those of [`refusal`] too: the caller on the other chain must not read
-/// more into such a code than "it failed, and the value is back". The VM's codes are not an actor's to give
-/// ([`ExitCode::FIRST_USER_EXIT_CODE`]), so they have other numbers.
-pub fn exit_code_of(code: ExitCode) -> ExitCode {
-    match code {
-        ExitCode::SYS_OUT_OF_GAS => refusal::OUT_OF_GAS,
-        ExitCode::SYS_ILLEGAL_INSTRUCTION => refusal::TRAPPED,
-        ExitCode::SYS_INVALID_RECEIVER => refusal::NO_DESTINATION,
-        code if code.is_system_error() => refusal::VM_ERROR,
-        code => code,
-    }
+    Err(ActorError::new(refusal::of_exit(sent.exit_code), message))
 }
 
 /// What a destination that succeeded has returned, put into one form: the gateway need not look at it again.

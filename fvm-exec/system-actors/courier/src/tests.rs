@@ -42,6 +42,7 @@ fn cross_receipt() -> CrossReceipt {
         exit_code: ExitCode::OK,
         return_data: RawBytes::default(),
         value: atto(3),
+        fee: atto(1),
     }
 }
 
@@ -114,7 +115,7 @@ fn codes_of_the_vm_get_numbers_that_an_actor_may_give() {
         assert_eq!(carry_call(&rt), Err(expected), "{code}");
     }
     for code in 1..200 {
-        assert!(!exit_code_of(ExitCode::new(code)).is_system_error(), "{code}");
+        assert!(!refusal::of_exit(ExitCode::new(code)).is_system_error(), "{code}");
     }
 }
 

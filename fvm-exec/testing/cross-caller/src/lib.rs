@@ -134,7 +134,7 @@ fn receive_outcome<R: Runtime>(rt: &R, params: Option<IpldBlock>) -> Result<Opti
         Conduct::Fail => return Err(ActorError::new(refusal::TOLD_TO_FAIL, "this receipt was told to fail")),
         Conduct::Loop => served::spin(),
     }
-    state.end(rt.store(), received.tag.number, ended, received.receipt.value)?;
+    state.end(rt.store(), received.tag.number, ended, &received.receipt.value + &received.receipt.fee)?;
     rt.save_state(&state)?;
     Ok(None)
 }

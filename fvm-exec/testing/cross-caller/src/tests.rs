@@ -73,7 +73,7 @@ fn status_of(rt: &MockRuntime, number: u64) -> Call {
 
 fn outcome(rt: &MockRuntime, of: u8, exit_code: ExitCode, value: u64) -> Result<Option<IpldBlock>, ExitCode> {
     let return_data = RawBytes::serialize(6u64).unwrap();
-    let receipt = CrossReceipt { of: id(of), from: there(), exit_code, return_data, value: atto(value) };
+    let receipt = CrossReceipt { of: id(of), from: there(), exit_code, return_data, value: atto(value), fee: atto(0) };
     call(rt, COURIER_ID, 0, RECEIVE_CROSS_RECEIPT, &receipt)
 }
 
@@ -149,6 +149,7 @@ fn nobody_but_the_courier_calls_or_tells_outcomes() {
         exit_code: ExitCode::OK,
         return_data: RawBytes::default(),
         value: atto(0),
+        fee: atto(0),
     };
     let params = RawBytes::serialize(1u64).unwrap();
     let request = CrossCall { id: id(9), origin: there(), method: served::ADD, params };

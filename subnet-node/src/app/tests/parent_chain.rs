@@ -129,7 +129,8 @@ impl ParentState {
         let mut child = gateway.child(store, id).unwrap().unwrap();
         let mut queue: Amt<QueuedMessage, _> = Amt::load(&child.messages, store).unwrap();
         for message in &self.queue {
-            let queued = QueuedMessage { queued_at: Height::new(50), message: message.clone() };
+            let queued =
+                QueuedMessage { queued_at: Height::new(50), message: store.put_cbor(message, Blake2b256).unwrap() };
             queue.set(message.nonce.get(), queued).unwrap();
         }
         child.messages = queue.flush().unwrap();
