@@ -17,6 +17,8 @@ pub struct Settlement {
     pub next_nonce: Nonce,
     /// Accepted messages that wait for delivery.
     pub undelivered: u64,
+    /// Whether the parent has ended this subnet. It accepts no checkpoint any more.
+    pub has_exited: bool,
 }
 
 /// A piece of work on the parent. Each is done once, by whoever comes first.
@@ -42,7 +44,7 @@ impl Duty {
 /// its own.
 pub fn due(settlement: &Settlement, last_certified: Option<Sequence>) -> Option<Duty> {
     let next = settlement.last_sequence.next();
-    if last_certified.is_some_and(|certified| certified >= next) {
+    if !settlement.has_exited && last_certified.is_some_and(|certified| certified >= next) {
         return Some(Duty::Submit(next));
     }
     (settlement.undelivered > 0).then_some(Duty::Deliver(settlement.next_nonce))
@@ -90,6 +92,7 @@ mod tests {
             last_digest: Digest::ZERO,
             next_nonce: Nonce::new(7),
             undelivered,
+            has_exited: false,
         }
     }
 
@@ -101,6 +104,14 @@ mod tests {
         assert_eq!(due(&settlement(5, 0), certified), None);
         assert_eq!(due(&settlement(6, 0), certified), None, "the parent may be ahead of a node that catches up");
         assert_eq!(due(&settlement(0, 0), None), None);
+    }
+
+    #[test]
+    fn subnet_that_has_ended_only_delivers() {
+        let ended = |undelivered| Settlement { has_exited: true, ..settlement(3, undelivered) };
+        let certified = Some(Sequence::new(5));
+        assert_eq!(due(&ended(2), certified), Some(Duty::Deliver(Nonce::new(7))));
+        assert_eq!(due(&ended(0), certified), None);
     }
 
     #[test]

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::api::MessageStage;
+use client::api::{ChildStatus, MessageStage};
 use client::keys::AccountKey;
 use client::sign_message;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::message::Message;
-use subnet_types::{ChainIdentity, Digest, Sequence, SignedMessage, SubnetId, VoteKey};
+use subnet_types::{ChainIdentity, Digest, Height, Sequence, SignedMessage, SubnetId, VoteKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +66,8 @@ pub struct Submitter {
     parent: Option<ParentPace>,
     /// Whether the parent's last checkpoint of this chain is another than ours.
     is_foreign: bool,
+    /// Whether the parent has ended the subnet (otherwise only announced it), and since which height.
+    end: Option<(bool, Height)>,
     failures: u32,
 }
 
@@ -103,6 +105,7 @@ impl Submitter {
             settled: None,
             parent: None,
             is_foreign: false,
+            end: None,
             failures: 0,
         }
     }
@@ -292,13 +295,38 @@ impl Submitter {
         asked.await.map(|_| ()).map_err(Setback::of("refused_by_mempool"))
     }
 
-    async fn settlement(&self) -> Result<Settlement, ParentError> {
+    /// Says once in the log that notice was given, and once that the subnet has ended.
+    fn tell_the_end(&mut self, status: &ChildStatus) {
+        let end = match (status.notice_height, status.exit_height) {
+            (_, Some(height)) => Some((true, height)),
+            (Some(height), None) => Some((false, height)),
+            (None, None) => None,
+        };
+        if end == self.end {
+            return;
+        }
+        self.end = end;
+        match end {
+            Some((true, height)) => tracing::error!(
+                %height, last_sequence = %status.last_sequence,
+                "the parent has ended this subnet; nothing more is submitted, and balances are claimed there"
+            ),
+            Some((false, height)) => tracing::warn!(
+                %height, exit_from = ?status.exit_from,
+                "notice was given on the parent: this subnet ends, and who has value here should release it"
+            ),
+            None => {}
+        }
+    }
+
+    async fn settlement(&mut self) -> Result<Settlement, ParentError> {
         let subnet: SubnetId = self.parts.chain.genesis().subnet.clone();
         let asked = self.parts.endpoints.ask("child status", move |api| {
             let subnet = subnet.clone();
             Box::pin(async move { api.child_status(&subnet).await })
         });
         let status = asked.await?;
+        self.tell_the_end(&status);
         self.parts.metrics.accepted.set(gauge(status.last_sequence.get()));
         self.parts.metrics.undelivered.set(gauge(status.undelivered));
         Ok(Settlement {
@@ -306,6 +334,7 @@ impl Submitter {
             last_digest: status.last_digest,
             next_nonce: status.bottom_up_next_nonce,
             undelivered: status.undelivered,
+            has_exited: status.exit_height.is_some(),
         })
     }
 
