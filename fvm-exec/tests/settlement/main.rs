@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod ending;
 mod gas;
 #[path = "../../../checkpoint-actor/tests/checkpoint/keys.rs"]
 mod keys;
