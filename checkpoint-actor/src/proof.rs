@@ -191,6 +191,10 @@ pub fn read(
             return Err(failed(format!("{step} is no checkpoint actor of this chain's version")).into());
         }
         let state: State = blocks.load("a checkpoint actor", &actor.state)?;
+        // An actor may have two robust addresses. Under the other one its chain would be claimed a second time.
+        if state.actor != Some(*step) {
+            return Err(failed(format!("{step} is not the address under which that chain is named")).into());
+        }
         let root = state.last_state_root.ok_or_else(|| failed(format!("{step} has accepted no checkpoint")))?;
         chain = Chain::open(blocks, &root)?;
         passed.push(state);

@@ -273,8 +273,10 @@ fn hostile_states_are_refused() {
 
 /// A checkpoint actor in the state of the chain above, with this state.
 fn below(blocks: &Blocks, name: &str, id: ActorID, state: &State) -> Entry {
-    let state = blocks.put_cbor(state, Blake2b256).unwrap();
-    Entry(Address::new_actor(name.as_bytes()), id, 0, code("checkpoint"), state)
+    let address = Address::new_actor(name.as_bytes());
+    let state = State { actor: Some(address), ..state.clone() };
+    let state = blocks.put_cbor(&state, Blake2b256).unwrap();
+    Entry(address, id, 0, code("checkpoint"), state)
 }
 
 /// What a checkpoint actor says of a chain below that has this root and so much in custody.
@@ -318,6 +320,18 @@ fn chains_below_have_their_own_limit_inside_their_parents() {
     let (grand, deep) = (Address::new_actor(b"grand"), Address::new_actor(b"deep"));
     assert_eq!(claim_with(&world, &[grand, deep], f1("dan"), blocks.proof()), Ok(atto(50)));
     assert_eq!(claim_with(&world, &[grand], f1("bob"), blocks.proof()), Ok(atto(50)));
+}
+
+#[test]
+fn chain_is_claimed_under_its_one_name() {
+    let blocks = Blocks::default();
+    let grand = chain(&blocks, &[account(f1("ann"), 200, 70)]);
+    let Entry(name, id, balance, code, state) = below(&blocks, "grand", 300, &holding(Some(grand), 100));
+    let other_name = Address::new_delegated(10, &[3; 20]).unwrap();
+    let entries = [Entry(name, id, balance, code, state), Entry(other_name, id, balance, code, state)];
+    let world = ended(chain(&blocks, &entries));
+    assert_eq!(claim_with(&world, &[name], f1("ann"), blocks.proof()), Ok(atto(70)));
+    refused(claim_with(&world, &[other_name], f1("ann"), blocks.proof()), 198);
 }
 
 #[test]
