@@ -7,6 +7,7 @@ use subnet_types::genesis::{GenesisError, MembershipMode};
 use subnet_types::limits::{ENDPOINT_BYTES_MAX, VALIDATORS_MAX};
 use subnet_types::quantity::{ConfigurationNumber, Power};
 
+use crate::exit_error::ExitError;
 use crate::rejection::Rejection;
 use crate::state::{MEMBERS_MAX, POWER_MAX, StateError};
 
@@ -183,6 +184,9 @@ pub enum CheckpointError {
         problem: String,
     },
 
+    /// Leaving, ending, recovering or claiming is refused.
+    #[error(transparent)]
+    Exit(#[from] ExitError),
     /// A checkpoint, certificate or message is refused.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -202,6 +206,7 @@ impl CheckpointError {
         let code = match self {
             Self::State(_) => return ExitCode::USR_ILLEGAL_STATE,
             Self::Rejected(rejection) => return rejection.exit_code(),
+            Self::Exit(error) => return error.exit_code(),
             Self::Forbidden { .. } => return ExitCode::USR_FORBIDDEN,
             Self::Gateway { exit_code, .. } => return *exit_code,
             Self::Parameters(_) => 120,

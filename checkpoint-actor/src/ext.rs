@@ -9,8 +9,8 @@ use num_traits::Zero;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subnet_types::actors::{
-    BURNT_FUNDS_ID, CommitCheckpointParams, CommitCheckpointReturn, DeliverParams, GATEWAY_ID, RegisterChildParams,
-    RegisterChildReturn, gateway,
+    BURNT_FUNDS_ID, CloseChildParams, CloseChildReturn, CommitCheckpointParams, CommitCheckpointReturn, DeliverParams,
+    GATEWAY_ID, RefundChildParams, RefundReturn, RegisterChildParams, RegisterChildReturn, gateway,
 };
 use subnet_types::cross::CrossMessage;
 use subnet_types::genesis::ParentAnchor;
@@ -61,6 +61,16 @@ pub(crate) fn log_change(rt: &impl Runtime, change: &MembershipChange) -> Result
         return Ok(());
     }
     Err(CheckpointError::Gateway { method: "LogChange", exit_code: sent.exit_code }.into())
+}
+
+/// Closes the way down, and learns how many messages wait on it.
+pub(crate) fn close_child(rt: &impl Runtime, params: &CloseChildParams) -> Result<CloseChildReturn, ActorError> {
+    ask(rt, "CloseChild", gateway::CLOSE_CHILD, Some(params))
+}
+
+/// Has messages answered that the subnet will never apply. Comes back for their value, and runs code of others.
+pub(crate) fn refund_child(rt: &impl Runtime, params: &RefundChildParams) -> Result<RefundReturn, ActorError> {
+    ask(rt, "RefundChild", gateway::REFUND_CHILD, Some(params))
 }
 
 /// Hands messages with their amounts to the gateway in one call, which may use the gas of all of them. Returns how that

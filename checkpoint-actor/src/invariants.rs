@@ -44,6 +44,7 @@ pub fn check(state: &State, store: &impl Blockstore, balance: &TokenAmount) -> V
     check_configurations(state, store, &members, &mut report);
     check_activation(state, store, &mut report);
     check_batches(state, store, &mut report);
+    check_ending(state, store, &mut report);
     report.0
 }
 
@@ -53,6 +54,7 @@ fn check_money(state: &State, store: &impl Blockstore, balance: &TokenAmount, re
         ("stake", &state.stake_total),
         ("batch reserved", &state.batch_reserved),
         ("unclaimed", &state.unclaimed),
+        ("unbonding", &state.unbonding_total),
     ];
     for (name, amount) in counters {
         report.expect(!amount.is_negative(), || format!("{name} is {amount}"));
@@ -120,6 +122,10 @@ fn check_configurations(state: &State, store: &impl Blockstore, members: &[Membe
     }
     if let Some((_, newest)) = list.last() {
         let Some(set) = report.read("newest set", load::<ValidatorSet>(store, &newest.validators)) else { return };
+        // After the end members withdraw, and no configuration is made any more.
+        if state.exit.is_some() {
+            return;
+        }
         let voting = members.iter().filter(|member| member.power > Power::ZERO);
         let expected: BTreeMap<_, _> = voting.map(|member| (member.vote_key, member.power)).collect();
         let actual: BTreeMap<_, _> = set.validators().iter().map(|member| (member.vote_key, member.power)).collect();
@@ -156,7 +162,7 @@ fn check_configuration(
 fn check_activation(state: &State, store: &impl Blockstore, report: &mut Report) {
     let named = (state.actor.is_some(), state.subnet.is_some(), state.parent.is_some());
     report.expect(named == (true, true, true) || named == (false, false, false), || format!("half named: {named:?}"));
-    let is_active = state.status() == Status::Active;
+    let is_active = state.status() >= Status::Active;
     report.expect(is_active == (state.configuration_last > ConfigurationNumber::ZERO), || {
         format!("active is {is_active}, last configuration {}", state.configuration_last)
     });
@@ -206,4 +212,38 @@ fn check_batches(state: &State, store: &impl Blockstore, report: &mut Report) {
         format!("batches end at {next}, next is {}", state.next_batch_nonce)
     });
     report.expect(waiting == state.batch_reserved, || format!("reserved {}, waiting {waiting}", state.batch_reserved));
+}
+
+fn check_ending(state: &State, store: &impl Blockstore, report: &mut Report) {
+    let unbonding = report.read("unbonding", state.all_unbonding(store)).unwrap_or_default();
+    let sum: TokenAmount = unbonding.iter().map(|entry| &entry.stake).sum();
+    report.expect(sum == state.unbonding_total, || format!("unbonding {}, stakes {sum}", state.unbonding_total));
+    for entry in &unbonding {
+        report.expect(entry.configuration <= state.configuration_last && !entry.stake.is_negative(), || {
+            format!("a stake of {} waits for configuration {}", entry.stake, entry.configuration)
+        });
+    }
+    let confirmed = state.configuration_confirmed;
+    if confirmed > ConfigurationNumber::ZERO {
+        let at = report.read("confirmations", state.confirmed_at(store, confirmed)).flatten();
+        report.expect(at.is_some_and(|at| at <= state.last_accepted_at || at >= state.silent_from()), || {
+            format!("configuration {confirmed} was confirmed at {at:?}, neither by a checkpoint nor in silence")
+        });
+        let after = report.read("confirmations", state.confirmed_at(store, confirmed.next())).flatten();
+        report.expect(after.is_none(), || format!("a configuration after {confirmed} was confirmed at {after:?}"));
+    }
+    if let Some(ballot) = report.read("ballot", state.ballot(store)).flatten() {
+        report.expect(ballot.configuration <= confirmed, || {
+            format!("votes of configuration {}, confirmed is {confirmed}", ballot.configuration)
+        });
+    }
+    if let Some(exit) = &state.exit {
+        let paid = report.read("claims", state.paid_in_all(store));
+        report.expect(paid.as_ref() == Some(&exit.claimed_total), || {
+            format!("claims say {}, their entries make {paid:?}", exit.claimed_total)
+        });
+        report.expect(exit.is_refunded || exit.claimed_total == TokenAmount::default(), || {
+            "claims were paid before refunds".to_owned()
+        });
+    }
 }

@@ -5,7 +5,10 @@
 //!
 //! ```text
 //!  init.Exec ──> Constructor ──> Register ──> Join … Join ──> active ──> SubmitCheckpoint ──> DeliverBatch
-//!                                                                 gateway.Fund ──> Lock    DeliverUnclaimed
+//!                                             Leave ──> Withdraw  gateway.Send ──> Lock    DeliverUnclaimed
+//!
+//!  active ──Kill──> notice ──> Exit ──> Refund … Refund ──> ClaimBalance, Withdraw
+//!     └────silence──────────────┘
 //! ```
 //!
 //! State is saved before each send and read again after.
@@ -17,10 +20,13 @@ use fvm_shared::MethodNum;
 use subnet_types::actors::{GATEWAY_ID, METHOD_CONSTRUCTOR, checkpoint};
 
 pub mod error;
+mod exit;
+pub mod exit_error;
 mod ext;
 pub mod invariants;
 pub mod keys;
 mod membership;
+pub mod proof;
 pub mod rejection;
 pub mod runs;
 mod settlement;
@@ -28,6 +34,7 @@ pub mod state;
 pub mod types;
 
 pub use error::CheckpointError;
+pub use exit_error::ExitError;
 pub use invariants::Violation;
 pub use rejection::Rejection;
 pub use state::State;
@@ -60,6 +67,17 @@ pub fn dispatch<R: Runtime>(
             require_no_params(params)?;
             nothing(membership::lock(rt, rt.value_received()))
         }
+        checkpoint::LEAVE => nothing(exit::leave(rt, decode_params(params)?)),
+        checkpoint::WITHDRAW => nothing(exit::withdraw(rt, decode_params(params)?)),
+        checkpoint::KILL => encode_return(&exit::kill(rt, decode_params(params)?)?),
+        checkpoint::RECOVER => encode_return(&exit::recover(rt, decode_params(params)?)?),
+        checkpoint::EXIT => {
+            require_no_params(params)?;
+            nothing(exit::exit(rt))
+        }
+        checkpoint::REFUND => encode_return(&exit::refund(rt, decode_params(params)?)?),
+        checkpoint::UNLOCK => encode_return(&exit::unlock(rt, decode_params(params)?)?),
+        checkpoint::CLAIM_BALANCE => encode_return(&exit::claim(rt, decode_params(params)?)?),
         _ => Err(ActorError::unhandled(method)),
     }
 }

@@ -16,7 +16,6 @@ use crate::error::CheckpointError;
 use crate::ext;
 use crate::keys::{self, POINT_BYTES};
 use crate::state::State;
-use crate::types::Member;
 
 /// Init creates the actor.
 pub(crate) fn construct(rt: &impl Runtime, params: CheckpointConstructorParams) -> Result<(), ActorError> {
@@ -66,7 +65,7 @@ pub(crate) fn join(rt: &impl Runtime, params: JoinParams) -> Result<(), ActorErr
         .indexed("vote-key", &member.vote_key)
         .field("power", &member.power);
     rt.emit_event(&event.build())?;
-    finish(rt, state, &member, change)
+    finish(rt, state, change)
 }
 
 /// The owner of a federated subnet admits, reweighs or removes a member.
@@ -76,27 +75,15 @@ pub(crate) fn set_power(rt: &impl Runtime, params: SetPowerParams) -> Result<(),
     if rt.resolve_address(&state.owner) != Some(caller) {
         return Err(CheckpointError::Forbidden { caller, expected: format!("the owner {}", state.owner) }.into());
     }
-    let (member, change) = state.set_power(rt.store(), &params.vote_key, params.power)?;
-    finish(rt, state, &member, change)
+    let (_, change) = state.set_power(rt.store(), &params.vote_key, params.power)?;
+    finish(rt, state, change)
 }
 
 /// Saves a change of membership, logs it with the gateway when the subnet runs, and starts the subnet when it made the
 /// last validator that was missing.
-fn finish(
-    rt: &impl Runtime,
-    state: State,
-    member: &Member,
-    change: Option<MembershipChange>,
-) -> Result<(), ActorError> {
+fn finish(rt: &impl Runtime, state: State, change: Option<MembershipChange>) -> Result<(), ActorError> {
     rt.save_state(&state)?;
-    if let Some(change) = change {
-        ext::log_change(rt, &change)?;
-        let event = EventBuilder::new(events::CONFIGURATION_MADE)
-            .indexed("configuration", &change.number)
-            .indexed("vote-key", &member.vote_key)
-            .field("power", &member.power);
-        return rt.emit_event(&event.build());
-    }
+    log_changes(rt, change.as_slice())?;
     if !state.is_ready() {
         return Ok(());
     }
@@ -105,6 +92,19 @@ fn finish(
     state.activate(rt.store(), anchor)?;
     rt.save_state(&state)?;
     rt.emit_event(&EventBuilder::new(events::ACTIVATED).field("chain", &state.chain).build())
+}
+
+/// Hands changes to the gateway for the subnet to apply.
+pub(crate) fn log_changes(rt: &impl Runtime, changes: &[MembershipChange]) -> Result<(), ActorError> {
+    for change in changes {
+        ext::log_change(rt, change)?;
+        let event = EventBuilder::new(events::CONFIGURATION_MADE)
+            .indexed("configuration", &change.number)
+            .indexed("vote-key", &change.validator.vote_key)
+            .field("power", &change.validator.power);
+        rt.emit_event(&event.build())?;
+    }
+    Ok(())
 }
 
 /// Checks both keys and that whoever joins holds them. Returns the checkpoint key uncompressed.
@@ -125,7 +125,7 @@ fn check_possession(rt: &impl Runtime, state: &State, join: &JoinParams) -> Resu
     Ok(point)
 }
 
-fn expect_address(rt: &impl Runtime, address: &Address, expected: u64) -> Result<(), ActorError> {
+pub(crate) fn expect_address(rt: &impl Runtime, address: &Address, expected: u64) -> Result<(), ActorError> {
     let resolved = rt.resolve_address(address);
     if resolved == Some(expected) {
         return Ok(());

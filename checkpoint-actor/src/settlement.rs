@@ -20,7 +20,7 @@ pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Resul
     let SubmitCheckpointParams { checkpoint, certificate, messages } = params;
     let mut state: State = rt.load_state()?;
     require_direct(rt, &state)?;
-    let height = Height::new(u64::try_from(rt.epoch()).expect("heights are counted up from zero"));
+    let height = height(rt);
     let digest = state.check_checkpoint(rt.store(), &checkpoint, height)?;
     let batch = checkpoint.messages.clone();
     if !messages.is_empty() {
@@ -29,7 +29,7 @@ pub(crate) fn submit(rt: &impl Runtime, params: SubmitCheckpointParams) -> Resul
     state.check_certificate(rt.store(), &certificate, &digest, |signature, key, digest| {
         rt.verify_bls_aggregate(signature, &[*key], &[digest.as_bytes()])
     })?;
-    state.accept(rt.store(), &checkpoint, digest)?;
+    state.accept(rt.store(), &checkpoint, digest, height)?;
     rt.save_state(&state)?;
 
     let event = EventBuilder::new(events::CHECKPOINT_ACCEPTED)
@@ -156,12 +156,17 @@ fn deliver_from_cursor(
 
 /// Lets calls pass that no other code can influence: none is running further up, neither a delivery nor a contract that
 /// used the call stack up before it called.
-fn require_direct(rt: &impl Runtime, state: &State) -> Result<(), Rejection> {
+pub(crate) fn require_direct(rt: &impl Runtime, state: &State) -> Result<(), Rejection> {
     if state.is_delivering {
         return Err(Rejection::Delivering);
     }
     let (caller, origin) = (rt.caller(), rt.origin());
     if caller == origin { Ok(()) } else { Err(Rejection::NotDirect { caller, origin }) }
+}
+
+/// This chain's height.
+pub(crate) fn height(rt: &impl Runtime) -> Height {
+    Height::new(u64::try_from(rt.epoch()).expect("heights are counted up from zero"))
 }
 
 fn progress(state: &State) -> SubmitCheckpointReturn {

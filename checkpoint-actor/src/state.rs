@@ -22,7 +22,8 @@ use subnet_types::unlinked::Unlinked;
 use subnet_types::{Digest, SubnetId, SubnetParameters, ValidatorSet};
 
 use crate::error::CheckpointError;
-use crate::types::{Configuration, LastCheckpoint, Status, UnclaimedMessage};
+use crate::exit_error::ExitError;
+use crate::types::{Configuration, Exit, LastCheckpoint, Member, Status, Unbonding, UnclaimedMessage};
 
 /// State of the checkpoint actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -87,6 +88,20 @@ pub struct State {
     pub batch_delivered: TokenAmount,
     /// Set around every delivery, so that submissions and deliveries do not nest.
     pub is_delivering: bool,
+    /// This chain's height when the last checkpoint was accepted; before the first, at activation.
+    pub last_accepted_at: Height,
+    /// AMT of [`Height`] by configuration, for those that were confirmed: this chain's height then.
+    pub confirmations: Cid,
+    /// HAMT of [`crate::types::Unbonding`] by owner.
+    pub unbonding: Cid,
+    /// Sum of these, in attoFIL.
+    pub unbonding_total: TokenAmount,
+    /// The [`crate::types::Ballot`]; `None` until somebody votes.
+    pub ballot: Option<Cid>,
+    /// This chain's height when notice was given.
+    pub notice: Option<Height>,
+    /// The end of the subnet.
+    pub exit: Option<Exit>,
 }
 
 /// The state cannot be read or written: a missing or malformed block.
@@ -126,8 +141,8 @@ impl State {
             parent: None,
             activation: None,
             chain: None,
-            members: members::empty(store)?,
-            keys: members::empty(store)?,
+            members: members::empty_map::<Member, _>(store)?,
+            keys: members::empty_map::<Address, _>(store)?,
             member_count: 0,
             voting_members: 0,
             configurations: empty_amt::<Configuration>(store)?,
@@ -148,16 +163,47 @@ impl State {
             next_delivery_nonce: Nonce::ZERO,
             batch_delivered: zero(),
             is_delivering: false,
+            last_accepted_at: Height::GENESIS,
+            confirmations: empty_amt::<Height>(store)?,
+            unbonding: members::empty_map::<Unbonding, _>(store)?,
+            unbonding_total: zero(),
+            ballot: None,
+            notice: None,
+            exit: None,
         })
     }
 
     /// How far the subnet has come.
     pub fn status(&self) -> Status {
-        match (&self.actor, &self.activation) {
-            (None, _) => Status::Created,
-            (Some(_), None) => Status::Registered,
-            (Some(_), Some(_)) => Status::Active,
+        match (&self.actor, &self.activation, &self.exit) {
+            (None, ..) => Status::Created,
+            (Some(_), None, _) => Status::Registered,
+            (Some(_), Some(_), None) => Status::Active,
+            (Some(_), Some(_), Some(_)) => Status::Exited,
         }
+    }
+
+    /// Lets calls pass that change something of a subnet that may still go on.
+    ///
+    /// # Errors
+    /// When it has exited.
+    pub(crate) fn expect_alive(&self) -> Result<(), ExitError> {
+        match &self.exit {
+            Some(exit) => Err(ExitError::Exited { height: exit.height }),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, for what needs a genesis besides.
+    ///
+    /// # Errors
+    /// When it has exited or has not begun.
+    pub(crate) fn expect_active(&self) -> Result<(), CheckpointError> {
+        self.expect_alive()?;
+        if self.status() == Status::Active {
+            return Ok(());
+        }
+        Err(CheckpointError::NotActive { voting: self.voting_members, needed: self.parameters.validators_min })
     }
 
     /// What activation froze; `None` until active.
@@ -215,10 +261,16 @@ impl State {
 }
 
 mod acceptance;
+mod ballots;
 mod batches;
+mod claims;
 mod configurations;
+mod ending;
+mod leaving;
 mod members;
 mod money;
+mod recovery;
 
 pub use batches::check_whole;
+pub use claims::claim_key;
 pub use members::{MEMBERS_MAX, POWER_MAX, power_of_stake};

@@ -17,6 +17,8 @@ pub enum Status {
     Registered,
     /// Its genesis is fixed; checkpoints are accepted.
     Active,
+    /// It has ended for ever.
+    Exited,
 }
 
 /// Somebody who joined.
@@ -69,6 +71,46 @@ pub struct ConfigurationKeys {
     /// Powers of 8 bytes, big-endian, in the set's order.
     #[serde(with = "fvm_ipld_encoding::strict_bytes")]
     pub powers: Vec<u8>,
+}
+
+/// The stake of somebody who has left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Unbonding {
+    /// In attoFIL.
+    pub stake: TokenAmount,
+    /// The first configuration without that member; its clock starts when this one or a later one is confirmed.
+    pub configuration: ConfigurationNumber,
+}
+
+/// A vote of one validator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Vote {
+    /// Whose.
+    pub vote_key: VoteKey,
+    /// What for: zero for the end of the subnet, otherwise the hash of a proposed recovery.
+    pub subject: Digest,
+}
+
+/// The votes of the validators in charge. Those of another configuration count no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Ballot {
+    /// Of which configuration.
+    pub configuration: ConfigurationNumber,
+    /// At most two of each validator: one for the end, one for a recovery.
+    pub votes: Vec<Vote>,
+}
+
+/// The end of a subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Exit {
+    /// This chain's height.
+    pub height: Height,
+    /// Whether every message that the subnet will never apply has been answered. Claims are open from then on.
+    pub is_refunded: bool,
+    /// HAMT of what was paid, in attoFIL: for each account, and in all out of each chain below.
+    pub claims: Cid,
+    /// Sum of the accounts, in attoFIL.
+    pub claimed_total: TokenAmount,
 }
 
 /// What is kept of a message that the gateway would not take.

@@ -28,7 +28,7 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 
 use crate::children::height;
 use crate::state::{Edge, State, Way, arrival_fee, departure_fee, receipt_of, refusal_here};
-use crate::types::{Child, GatewayError, OwedAnswer};
+use crate::types::{Child, Draft, GatewayError, OwedAnswer};
 use crate::{events, ext};
 
 /// Gas to end an update when its last message is through: to save the state, burn, and return what left circulation.
@@ -40,7 +40,7 @@ const LOCK_GAS: u64 = 30_000_000;
 /// Where messages come from.
 enum Source {
     Parent,
-    Child { id: ActorID, subnet: SubnetId },
+    Child { id: ActorID, subnet: SubnetId, has_exited: bool },
 }
 
 /// What messages leave to be moved when all are through, in attoFIL.
@@ -75,7 +75,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
 
     /// Messages up from the child of `id`.
     pub(crate) fn from_child(rt: &'a R, state: State, id: ActorID, child: Child) -> Self {
-        let source = Source::Child { id, subnet: child.subnet };
+        let source = Source::Child { id, subnet: child.subnet, has_exited: child.has_exited };
         let (price, settlement) = (child.cross_gas_price, Settlement::default());
         Self { rt, state, is_changed: false, source, price, settlement }
     }
@@ -151,7 +151,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
 
     fn way_of(&self, message: &CrossMessage) -> Result<Result<Way, ExitCode>, ActorError> {
         let resolve = |address: &Address| self.rt.resolve_address(address);
-        Ok(self.state.way_to(self.rt.store(), &message.destination.subnet, resolve)?)
+        Ok(self.state.way_to(self.rt.store(), &message.destination.subnet, &message.kind, resolve)?)
     }
 
     /// What arriving took: burned when nobody had work with it, otherwise the submitter's.
@@ -352,6 +352,11 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         value: TokenAmount,
         fee: TokenAmount,
     ) -> Result<(), ActorError> {
+        if matches!(self.source, Source::Child { has_exited: true, .. }) {
+            // Nobody is left there to be answered. Whoever has the key there has it here.
+            let back = CrossMessage { destination: message.origin.clone(), value, fee, ..message.clone() };
+            return self.keep(&back, code).map(drop);
+        }
         let mut receipt = receipt_of(message, code);
         if let CrossKind::Receipt { return_data, .. } = &mut receipt.kind {
             *return_data = data;
@@ -366,6 +371,36 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             Source::Child { id, .. } => Some(*id),
         };
         self.queued(way, &receipt)
+    }
+
+    /// Answers a message that its child will never apply, with `left` or as much of it as the message carried. Its
+    /// sender is told as of any refusal; an answer goes to the one for whom it was, as far as that one has a key here.
+    pub(crate) fn give_back(&mut self, message: &CrossMessage, left: &mut TokenAmount) -> Result<(), ActorError> {
+        let mut take = |wanted: &TokenAmount| {
+            let taken = wanted.clone().min(left.clone());
+            *left -= &taken;
+            taken
+        };
+        let (value, fee) = (take(&message.value), take(&message.fee));
+        if let Source::Child { id, .. } = self.source {
+            events::refunded(self.rt, id, message, &(&value + &fee))?;
+        }
+        let code = refusal::KILLED_SUBNET;
+        if matches!(message.kind, CrossKind::Receipt { .. }) {
+            return self.keep(&CrossMessage { value, fee, ..message.clone() }, code).map(drop);
+        }
+        let draft = Draft { value, fee, ..receipt_of(message, code) };
+        let receipt = self.state.stamp(self.rt.store(), draft)?;
+        self.is_changed = true;
+        let exit_code = match self.way_of(&receipt)? {
+            Ok(Way::Here) => self.receive(&receipt)?,
+            Ok(way) => match self.send_on(&way, receipt.clone())? {
+                None => return Ok(()),
+                Some(exit_code) => self.keep(&receipt, exit_code)?,
+            },
+            Err(exit_code) => self.keep(&receipt, exit_code)?,
+        };
+        events::settled(self.rt, &self.state.subnet, &receipt, exit_code)
     }
 
     /// Queues a message for its next edge. Returns the refusal's code when it cannot cross that.

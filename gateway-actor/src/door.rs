@@ -37,7 +37,7 @@ pub(crate) fn send(rt: &impl Runtime, params: SendParams) -> Result<EnqueueRetur
     }
     let origin = ext::robust_address(rt, rt.caller())?;
     let mut state: State = rt.load_state()?;
-    let way = way_to(rt, &state, &to)?;
+    let way = way_to(rt, &state, &to, &kind)?;
     let draft = Draft { origin, destination: to, value, kind, gas_limit, fee, expires, wants_receipt };
     let message = match &way {
         Way::Here => return Err(GatewayError::OwnChain { subnet: state.subnet }.into()),
@@ -79,8 +79,8 @@ pub(crate) fn answer(rt: &impl Runtime, params: AnswerParams) -> Result<EnqueueR
     if actual > CROSS_RETURN_BYTES_MAX {
         return Err(GatewayError::TooLarge { actual, max: CROSS_RETURN_BYTES_MAX }.into());
     }
-    let way = way_to(rt, &state, &owed.origin)?;
     let kind = CrossKind::Receipt { of: owed.id, of_sequence: owed.origin_sequence, exit_code, return_data };
+    let way = way_to(rt, &state, &owed.origin, &kind)?;
     let receipt = Draft { fee: owed.fee, ..Draft::new(owed.called, owed.origin, value, kind) };
     let message = match &way {
         Way::Here => return Err(GatewayError::OwnChain { subnet: state.subnet }.into()),
@@ -112,10 +112,13 @@ pub(crate) fn refuse_nesting(state: &State) -> Result<(), GatewayError> {
     if state.is_delivering { Err(GatewayError::Delivering) } else { Ok(()) }
 }
 
-fn way_to(rt: &impl Runtime, state: &State, to: &CrossAddress) -> Result<Way, ActorError> {
+fn way_to(rt: &impl Runtime, state: &State, to: &CrossAddress, kind: &CrossKind) -> Result<Way, ActorError> {
     let resolve = |address: &Address| rt.resolve_address(address);
-    let no_route = |_| GatewayError::NoRoute { from: state.subnet.clone(), to: to.subnet.clone() };
-    Ok(state.way_to(rt.store(), &to.subnet, resolve)?.map_err(no_route)?)
+    let no_way = |code| match code {
+        refusal::KILLED_SUBNET => GatewayError::KilledSubnet { subnet: to.subnet.clone() },
+        _ => GatewayError::NoRoute { from: state.subnet.clone(), to: to.subnet.clone() },
+    };
+    Ok(state.way_to(rt.store(), &to.subnet, kind, resolve)?.map_err(no_way)?)
 }
 
 /// Saves the state with a message queued, and moves what it carries to where its edge keeps it.

@@ -3,6 +3,7 @@
 use actor_runtime::{ActorError, Runtime};
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
+use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use subnet_types::cross::{CrossKind, CrossMessage};
 use subnet_types::events::{EventBuilder, gateway as events};
@@ -55,6 +56,17 @@ pub(crate) fn change_refused(rt: &impl Runtime, refused: &RefusedChange) -> Resu
         .field("power", &validator.power)
         .field("reason", &refused.reason);
     rt.emit_event(&event.build())
+}
+
+/// A message that a child will never apply was answered with `amount`.
+pub(crate) fn refunded(
+    rt: &impl Runtime,
+    actor: ActorID,
+    message: &CrossMessage,
+    amount: &TokenAmount,
+) -> Result<(), ActorError> {
+    let event = EventBuilder::new(events::MESSAGE_REFUNDED).indexed("actor", &actor).indexed("id", &message.id);
+    rt.emit_event(&event.field("amount", amount).build())
 }
 
 /// Value is kept for an address.

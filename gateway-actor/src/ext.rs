@@ -7,8 +7,8 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, METHOD_SEND, MethodNum};
 use num_traits::Zero;
 use subnet_types::actors::{
-    BURNT_FUNDS_ID, COURIER_ID, CallReturn, CarryCallParams, CarryReceiptParams, FIRST_USER_ID, SYSTEM_ID, checkpoint,
-    courier, refusal,
+    BURNT_FUNDS_ID, COURIER_ID, CallReturn, CarryCallParams, CarryReceiptParams, FIRST_USER_ID, SYSTEM_ID,
+    UnlockParams, UnlockReturn, checkpoint, courier, refusal,
 };
 use subnet_types::limits::{CROSS_CARRY_GAS, CROSS_RECEIPT_GAS, CROSS_RETURN_BYTES_MAX};
 
@@ -30,6 +30,19 @@ pub(crate) fn lock(rt: &impl Runtime, actor: ActorID, value: &TokenAmount) -> Re
         return Ok(());
     }
     Err(ActorError::new(sent.exit_code, format!("checkpoint actor {actor} did not lock {} attoFIL", value.atto())))
+}
+
+/// Takes out of the custody of a child that has exited what messages of `amount` get back: that, or what there is.
+///
+/// # Errors
+/// When the actor refuses: for a child that has exited a checkpoint actor never does, so the whole call ends.
+pub(crate) fn unlock(rt: &impl Runtime, actor: ActorID, amount: TokenAmount) -> Result<TokenAmount, ActorError> {
+    let params = encode_params(&UnlockParams { amount })?;
+    let sent = rt.send(&Address::new_id(actor), checkpoint::UNLOCK, params, &TokenAmount::zero(), None)?;
+    if !sent.is_success() {
+        return Err(ActorError::new(sent.exit_code, format!("checkpoint actor {actor} did not unlock a refund")));
+    }
+    Ok(decode_params::<UnlockReturn>(sent.return_data)?.amount)
 }
 
 /// Takes value out of circulation: back into the reserve that it was minted from, or what goes up and comes down again

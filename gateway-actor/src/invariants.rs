@@ -180,6 +180,10 @@ fn check_child(state: &State, store: &impl Blockstore, id: ActorID, child: &Chil
     report.expect(!child.cross_gas_price.is_negative(), || {
         format!("child {id}: the edge's price is {}", child.cross_gas_price)
     });
+    let (active, closing, exited) = (child.is_active, child.is_closing, child.has_exited);
+    report.expect(active >= closing && closing >= exited, || {
+        format!("child {id}: active {active}, closing {closing}, exited {exited}")
+    });
     report.expect(child.is_active || next == Nonce::ZERO, || format!("child {id} got messages before its genesis"));
     if let Some(messages) = report.read("messages", Amt::<QueuedMessage, _>::load(&child.messages, store)) {
         let mut expected = pruned.get();

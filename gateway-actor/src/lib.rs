@@ -19,6 +19,7 @@ use subnet_types::actors::{SYSTEM_ID, gateway};
 mod children;
 mod delivery;
 mod door;
+mod ending;
 mod events;
 mod ext;
 pub mod invariants;
@@ -49,6 +50,8 @@ pub fn dispatch<R: Runtime>(
         gateway::LOG_CHANGE => nothing(children::log_change(rt, decode_params(params)?)),
         gateway::COMMIT_CHECKPOINT => encode_return(&children::commit_checkpoint(rt, decode_params(params)?)?),
         gateway::DELIVER => encode_return(&traffic::deliver(rt, decode_params(params)?)?),
+        gateway::CLOSE_CHILD => encode_return(&ending::close(rt, decode_params(params)?)?),
+        gateway::REFUND_CHILD => encode_return(&ending::refund(rt, decode_params(params)?)?),
         gateway::SEND => encode_return(&door::send(rt, decode_params(params)?)?),
         gateway::ANSWER => encode_return(&door::answer(rt, decode_params(params)?)?),
         gateway::CLAIM => nothing(door::claim(rt, decode_params(params)?)),

@@ -168,7 +168,7 @@ impl State {
 
     /// Makes a message that starts here: gives it its id. Its nonce is the edge's matter. A receipt is settled from the
     /// start: nothing answers it, so nobody can pretend to.
-    fn stamp(&mut self, store: &impl Blockstore, draft: Draft) -> Result<CrossMessage, GatewayError> {
+    pub(crate) fn stamp(&mut self, store: &impl Blockstore, draft: Draft) -> Result<CrossMessage, GatewayError> {
         let origin_sequence = self.next_origin_sequence;
         self.next_origin_sequence += 1;
         if matches!(draft.kind, CrossKind::Receipt { .. }) {
@@ -202,6 +202,7 @@ mod answers;
 mod children;
 mod cut;
 mod delivery;
+mod ending;
 mod outbox;
 mod parent;
 mod route;

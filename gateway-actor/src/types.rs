@@ -81,6 +81,10 @@ pub struct Child {
     pub configuration_confirmed: ConfigurationNumber,
     /// Least fee over the edge to the child, in attoFIL per unit of delivery gas. The child has the same number.
     pub cross_gas_price: TokenAmount,
+    /// Whether notice was given. From then on only answers go down.
+    pub is_closing: bool,
+    /// Whether it has ended. Nothing goes down any more; what waits is refunded.
+    pub has_exited: bool,
 }
 
 /// A top-down message and since when it waits.
@@ -491,6 +495,26 @@ pub enum GatewayError {
         /// What came.
         actual: String,
     },
+    /// Nothing new goes to a subnet whose end is announced, and nothing at all to one that has ended.
+    #[error("{subnet} was killed: it takes no messages any more")]
+    KilledSubnet {
+        /// The one on the way.
+        subnet: SubnetId,
+    },
+    /// Only what a child that has ended never applied is refunded.
+    #[error("{subnet} has not exited")]
+    NotExited {
+        /// Which child.
+        subnet: SubnetId,
+    },
+    /// Too little gas to answer one message.
+    #[error("{available} gas is left, refunding a message takes {needed}")]
+    RefundGas {
+        /// What is left.
+        available: u64,
+        /// What it takes.
+        needed: u64,
+    },
     /// The ledger holds nothing for this address.
     #[error("nothing is unclaimed for {address}")]
     NothingUnclaimed {
@@ -537,6 +561,7 @@ impl GatewayError {
             Self::Delivering => 60,
             Self::NothingUnclaimed { .. } => 61,
             Self::ClaimFailed { .. } => 62,
+            Self::KilledSubnet { .. } => 63,
             Self::OwnChain { .. } => 64,
             Self::FeeAboveValue { .. } => 65,
             Self::FeeTooLow { .. } => 66,
@@ -548,6 +573,8 @@ impl GatewayError {
             Self::DeliveryGas { .. } => 72,
             Self::NegativePrice { .. } => 73,
             Self::FailureKeepsValue { .. } => 74,
+            Self::NotExited { .. } => 76,
+            Self::RefundGas { .. } => 77,
         };
         ExitCode::new(code)
     }

@@ -27,6 +27,7 @@ impl State {
         checkpoint: &Checkpoint,
         height: Height,
     ) -> Result<Digest, CheckpointError> {
+        self.expect_alive()?;
         let (Some(parent), Some(actor), Some(chain)) = (self.parent, self.actor, self.chain) else {
             let (voting, needed) = (self.voting_members, self.parameters.validators_min);
             return Err(CheckpointError::NotActive { voting, needed });
@@ -139,7 +140,7 @@ impl State {
         }
     }
 
-    /// Takes a checked checkpoint over. What it burned has left the counters afterwards; the caller sends it off.
+    /// Takes a checked checkpoint over at `height` of this chain. What it burned has left the counters afterwards; the caller sends it off.
     ///
     /// # Errors
     /// When the custody does not cover it.
@@ -148,6 +149,7 @@ impl State {
         store: &impl Blockstore,
         checkpoint: &Checkpoint,
         digest: Digest,
+        height: Height,
     ) -> Result<(), CheckpointError> {
         let batch = &checkpoint.messages;
         self.take_out(&batch.value, &checkpoint.burned)?;
@@ -157,7 +159,8 @@ impl State {
         self.last_height = checkpoint.height;
         self.last_state_root = Some(checkpoint.state_root);
         self.top_down_applied = checkpoint.top_down_applied;
-        self.configuration_confirmed = checkpoint.configuration.number;
+        self.last_accepted_at = height;
+        self.confirm(store, checkpoint.configuration.number, height)?;
         let end = batch.first_nonce.checked_add(batch.count);
         self.next_batch_nonce = end.expect("checked with the batch's shape");
         Ok(())

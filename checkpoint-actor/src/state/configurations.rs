@@ -7,7 +7,7 @@ use subnet_types::checkpoint::QuorumCertificate;
 use subnet_types::genesis::{ActivationRecord, Genesis, ParentAnchor};
 use subnet_types::membership::{Validator, ValidatorSet, is_quorum};
 use subnet_types::parent::MembershipChange;
-use subnet_types::quantity::{ConfigurationNumber, Power};
+use subnet_types::quantity::{ConfigurationNumber, Height, Power};
 use subnet_types::unlinked::Unlinked;
 use subnet_types::{BlsPublicKey, BlsSignature, Digest};
 
@@ -29,14 +29,52 @@ impl State {
         let members = self.members(store)?.into_iter().filter(|member| member.power > Power::ZERO);
         let validators = self.put_configuration(store, members.map(weighed).collect())?;
         let subnet = self.subnet.clone().ok_or(CheckpointError::NotRegistered)?;
-        self.top_down_applied.parent_height = anchor.height;
+        let anchor_height = anchor.height;
+        self.top_down_applied.parent_height = anchor_height;
         let record = ActivationRecord { subnet, chain: self.parameters.chain.clone(), validators, parent: anchor };
         let chain = Genesis::from_activation(&record).identity();
         self.activation = Some(save(store, &Unlinked(record))?);
         self.chain = Some(chain);
         self.last_digest = chain;
-        self.configuration_confirmed = self.configuration_last;
+        self.last_accepted_at = anchor_height;
+        self.confirm(store, self.configuration_last, anchor_height)?;
         Ok(())
+    }
+
+    /// Puts configuration `number` in charge, at `height` of this chain.
+    pub(super) fn confirm(
+        &mut self,
+        store: &impl Blockstore,
+        number: ConfigurationNumber,
+        height: Height,
+    ) -> Result<(), StateError> {
+        if number == self.configuration_confirmed {
+            return Ok(());
+        }
+        let mut confirmations = Amt::<Height, _>::load(&self.confirmations, store).map_err(state_error)?;
+        confirmations.set(number.get(), height).map_err(state_error)?;
+        self.confirmations = confirmations.flush().map_err(state_error)?;
+        self.configuration_confirmed = number;
+        Ok(())
+    }
+
+    /// This chain's height when configuration `number`, or a later one before it, was put in charge.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn confirmed_at(
+        &self,
+        store: &impl Blockstore,
+        number: ConfigurationNumber,
+    ) -> Result<Option<Height>, StateError> {
+        let confirmations = Amt::<Height, _>::load(&self.confirmations, store).map_err(state_error)?;
+        let mut found = None;
+        let first = confirmations.for_each_ranged(Some(number.get()), Some(1), |_, height| {
+            found = Some(*height);
+            Ok(())
+        });
+        first.map_err(state_error)?;
+        Ok(found)
     }
 
     /// Makes the next configuration out of the newest by putting `member` at its present power (0 removes it), and

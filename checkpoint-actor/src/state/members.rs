@@ -6,6 +6,8 @@ use fvm_ipld_hamt::{BytesKey, Config, Hamt};
 use fvm_shared::address::{Address, Protocol};
 use fvm_shared::econ::TokenAmount;
 use num_traits::ToPrimitive;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use subnet_types::VoteKey;
 use subnet_types::actors::JoinParams;
 use subnet_types::genesis::{ATTO_PER_POWER, MembershipMode, TOTAL_POWER_MAX};
@@ -15,6 +17,7 @@ use subnet_types::quantity::Power;
 
 use super::{State, StateError, Status, state_error};
 use crate::error::CheckpointError;
+use crate::exit_error::ExitError;
 use crate::keys::POINT_BYTES;
 use crate::types::Member;
 
@@ -37,8 +40,52 @@ fn config() -> Config {
     Config { bit_width: 5, ..Config::default() }
 }
 
-pub(crate) fn empty<B: Blockstore>(store: &B) -> Result<Cid, StateError> {
-    Hamt::<&B, Member>::new_with_config(store, config()).flush().map_err(state_error)
+/// An empty map from bytes, in the form that all of this actor's have.
+pub(crate) fn empty_map<T: Serialize + DeserializeOwned, B: Blockstore>(store: &B) -> Result<Cid, StateError> {
+    Hamt::<&B, T>::new_with_config(store, config()).flush().map_err(state_error)
+}
+
+/// What such a map has for a key.
+pub(crate) fn get<T: Serialize + DeserializeOwned + Clone>(
+    store: &impl Blockstore,
+    root: &Cid,
+    key: &[u8],
+) -> Result<Option<T>, StateError> {
+    let map = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
+    Ok(map.get(&BytesKey(key.to_vec())).map_err(state_error)?.cloned())
+}
+
+/// Puts an entry into such a map, or takes it out.
+pub(crate) fn set<T: Serialize + DeserializeOwned + Clone + PartialEq>(
+    store: &impl Blockstore,
+    root: &mut Cid,
+    key: &[u8],
+    value: Option<T>,
+) -> Result<(), StateError> {
+    let mut map = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
+    let key = BytesKey(key.to_vec());
+    match value {
+        Some(value) => map.set(key, value).map(drop),
+        None => map.delete(&key).map(drop),
+    }
+    .map_err(state_error)?;
+    *root = map.flush().map_err(state_error)?;
+    Ok(())
+}
+
+/// All entries of such a map.
+pub(crate) fn all<T: Serialize + DeserializeOwned + Clone>(
+    store: &impl Blockstore,
+    root: &Cid,
+) -> Result<Vec<(Vec<u8>, T)>, StateError> {
+    let map = Hamt::<_, T>::load_with_config(root, store, config()).map_err(state_error)?;
+    let mut entries = Vec::new();
+    map.for_each(|key, value| {
+        entries.push((key.0.clone(), value.clone()));
+        Ok(())
+    })
+    .map_err(state_error)?;
+    Ok(entries)
 }
 
 impl State {
@@ -61,7 +108,11 @@ impl State {
             Status::Created => return Err(CheckpointError::NotRegistered),
             Status::Registered => false,
             Status::Active => true,
+            Status::Exited => return Err(self.expect_alive().expect_err("it has exited").into()),
         };
+        if let Some(height) = self.notice {
+            return Err(ExitError::NoticeGiven { height }.into());
+        }
         let mode = self.parameters.mode;
         if is_active && mode == MembershipMode::Static {
             return Err(CheckpointError::StaticMembership);
@@ -88,6 +139,9 @@ impl State {
         }
         if self.member(store, &join.owner)?.is_some() {
             return Err(CheckpointError::OwnerTaken { owner: join.owner.to_string() });
+        }
+        if self.unbonding(store, &join.owner)?.is_some() {
+            return Err(ExitError::StillUnbonding { owner: join.owner.to_string() }.into());
         }
         let keys = [("vote", join.vote_key.0.as_slice()), ("checkpoint", join.checkpoint_key.0.as_slice())];
         for (kind, key) in keys {
@@ -150,6 +204,7 @@ impl State {
         vote_key: &VoteKey,
         power: Power,
     ) -> Result<(Member, Option<MembershipChange>), CheckpointError> {
+        self.expect_alive()?;
         if self.parameters.mode != MembershipMode::Federated {
             return Err(CheckpointError::NotFederated { mode: self.parameters.mode });
         }
@@ -184,22 +239,22 @@ impl State {
     /// # Errors
     /// When the store fails.
     pub fn key_owner(&self, store: &impl Blockstore, key: &[u8]) -> Result<Option<Address>, StateError> {
-        let keys = Hamt::<_, Address>::load_with_config(&self.keys, store, config()).map_err(state_error)?;
-        Ok(keys.get(&BytesKey(key.to_vec())).map_err(state_error)?.copied())
+        get(store, &self.keys, key)
     }
 
     fn take_key(&mut self, store: &impl Blockstore, key: &[u8], owner: &Address) -> Result<(), StateError> {
-        let mut keys = Hamt::<_, Address>::load_with_config(&self.keys, store, config()).map_err(state_error)?;
-        keys.set(BytesKey(key.to_vec()), *owner).map_err(state_error)?;
-        self.keys = keys.flush().map_err(state_error)?;
-        Ok(())
+        set(store, &mut self.keys, key, Some(*owner))
     }
 
-    fn put_member(&mut self, store: &impl Blockstore, member: &Member) -> Result<(), StateError> {
-        let mut members = Hamt::<_, Member>::load_with_config(&self.members, store, config()).map_err(state_error)?;
-        members.set(BytesKey(member.owner.to_bytes()), member.clone()).map_err(state_error)?;
-        self.members = members.flush().map_err(state_error)?;
-        Ok(())
+    pub(super) fn put_member(&mut self, store: &impl Blockstore, member: &Member) -> Result<(), StateError> {
+        set(store, &mut self.members, &member.owner.to_bytes(), Some(member.clone()))
+    }
+
+    /// Takes a member off the list. Its keys stay taken: what they signed as this validator's can still come up.
+    pub(super) fn remove_member(&mut self, store: &impl Blockstore, member: &Member) -> Result<(), StateError> {
+        self.member_count -= 1;
+        self.voting_members -= u64::from(member.power > Power::ZERO);
+        set::<Member>(store, &mut self.members, &member.owner.to_bytes(), None)
     }
 
     /// The member that joined as `owner`.
@@ -207,8 +262,7 @@ impl State {
     /// # Errors
     /// When the store fails.
     pub fn member(&self, store: &impl Blockstore, owner: &Address) -> Result<Option<Member>, StateError> {
-        let members = Hamt::<_, Member>::load_with_config(&self.members, store, config()).map_err(state_error)?;
-        Ok(members.get(&BytesKey(owner.to_bytes())).map_err(state_error)?.cloned())
+        get(store, &self.members, &owner.to_bytes())
     }
 
     /// Everyone who joined, candidates included, in ascending order of vote key.
@@ -216,13 +270,7 @@ impl State {
     /// # Errors
     /// When the store fails.
     pub fn members(&self, store: &impl Blockstore) -> Result<Vec<Member>, StateError> {
-        let hamt = Hamt::<_, Member>::load_with_config(&self.members, store, config()).map_err(state_error)?;
-        let mut members = Vec::new();
-        hamt.for_each(|_, member| {
-            members.push(member.clone());
-            Ok(())
-        })
-        .map_err(state_error)?;
+        let mut members: Vec<Member> = all(store, &self.members)?.into_iter().map(|(_, member)| member).collect();
         members.sort_by_key(|member| member.vote_key);
         Ok(members)
     }

@@ -1,9 +1,11 @@
 //! The only place where value enters, leaves or moves between the counters. The balance itself decides nothing.
 //!
 //! ```text
-//!  Join ──> stake_total
+//!  Join ──> stake_total ──leave──> unbonding_total ──withdraw──> owner
+//!                  └──(before activation, after exit)──────────────┘
 //!  Lock ──> custody ──accept──> batch_reserved ──deliver──> gateway
-//!              └────accept────> burnt funds        └──(gateway takes nothing)──> unclaimed ──deliver again──> gateway
+//!              ├────accept────> burnt funds        └──(gateway takes nothing)──> unclaimed ──deliver again──> gateway
+//!              └──after exit──> refunds, by the gateway; then claims, by their owners
 //! ```
 
 use fvm_ipld_amt::Amt;
@@ -96,5 +98,34 @@ impl State {
         self.unclaimed_messages = messages.flush().map_err(state_error)?;
         self.unclaimed -= &entry.amount;
         Ok(())
+    }
+
+    /// A member's stake goes back to its owner (the caller sends it there).
+    pub(super) fn return_stake(&mut self, amount: &TokenAmount) {
+        self.stake_total -= amount;
+    }
+
+    /// A member's stake waits for its time.
+    pub(super) fn unbond(&mut self, amount: &TokenAmount) {
+        self.stake_total -= amount;
+        self.unbonding_total += amount;
+    }
+
+    /// A stake has waited (the caller sends it to its owner).
+    pub(super) fn return_unbonded(&mut self, amount: &TokenAmount) {
+        self.unbonding_total -= amount;
+    }
+
+    /// Takes `amount` out of custody to refund messages of so much (the caller sends it to the gateway), or what there
+    /// is: a child whose validators released more than it had has taken from what was on its way to it, too.
+    pub fn unlock(&mut self, amount: &TokenAmount) -> TokenAmount {
+        let granted = amount.clone().clamp(TokenAmount::default(), self.custody.clone());
+        self.custody -= &granted;
+        granted
+    }
+
+    /// Takes what an account gets out of custody (the caller sends it there).
+    pub(super) fn pay_claim(&mut self, amount: &TokenAmount) {
+        self.custody -= amount;
     }
 }

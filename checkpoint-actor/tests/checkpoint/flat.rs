@@ -41,7 +41,7 @@ fn thousandth_checkpoint_writes_as_much_as_the_first() {
         checkpoint.height = Height::new(sequence * PERIOD);
         checkpoint.messages = subnet_types::cross::MessageBatch::of(message.nonce, std::slice::from_ref(&message));
         store.blocks.set(0);
-        state.accept(&store, &checkpoint, World::digest(&checkpoint)).unwrap();
+        state.accept(&store, &checkpoint, World::digest(&checkpoint), Height::new(600)).unwrap();
         state.pass_message(&checkpoint.messages, message.nonce, &atto(0)).unwrap();
         state.forget_if_delivered(&store, checkpoint.sequence, &checkpoint.messages).unwrap();
         written.push(store.blocks.get());

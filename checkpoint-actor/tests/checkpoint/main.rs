@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod accepting;
+mod claims;
 mod crowded;
 mod delivering;
+mod ending;
+mod endings;
 mod federated;
 mod flat;
 mod joining;
 mod keys;
+mod leaving;
 mod odd_keys;
 mod registering;
 mod rejecting;

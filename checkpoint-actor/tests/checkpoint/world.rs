@@ -15,9 +15,10 @@ use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, MethodNum};
 use serde::Serialize;
 use subnet_types::actors::{
-    CheckpointConstructorParams, CommitCheckpointReturn, DeliverBatchParams, DeliverParams, DeliverReturn,
-    DeliverUnclaimedReturn, GATEWAY_ID, INIT_ID, JoinParams, METHOD_CONSTRUCTOR, RegisterChildReturn, RegisterParams,
-    SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint, gateway, refusal,
+    CheckpointConstructorParams, CloseChildReturn, CommitCheckpointReturn, DeliverBatchParams, DeliverParams,
+    DeliverReturn, DeliverUnclaimedReturn, GATEWAY_ID, INIT_ID, JoinParams, KillReturn, METHOD_CONSTRUCTOR,
+    OwnerParams, RefundChildParams, RefundReturn, RegisterChildReturn, RegisterParams, SubmitCheckpointParams,
+    SubmitCheckpointReturn, UnlockParams, UnlockReturn, checkpoint, gateway, refusal,
 };
 use subnet_types::checkpoint::{
     CHECKPOINT_VERSION, Checkpoint, CheckpointDomain, ConfigurationApplied, QuorumCertificate,
@@ -45,6 +46,9 @@ pub const PERIOD: u64 = 10;
 /// Enough to deliver one transfer, and not two.
 pub const GAS_FOR_ONE: u64 = CROSS_HOP_GAS + DELIVERY_GAS_RESERVE;
 pub const LAG_MAX: u64 = 100;
+pub const UNBONDING: u64 = 50;
+pub const SILENCE: u64 = 300;
+pub const NOTICE: u64 = 20;
 /// One nanoFIL: a unit of power.
 pub const NANO: u64 = 1_000_000_000;
 
@@ -59,6 +63,10 @@ pub struct Gateway {
     /// Nonces at which the call itself fails.
     pub failing: RefCell<Vec<u64>>,
     pub delivered: RefCell<Vec<u64>>,
+    /// Amounts of the messages that wait for the subnet.
+    pub waiting: RefCell<Vec<u64>>,
+    /// What refunds brought.
+    pub refunded: RefCell<Vec<TokenAmount>>,
 }
 
 pub struct World {
@@ -98,6 +106,9 @@ pub fn parameters(mode: MembershipMode, validators_min: u64) -> SubnetParameters
         validators_min,
         stake_min: atto(NANO),
         parent_lag_blocks_max: LAG_MAX,
+        unbonding_blocks: UNBONDING,
+        silence_blocks_max: SILENCE,
+        exit_notice_blocks: NOTICE,
     }
 }
 
@@ -126,6 +137,17 @@ impl Gateway {
             gateway::REGISTER_CHILD => answer(&RegisterChildReturn { subnet: subnet(), parent: parent() }),
             gateway::ACTIVATE_CHILD => answer(&anchor()),
             gateway::LOG_CHANGE => SendReturn::ok(),
+            gateway::CLOSE_CHILD => answer(&CloseChildReturn { unapplied: self.waiting.borrow().len() as u64 }),
+            gateway::REFUND_CHILD => {
+                let params: RefundChildParams = decode_params(sent.params.clone()).unwrap();
+                let mut waiting = self.waiting.borrow_mut();
+                let count = waiting.len().min(params.messages_max as usize);
+                let amount = atto(waiting.drain(..count).sum());
+                let unlock = encode_params(&UnlockParams { amount }).unwrap();
+                let granted = rt.call(dispatch, GATEWAY_ID, &atto(0), checkpoint::UNLOCK, unlock).unwrap();
+                self.refunded.borrow_mut().push(decode_params::<UnlockReturn>(granted).unwrap().amount);
+                answer(&RefundReturn { refunded: count as u64, left: waiting.len() as u64 })
+            }
             gateway::COMMIT_CHECKPOINT if self.commit_exit.get() != 0 => {
                 SendReturn::failed(ExitCode::new(self.commit_exit.get()))
             }
@@ -349,6 +371,65 @@ impl World {
     pub fn messages(&self, count: u64, value: u64) -> Vec<CrossMessage> {
         let first = self.state().next_batch_nonce.get();
         (first..first + count).map(|nonce| message(nonce, value)).collect()
+    }
+
+    /// Goes on to a height of this chain.
+    pub fn at(&self, height: u64) {
+        self.rt.set_block(height as i64, height + 500);
+    }
+
+    fn as_owner(&self, seed: u64, method: MethodNum) -> Result<Option<IpldBlock>, ActorError> {
+        self.call(VALIDATOR + seed, 0, method, &OwnerParams { owner: Keys::of(seed).owner })
+    }
+
+    pub fn leave(&self, seed: u64) -> Result<(), ActorError> {
+        self.as_owner(seed, checkpoint::LEAVE).map(drop)
+    }
+
+    pub fn withdraw(&self, seed: u64) -> Result<(), ActorError> {
+        self.as_owner(seed, checkpoint::WITHDRAW).map(drop)
+    }
+
+    /// The validator votes for the end. Returns whether that gave notice.
+    pub fn kill(&self, seed: u64) -> Result<bool, ActorError> {
+        let returned = self.as_owner(seed, checkpoint::KILL)?;
+        Ok(decode_params::<KillReturn>(returned).unwrap().is_decided)
+    }
+
+    /// The subnet's owner gives notice.
+    pub fn kill_as_owner(&self) -> Result<bool, ActorError> {
+        let params = OwnerParams { owner: Address::new_actor(b"owner") };
+        let returned = self.call(OWNER, 0, checkpoint::KILL, &params)?;
+        Ok(decode_params::<KillReturn>(returned).unwrap().is_decided)
+    }
+
+    pub fn exit(&self) -> Result<(), ActorError> {
+        self.call_with(STRANGER, 0, checkpoint::EXIT, None).map(drop)
+    }
+
+    /// Ends the subnet after a silence.
+    pub fn end(&self) {
+        self.at(self.state().exit_from().get());
+        self.exit().unwrap();
+    }
+
+    pub fn refund(&self, messages_max: u64) -> Result<RefundReturn, ActorError> {
+        let returned = self.call(STRANGER, 0, checkpoint::REFUND, &RefundChildParams { messages_max })?;
+        Ok(decode_params(returned).unwrap())
+    }
+
+    /// The next checkpoint, which confirms the newest configuration, signed by these.
+    pub fn confirm(&self, seeds: &[u64]) {
+        let number = self.state().configuration_last;
+        let known = self.state().configuration(self.rt.store(), number).unwrap().unwrap();
+        let mut checkpoint = self.next(&[]);
+        checkpoint.configuration = ConfigurationApplied { number, validators_hash: known.validators_hash };
+        self.submit(&checkpoint, &self.certify(&checkpoint, seeds), &[]).unwrap();
+    }
+
+    /// What somebody holds.
+    pub fn holds(&self, address: &Address) -> TokenAmount {
+        self.rt.resolve_address(address).map(|id| self.rt.balance_of(id)).unwrap_or_default()
     }
 
     pub fn delivered(&self) -> Vec<u64> {

@@ -149,6 +149,12 @@ pub enum WitnessError {
         /// The first number that need not be there.
         next: u64,
     },
+    /// Nobody has this address.
+    #[error("no actor has the address {address} in that state")]
+    NoActor {
+        /// Which.
+        address: String,
+    },
     /// Something stands in another's place.
     #[error("{what}: {actual} stands in the place of {expected}: the state is not one that this code writes")]
     Misplaced {

@@ -19,6 +19,7 @@
 //! - Whatever the bytes are, verifying them takes bounded time and memory and ends in an answer.
 
 mod amt;
+mod balance;
 mod error;
 mod store;
 mod walk;
@@ -37,6 +38,7 @@ use subnet_types::parent::{MembershipChange, WitnessBlock};
 use subnet_types::quantity::{ConfigurationNumber, Nonce};
 use subnet_types::subnet_id::SubnetId;
 
+pub use balance::{RecordedBalance, record_balance};
 pub use error::{RangeKind, RecordError, WitnessError};
 use store::{Given, Touched};
 

@@ -54,14 +54,14 @@ fn entry<B: Blockstore>(store: &B, state_root: &Cid, subnet: &SubnetId) -> Resul
 const NODES_BYTES_MAX: usize = 4 << 20;
 
 /// The actors of a state. Its trees are read node by node and nothing of them is decoded but the entry that is asked for.
-struct Actors<'a, B> {
+pub(super) struct Actors<'a, B> {
     store: &'a B,
     nodes: Nodes,
     root: Cid,
 }
 
 impl<'a, B: Blockstore> Actors<'a, B> {
-    fn open(store: &'a B, state_root: &Cid) -> Result<Self, WitnessError> {
+    pub(super) fn open(store: &'a B, state_root: &Cid) -> Result<Self, WitnessError> {
         let what = "the state root";
         let root: StateRoot = load(store, what, state_root)?;
         if root.version != StateTreeVersion::V5 {
@@ -71,14 +71,18 @@ impl<'a, B: Blockstore> Actors<'a, B> {
     }
 
     /// The state of one of the actors that every chain has.
-    fn state<T: DeserializeOwned>(&self, what: &'static str, id: ActorID) -> Result<T, WitnessError> {
+    pub(super) fn state<T: DeserializeOwned>(&self, what: &'static str, id: ActorID) -> Result<T, WitnessError> {
+        load(self.store, what, &self.actor(what, id)?.state)
+    }
+
+    /// The entry of an actor that is there.
+    pub(super) fn actor(&self, what: &'static str, id: ActorID) -> Result<ActorState, WitnessError> {
         let actor: Option<ActorState> = self.look_up(what, &self.root, &Address::new_id(id))?;
-        let actor = actor.ok_or_else(|| WitnessError::state(what, format!("no actor has id {id}")))?;
-        load(self.store, what, &actor.state)
+        actor.ok_or_else(|| WitnessError::state(what, format!("no actor has id {id}")))
     }
 
     /// What a map from addresses has for `key`.
-    fn look_up<T: DeserializeOwned>(
+    pub(super) fn look_up<T: DeserializeOwned>(
         &self,
         what: &'static str,
         map: &Cid,

@@ -6,6 +6,7 @@
 mod common;
 mod containment;
 mod doors;
+mod ending;
 mod gas;
 mod hostile;
 #[path = "../../../checkpoint-actor/tests/checkpoint/keys.rs"]

@@ -19,7 +19,7 @@ use crate::common::chain::Chain;
 use crate::keys::Keys;
 use crate::subnet::{Root, Subnet, alice, decode, nano};
 
-fn fil(whole: u64) -> TokenAmount {
+pub fn fil(whole: u64) -> TokenAmount {
     TokenAmount::from_whole(whole)
 }
 
@@ -28,14 +28,14 @@ fn nobody() -> Address {
 }
 
 /// A subnet with its own chain.
-struct Pair {
-    root: Root,
-    subnet: Subnet,
-    child: Chain,
+pub struct Pair {
+    pub root: Root,
+    pub subnet: Subnet,
+    pub child: Chain,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut root = Root::with_keys(5);
         let subnet = root.active(4);
         let state = root.state(&subnet);
@@ -67,7 +67,7 @@ impl Pair {
         }
     }
 
-    fn follow(&mut self) {
+    pub fn follow(&mut self) {
         let update = self.update();
         self.follow_by(update);
     }
@@ -94,7 +94,7 @@ impl Pair {
         assert!(violations.is_empty(), "{violations:#?}");
     }
 
-    fn run_to_cut(&mut self) -> CheckpointCut {
+    pub fn run_to_cut(&mut self) -> CheckpointCut {
         loop {
             let output = self.child.execute(vec![]);
             if let Some(cut) = output.cut {
@@ -105,7 +105,7 @@ impl Pair {
     }
 
     /// Settles `cut`, which must be accepted.
-    fn settle(&mut self, cut: &CheckpointCut, seeds: &[u64]) -> SubmitCheckpointReturn {
+    pub fn settle(&mut self, cut: &CheckpointCut, seeds: &[u64]) -> SubmitCheckpointReturn {
         let receipt = self.submit(cut, seeds);
         assert!(receipt.exit_code.is_success(), "exit {}", receipt.exit_code);
         decode(&receipt)
@@ -133,7 +133,7 @@ impl Pair {
     }
 
     /// Custody above = circulating below + on its way down. Holds right after a cut was settled.
-    fn check_supply(&self) {
+    pub fn check_supply(&self) {
         let circulating = self.child.view().supply().unwrap().circulating;
         let child = self.root.chain.view().gateway().unwrap().child(&self.root.chain.store, self.subnet.id);
         let applied = self.child.view().gateway().unwrap().parent.unwrap().next_nonce;

@@ -142,6 +142,9 @@ impl Root {
             validators_min,
             stake_min: nano(1),
             parent_lag_blocks_max: 1_000,
+            unbonding_blocks: 20,
+            silence_blocks_max: 30,
+            exit_notice_blocks: 10,
         };
         let constructor = CheckpointConstructorParams { owner, parameters };
         let exec = ExecParams {

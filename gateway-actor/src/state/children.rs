@@ -53,6 +53,8 @@ impl State {
             configuration_logged: ConfigurationNumber::FIRST,
             configuration_confirmed: ConfigurationNumber::FIRST,
             cross_gas_price,
+            is_closing: false,
+            has_exited: false,
         };
         self.put_child(store, id, child)?;
         Ok(subnet)
@@ -129,6 +131,9 @@ impl State {
         message: CrossMessage,
     ) -> Result<CrossMessage, GatewayError> {
         let mut child = self.active(store, id)?;
+        if child.has_exited {
+            return Err(GatewayError::KilledSubnet { subnet: child.subnet });
+        }
         let message = CrossMessage { nonce: child.next_nonce, ..message };
         let actual = encode(&message).len();
         if actual > CROSS_MESSAGE_BYTES_MAX {
@@ -191,7 +196,7 @@ impl State {
         if child.is_active { Ok(child) } else { Err(GatewayError::NotActive { subnet: child.subnet }) }
     }
 
-    fn put_child(&mut self, store: &impl Blockstore, id: ActorID, child: Child) -> Result<(), GatewayError> {
+    pub(super) fn put_child(&mut self, store: &impl Blockstore, id: ActorID, child: Child) -> Result<(), GatewayError> {
         let mut children = Amt::<Child, _>::load(&self.children, store).map_err(state_error)?;
         children.set(id, child).map_err(state_error)?;
         self.children = children.flush().map_err(state_error)?;
@@ -286,7 +291,11 @@ impl State {
 }
 
 /// Deletes at most `max` of the messages that an accepted checkpoint reports as applied.
-fn prune<B: Blockstore>(child: &mut Child, messages: &mut Amt<QueuedMessage, B>, max: u64) -> Result<(), GatewayError> {
+pub(super) fn prune<B: Blockstore>(
+    child: &mut Child,
+    messages: &mut Amt<QueuedMessage, B>,
+    max: u64,
+) -> Result<(), GatewayError> {
     let waiting = child.unapplied_from.saturating_since(child.pruned_below);
     let to = child.pruned_below.get() + waiting.min(max);
     messages.batch_delete(child.pruned_below.get()..to, true).map_err(state_error)?;

@@ -7,6 +7,7 @@ use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use subnet_types::SubnetId;
 use subnet_types::actors::refusal;
+use subnet_types::cross::CrossKind;
 
 use super::State;
 use crate::types::GatewayError;
@@ -31,8 +32,9 @@ pub enum Way {
 }
 
 impl State {
-    /// The next step towards `subnet`, or the refusal's code when there is none. Names alone decide; `resolve` finds
-    /// the actor that a name's step stands for.
+    /// The next step of a message of this kind towards `subnet`, or the refusal's code when there is none. Names alone
+    /// decide; `resolve` finds the actor that a name's step stands for. To a child whose end is announced only answers
+    /// go.
     ///
     /// # Errors
     /// When the store fails.
@@ -40,6 +42,7 @@ impl State {
         &self,
         store: &impl Blockstore,
         subnet: &SubnetId,
+        kind: &CrossKind,
         resolve: impl FnOnce(&Address) -> Option<ActorID>,
     ) -> Result<Result<Way, ExitCode>, GatewayError> {
         if *subnet == self.subnet {
@@ -54,7 +57,12 @@ impl State {
         let Some(id) = resolve(step) else { return Ok(Err(refusal::UNKNOWN_SUBNET)) };
         // An actor may have two robust addresses; its child has one name.
         let child = self.child(store, id)?.filter(|child| child.is_active && child.actor == *step);
-        Ok(child.map(|child| Way::Down { id, price: child.cross_gas_price }).ok_or(refusal::UNKNOWN_SUBNET))
+        let Some(child) = child else { return Ok(Err(refusal::UNKNOWN_SUBNET)) };
+        let is_answer = matches!(kind, CrossKind::Receipt { .. });
+        if child.has_exited || (child.is_closing && !is_answer) {
+            return Ok(Err(refusal::KILLED_SUBNET));
+        }
+        Ok(Ok(Way::Down { id, price: child.cross_gas_price }))
     }
 }
 

@@ -6,6 +6,7 @@ mod calls;
 mod children;
 mod cut;
 mod deliver;
+mod ending;
 mod fees;
 mod forward;
 mod parent;

@@ -14,7 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subnet_types::actors::{
     ApplyParentUpdateParams, ApplyParentUpdateReturn, BURNT_FUNDS_ID, COURIER_ID, CallParams, CallReturn,
-    CheckpointCut, DeliverParams, DeliverReturn, EnqueueReturn, GATEWAY_ID, RegisterChildParams, SYSTEM_ID, SendParams,
+    CheckpointCut, CloseChildParams, CloseChildReturn, DeliverParams, DeliverReturn, EnqueueReturn, GATEWAY_ID,
+    RefundChildParams, RefundReturn, RegisterChildParams, SYSTEM_ID, SendParams, UnlockParams, UnlockReturn,
     checkpoint, gateway,
 };
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage, message_id};
@@ -110,6 +111,36 @@ impl World {
             let is_courier = sent.to == Address::new_id(COURIER_ID);
             if is_courier { Some(answer(rt, sent)) } else { answer_as_usual(rt, sent) }
         });
+    }
+
+    /// Has checkpoint actors unlock what is asked for out of a custody of so much, beside what others answer as usual.
+    /// The courier's calls succeed.
+    pub fn unlocking(&self, custody: u64) {
+        let custody = std::cell::Cell::new(custody);
+        self.rt.answer_with(move |rt, sent| match sent.method {
+            checkpoint::UNLOCK => {
+                let wanted: UnlockParams = decode_params(sent.params.clone()).unwrap();
+                let amount = wanted.amount.min(fil(custody.get()));
+                custody.set(custody.get() - u64::try_from(amount.atto().clone()).unwrap());
+                rt.set_balance(GATEWAY_ID, &(rt.balance_of(GATEWAY_ID) + &amount));
+                let return_data = encode_params(&UnlockReturn { amount }).unwrap();
+                Some(SendReturn { exit_code: ExitCode::OK, return_data })
+            }
+            _ if sent.to == Address::new_id(COURIER_ID) => Some(SendReturn::ok()),
+            _ => answer_as_usual(rt, sent),
+        });
+    }
+
+    /// The child's checkpoint actor announces its end, or says that it has come. Returns what waits for it.
+    pub fn close(&self, has_exited: bool) -> u64 {
+        self.ok::<CloseChildReturn>(CHILD, 0, gateway::CLOSE_CHILD, &CloseChildParams { has_exited }).unapplied
+    }
+
+    /// Has waiting messages answered after the end: how many were, and how many are left.
+    pub fn refund(&self, messages_max: u64) -> (u64, u64) {
+        let params = RefundChildParams { messages_max };
+        let done: RefundReturn = self.ok(CHILD, 0, gateway::REFUND_CHILD, &params);
+        (done.refunded, done.left)
     }
 
     /// A root without children.

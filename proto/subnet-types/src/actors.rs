@@ -86,6 +86,11 @@ pub mod gateway {
     pub const APPLY_PARENT_UPDATE: MethodNum = method_hash!("ApplyParentUpdate");
     /// System ends a period: no parameters → [`CheckpointCut`].
     pub const CUT_CHECKPOINT: MethodNum = method_hash!("CutCheckpoint");
+    /// A registered checkpoint actor closes the way down to its child: [`CloseChildParams`] → [`CloseChildReturn`].
+    pub const CLOSE_CHILD: MethodNum = method_hash!("CloseChild");
+    /// The checkpoint actor of a child that has exited has waiting messages answered: [`RefundChildParams`] →
+    /// [`RefundReturn`].
+    pub const REFUND_CHILD: MethodNum = method_hash!("RefundChild");
     /// Anyone has an entry of the unclaimed ledger credited, now that this can work: [`ClaimParams`].
     pub const CLAIM: MethodNum = method_hash!("Claim");
 }
@@ -230,6 +235,24 @@ pub mod checkpoint {
     pub const DELIVER_UNCLAIMED: MethodNum = method_hash!("DeliverUnclaimed");
     /// The gateway locks value for the child (the value sent): no parameters.
     pub const LOCK: MethodNum = method_hash!("Lock");
+    /// The gateway takes out of custody, after an exit, what it refunds: [`UnlockParams`] → [`UnlockReturn`].
+    pub const UNLOCK: MethodNum = method_hash!("Unlock");
+    /// A member stops to be one: [`OwnerParams`]. Its stake comes back at once before activation, and later with the
+    /// next.
+    pub const LEAVE: MethodNum = method_hash!("Leave");
+    /// A former member takes its stake out when its time has come, or any member after an exit: [`OwnerParams`].
+    pub const WITHDRAW: MethodNum = method_hash!("Withdraw");
+    /// The owner gives notice, or a validator votes for it: [`OwnerParams`] → [`KillReturn`].
+    pub const KILL: MethodNum = method_hash!("Kill");
+    /// The owner, or validators by vote, put others in charge of a silent subnet: [`RecoverParams`] → [`KillReturn`].
+    pub const RECOVER: MethodNum = method_hash!("Recover");
+    /// Anyone ends the subnet for ever, after the notice or the silence: no parameters.
+    pub const EXIT: MethodNum = method_hash!("Exit");
+    /// Anyone has messages answered that the subnet will never apply: [`RefundChildParams`] → [`RefundReturn`].
+    pub const REFUND: MethodNum = method_hash!("Refund");
+    /// Anyone has an account of a subnet that has exited paid on this chain: [`ClaimBalanceParams`] →
+    /// [`ClaimBalanceReturn`].
+    pub const CLAIM_BALANCE: MethodNum = method_hash!("ClaimBalance");
 }
 
 /// Parameters of [`reward::AWARD_TIPS`].
@@ -537,4 +560,99 @@ pub struct SubmitCheckpointReturn {
     pub next_nonce: Nonce,
     /// Messages of accepted checkpoints that still wait.
     pub undelivered: u64,
+}
+
+/// Parameters of [`gateway::CLOSE_CHILD`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CloseChildParams {
+    /// Whether the child has exited. Otherwise notice was given, and only answers go down any more.
+    pub has_exited: bool,
+}
+
+/// Return of [`gateway::CLOSE_CHILD`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CloseChildReturn {
+    /// Messages that no accepted checkpoint reports as applied.
+    pub unapplied: u64,
+}
+
+/// Parameters of [`checkpoint::REFUND`] and [`gateway::REFUND_CHILD`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct RefundChildParams {
+    /// Messages to answer at most.
+    pub messages_max: u64,
+}
+
+/// Return of the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct RefundReturn {
+    /// Messages that were answered.
+    pub refunded: u64,
+    /// Messages that still wait for it.
+    pub left: u64,
+}
+
+/// Parameters of [`checkpoint::UNLOCK`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct UnlockParams {
+    /// What the messages carried, in attoFIL.
+    pub amount: TokenAmount,
+}
+
+/// Return of [`checkpoint::UNLOCK`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct UnlockReturn {
+    /// What there is of it, in attoFIL: less when the child has released more than it had.
+    pub amount: TokenAmount,
+}
+
+/// Parameters of [`checkpoint::LEAVE`], [`checkpoint::WITHDRAW`] and [`checkpoint::KILL`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct OwnerParams {
+    /// The caller's robust address: that with which it joined, or the owner's of the subnet.
+    pub owner: Address,
+}
+
+/// Return of [`checkpoint::KILL`] and [`checkpoint::RECOVER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct KillReturn {
+    /// Whether it was decided with this call. Otherwise it was a vote, and others are missing.
+    pub is_decided: bool,
+}
+
+/// One validator of the configuration that [`checkpoint::RECOVER`] puts in charge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct RecoveringMember {
+    /// Whose.
+    pub vote_key: VoteKey,
+    /// Its power from then on; above zero.
+    pub power: Power,
+}
+
+/// Parameters of [`checkpoint::RECOVER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct RecoverParams {
+    /// As in [`OwnerParams`].
+    pub owner: Address,
+    /// Everyone who has power from then on, in ascending order of vote key. All are members.
+    pub validators: Vec<RecoveringMember>,
+}
+
+/// Parameters of [`checkpoint::CLAIM_BALANCE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ClaimBalanceParams {
+    /// From the subnet to the chain that holds the account: robust addresses of checkpoint actors, each on the chain
+    /// before. Empty for an account of the subnet itself.
+    pub path: Vec<Address>,
+    /// The account, by the address of its key: f1, f3 or f410.
+    pub address: Address,
+    /// The blocks over which one reads its balance from the state root of the last accepted checkpoint, in any order.
+    pub proof: Vec<crate::parent::WitnessBlock>,
+}
+
+/// Return of [`checkpoint::CLAIM_BALANCE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct ClaimBalanceReturn {
+    /// What was paid, in attoFIL.
+    pub amount: TokenAmount,
 }

@@ -28,6 +28,10 @@ pub mod gateway {
     pub const VALUE_UNCLAIMED: &str = "value-unclaimed";
     /// Such value was credited after all: `address`.
     pub const VALUE_CLAIMED: &str = "value-claimed";
+    /// The way down to a child closed: `actor` (id), `has-exited`.
+    pub const CHILD_CLOSED: &str = "child-closed";
+    /// A message for a child that has exited was answered: `actor` (id), `id`, `amount` (what came back).
+    pub const MESSAGE_REFUNDED: &str = "message-refunded";
     /// A child's checkpoint was accepted: `actor` (id), `top-down-nonce`, `configuration`.
     pub const CHECKPOINT_COMMITTED: &str = "checkpoint-committed";
     /// The parent was followed: `parent-height`, `top-down-nonce`, `configuration` (pending).
@@ -60,6 +64,20 @@ pub mod checkpoint {
     pub const MESSAGE_CLAIMED: &str = "message-claimed";
     /// Value was locked: `amount`.
     pub const VALUE_LOCKED: &str = "value-locked";
+    /// Somebody is no member any more: `owner`, `stake`.
+    pub const LEFT: &str = "left";
+    /// A stake was paid out: `owner`, `stake`.
+    pub const WITHDRAWN: &str = "withdrawn";
+    /// A validator voted: `vote-key`, `for` (`kill` or `recover`).
+    pub const VOTED: &str = "voted";
+    /// Notice was given: `exit-from` (the height from which the subnet can exit).
+    pub const NOTICE_GIVEN: &str = "notice-given";
+    /// Others were put in charge: `configuration`.
+    pub const RECOVERED: &str = "recovered";
+    /// The subnet has ended: `unapplied` (messages to refund).
+    pub const EXITED: &str = "exited";
+    /// An account of it was paid here: `address`, `amount`.
+    pub const BALANCE_CLAIMED: &str = "balance-claimed";
 }
 
 /// An event in the making.

@@ -11,7 +11,7 @@ use crate::hash::cid_of;
 use crate::identity::{ChainIdentity, chain_identity};
 use crate::limits::{
     BLOCK_GAS_MAX, BLOCK_GAS_MIN, BLOCK_INTERVAL_MS_MAX, BLOCK_INTERVAL_MS_MIN, CHECKPOINT_PERIOD_BLOCKS_MAX,
-    VALIDATORS_MAX,
+    EXIT_BLOCKS_MAX, VALIDATORS_MAX,
 };
 use crate::membership::{Validator, ValidatorSet, ValidatorSetError};
 use crate::message::SignaturePolicy;
@@ -90,6 +90,13 @@ pub struct SubnetParameters {
     pub stake_min: TokenAmount,
     /// How many parent blocks a queued message or change may wait until checkpoints that ignore it are rejected.
     pub parent_lag_blocks_max: u64,
+    /// How many parent blocks a stake stays after the checkpoint that confirmed its removal. Longer than the trusting
+    /// period of whoever follows this subnet, or validators that have left could deceive it for free.
+    pub unbonding_blocks: u64,
+    /// How many parent blocks may pass without an accepted checkpoint before the subnet counts as silent.
+    pub silence_blocks_max: u64,
+    /// How many parent blocks lie between a notice, or the beginning of silence, and the exit: time to leave.
+    pub exit_notice_blocks: u64,
 }
 
 /// Where a subnet starts to follow its parent.
@@ -256,6 +263,9 @@ impl SubnetParameters {
         self.chain.check()?;
         in_range("validators_min", self.validators_min, 1, VALIDATORS_MAX as u64)?;
         in_range("parent_lag_blocks_max", self.parent_lag_blocks_max, 1, u64::MAX)?;
+        in_range("unbonding_blocks", self.unbonding_blocks, 1, EXIT_BLOCKS_MAX)?;
+        in_range("silence_blocks_max", self.silence_blocks_max, 1, EXIT_BLOCKS_MAX)?;
+        in_range("exit_notice_blocks", self.exit_notice_blocks, 1, EXIT_BLOCKS_MAX)?;
         // Where power is stake, the least stake must give some; more than there is nobody can stake.
         let min = match self.mode {
             MembershipMode::Collateral | MembershipMode::Static => ATTO_PER_POWER,

@@ -31,7 +31,7 @@ pub fn cid_of_bytes(bytes: &[u8]) -> Cid {
 }
 
 /// CIDv1 of the DAG-CBOR block that hashes to `digest`.
-fn cid_of_digest(digest: &Digest) -> Cid {
+pub fn cid_of_digest(digest: &Digest) -> Cid {
     let hash = Multihash::wrap(BLAKE2B_256, digest.as_bytes()).expect("32 bytes fit a multihash");
     Cid::new_v1(DAG_CBOR, hash)
 }

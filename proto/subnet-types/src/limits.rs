@@ -104,6 +104,16 @@ pub const CLOCK_DRIFT_MS_MAX: u64 = 10_000;
 /// Longest checkpoint period, in blocks.
 pub const CHECKPOINT_PERIOD_BLOCKS_MAX: u64 = 100_000;
 
+/// Longest wait that can be configured for unbonding, silence and the notice of an exit, in parent blocks: three years
+/// of one second each. Whatever is longer is a mistake, and would hold stake and value for ever.
+pub const EXIT_BLOCKS_MAX: u64 = 100_000_000;
+
+/// Messages that one call refunds after an exit.
+pub const REFUNDS_PER_CALL_MAX: usize = 64;
+
+/// Blocks of the proof that a claim brings.
+pub const CLAIM_BLOCKS_MAX: usize = 256;
+
 /// Shortest block interval that can be configured, in milliseconds.
 pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
 

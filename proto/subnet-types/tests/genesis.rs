@@ -68,6 +68,9 @@ fn parameters(mode: MembershipMode) -> SubnetParameters {
         validators_min: 4,
         stake_min: atto(ATTO_PER_POWER),
         parent_lag_blocks_max: 1,
+        unbonding_blocks: 1,
+        silence_blocks_max: 1,
+        exit_notice_blocks: 1,
     }
 }
 

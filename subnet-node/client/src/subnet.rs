@@ -8,8 +8,9 @@ use fvm_shared::MethodNum;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::{
-    CheckpointConstructorParams, INIT_ID, JoinParams, RegisterChildReturn, RegisterParams, SetPowerParams,
-    SubmitCheckpointParams, SubmitCheckpointReturn, checkpoint,
+    CheckpointConstructorParams, ClaimBalanceParams, ClaimBalanceReturn, INIT_ID, JoinParams, KillReturn, OwnerParams,
+    RefundChildParams, RefundReturn, RegisterChildReturn, RegisterParams, SetPowerParams, SubmitCheckpointParams,
+    SubmitCheckpointReturn, checkpoint,
 };
 use subnet_types::genesis::{ActivationRecord, SubnetParameters};
 use subnet_types::quantity::Power;
@@ -161,6 +162,114 @@ pub async fn submit_checkpoint(
 ) -> Result<SubmitCheckpointReturn, SendError> {
     let draft = Draft::call(actor, TokenAmount::default(), checkpoint::SUBMIT_CHECKPOINT, submission);
     sender.send(&draft, options, progress).await?.decode()
+}
+
+/// Calls one of the methods by which members leave and subnets end, as the sender.
+async fn as_owner(
+    sender: &Sender,
+    actor: Address,
+    method: MethodNum,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Done, SendError> {
+    let draft = Draft::call(actor, TokenAmount::default(), method, &OwnerParams { owner: sender.address() });
+    sender.send(&draft, options, progress).await
+}
+
+/// The sender's validator leaves the subnet of `actor`.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn leave(
+    sender: &Sender,
+    actor: Address,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Done, SendError> {
+    as_owner(sender, actor, checkpoint::LEAVE, options, progress).await
+}
+
+/// The sender takes out the stake of a validator that has left, or whose subnet has ended.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn withdraw(
+    sender: &Sender,
+    actor: Address,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Done, SendError> {
+    as_owner(sender, actor, checkpoint::WITHDRAW, options, progress).await
+}
+
+/// The sender gives notice of the subnet's end, or its validator votes for it. Returns whether notice is given.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn kill(
+    sender: &Sender,
+    actor: Address,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<bool, SendError> {
+    let done = as_owner(sender, actor, checkpoint::KILL, options, progress).await?;
+    Ok(done.decode::<KillReturn>()?.is_decided)
+}
+
+/// Ends the subnet for ever, when its time has come. Anyone may.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn exit(
+    sender: &Sender,
+    actor: Address,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Done, SendError> {
+    let draft = Draft::bare_call(actor, TokenAmount::default(), checkpoint::EXIT);
+    sender.send(&draft, options, progress).await
+}
+
+/// Gas for a refund of one message, with what the gateway wants to see before it begins. An estimate finds the refund of
+/// fewer, which is cheaper and succeeds as well.
+const REFUND_GAS: u64 = 180_000_000;
+
+/// Gas for a refund besides its messages.
+const REFUND_GAS_BASE: u64 = 250_000_000;
+
+/// Has at most `messages_max` messages answered that the subnet, which has ended, will never apply. Anyone may.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn refund(
+    sender: &Sender,
+    actor: Address,
+    messages_max: u64,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<RefundReturn, SendError> {
+    let block_gas_limit = sender.client().info().await?.block_gas_limit;
+    let wanted = REFUND_GAS_BASE.saturating_add(REFUND_GAS.saturating_mul(messages_max));
+    let params = RefundChildParams { messages_max };
+    let draft = Draft::call(actor, TokenAmount::default(), checkpoint::REFUND, &params)
+        .with_gas_limit_min(wanted.min(block_gas_limit));
+    sender.send(&draft, options, progress).await?.decode()
+}
+
+/// Has an account of a subnet that has ended paid on this chain. Anyone may. Returns what was paid.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn claim(
+    sender: &Sender,
+    actor: Address,
+    claim: &ClaimBalanceParams,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<TokenAmount, SendError> {
+    let draft = Draft::call(actor, TokenAmount::default(), checkpoint::CLAIM_BALANCE, claim);
+    let done = sender.send(&draft, options, progress).await?;
+    Ok(done.decode::<ClaimBalanceReturn>()?.amount)
 }
 
 /// Waits until `child` is active on the chain of `parent`, and returns what its genesis is made of.

@@ -30,6 +30,8 @@ pub struct Settlement {
     pub undelivered: u64,
     /// The first messages that were set aside.
     pub unclaimed: Vec<Nonce>,
+    /// Whether the parent has ended this subnet. It accepts no checkpoint any more.
+    pub has_exited: bool,
 }
 
 /// A piece of work on the parent. Each is done once, by whoever comes first.
@@ -67,7 +69,7 @@ pub fn due(settlement: &Settlement, is_certified: &impl Fn(Sequence) -> bool) ->
         duties.push(Duty::Deliver(settlement.next_nonce));
     }
     let next = settlement.last_sequence.next();
-    if is_certified(next) {
+    if !settlement.has_exited && is_certified(next) {
         duties.push(Duty::Submit(next));
     }
     duties.extend(settlement.unclaimed.iter().map(|nonce| Duty::Retry(*nonce)));
@@ -155,6 +157,7 @@ mod tests {
             next_nonce: Nonce::new(7),
             undelivered,
             unclaimed: Vec::new(),
+            has_exited: false,
         }
     }
 
@@ -198,6 +201,14 @@ mod tests {
         let is_due = |claim: &Claim, seconds| progress.is_due(claim, turn, step, Duration::from_secs(seconds));
         assert!(is_due(&submit(4, &[0], false), 0));
         assert!(!is_due(&submit(4, &[0], true), 59) && is_due(&submit(4, &[0], true), 60));
+    }
+
+    #[test]
+    fn subnet_that_has_ended_only_delivers() {
+        let ended = |undelivered| Settlement { has_exited: true, ..settlement(3, undelivered) };
+        let certified = &|sequence: Sequence| sequence.get() <= 5;
+        assert_eq!(due(&ended(2), certified), [Duty::Deliver(Nonce::new(7))]);
+        assert!(due(&ended(0), certified).is_empty());
     }
 
     #[test]

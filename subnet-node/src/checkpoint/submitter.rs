@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cid::Cid;
-use client::api::MessageStage;
+use client::api::{ChildStatus, MessageStage};
 use client::keys::AccountKey;
 use client::sign_message;
 use fvm_shared::address::Address;
@@ -88,6 +88,8 @@ pub struct Submitter {
     steps: BTreeMap<usize, Duration>,
     /// Endpoints that name another last checkpoint of this chain than ours.
     foreign: BTreeSet<usize>,
+    /// By endpoint, whether it says that the parent has ended the subnet (otherwise only announced it), and since when.
+    ends: BTreeMap<usize, (bool, Height)>,
     failures: u32,
 }
 
@@ -119,6 +121,7 @@ impl Submitter {
             settled: None,
             steps: BTreeMap::new(),
             foreign: BTreeSet::new(),
+            ends: BTreeMap::new(),
             failures: 0,
         }
     }
@@ -351,6 +354,34 @@ impl Submitter {
         Err(Setback::of("refused_by_mempool")(failure))
     }
 
+    /// Says once for each parent node that it tells of a notice, and once that it tells of the subnet's end.
+    fn tell_the_end(&mut self, endpoint: usize, status: &ChildStatus) {
+        let end = match (status.notice_height, status.exit_height) {
+            (_, Some(height)) => Some((true, height)),
+            (Some(height), None) => Some((false, height)),
+            (None, None) => None,
+        };
+        if end == self.ends.get(&endpoint).copied() {
+            return;
+        }
+        match end {
+            Some(end) => self.ends.insert(endpoint, end),
+            None => self.ends.remove(&endpoint),
+        };
+        let endpoint = self.parts.endpoints.url(endpoint);
+        match end {
+            Some((true, height)) => tracing::error!(
+                endpoint, %height, last_sequence = %status.last_sequence,
+                "the parent has ended this subnet; nothing more is submitted, and balances are claimed there"
+            ),
+            Some((false, height)) => tracing::warn!(
+                endpoint, %height, exit_from = ?status.exit_from,
+                "notice was given on the parent: this subnet ends, and who has value here should release it"
+            ),
+            None => {}
+        }
+    }
+
     /// What all parent nodes say that answer; `None` when none does.
     async fn views(&mut self) -> Option<Vec<View>> {
         let subnet: SubnetId = self.parts.chain.genesis().subnet.clone();
@@ -361,7 +392,10 @@ impl Submitter {
         let (mut views, mut failure) = (Vec::new(), ParentError::None);
         for (endpoint, answer) in asked.await {
             match answer {
-                Ok(status) => views.push(View { endpoint, settlement: settlement(&status) }),
+                Ok(status) => {
+                    self.tell_the_end(endpoint, &status);
+                    views.push(View { endpoint, settlement: settlement(&status) });
+                }
                 Err(error) => failure = error,
             }
         }
@@ -491,6 +525,7 @@ pub fn settlement(status: &client::api::ChildStatus) -> Settlement {
         next_nonce: status.bottom_up_next_nonce,
         undelivered: status.undelivered,
         unclaimed: status.unclaimed.iter().copied().take(UNCLAIMED_MAX).collect(),
+        has_exited: status.exit_height.is_some(),
     }
 }
 

@@ -9,6 +9,7 @@ mod checkpoint;
 mod context;
 mod cross;
 mod doctor;
+mod ending;
 mod error;
 mod files;
 mod genesis;

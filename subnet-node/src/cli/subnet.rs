@@ -14,6 +14,7 @@ use subnet_types::genesis::{MembershipMode, SubnetParameters};
 
 use super::actor::read_bundle;
 use super::context::{Context, SenderArgs};
+use super::ending::EndCommand;
 use super::error::CliError;
 use super::genesis::{ChainArgs, fil};
 use super::output::{columns, table};
@@ -63,6 +64,8 @@ pub enum SubnetCommand {
         #[command(flatten)]
         sender: SenderArgs,
     },
+    #[command(flatten)]
+    End(EndCommand),
     /// List the children
     #[command(after_help = "Example:\n  subnet-node subnet list")]
     List,
@@ -94,6 +97,18 @@ pub struct CreateArgs {
     /// CAR file with the actor bundle, as `actor bundle` makes it. Default: the parent's
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+    /// Parent blocks that a stake stays after the checkpoint that confirmed its removal; longer than --trusting-period-ms
+    /// takes there. Three weeks of blocks of one second by default
+    #[arg(long, value_name = "BLOCKS", default_value_t = 1_814_400)]
+    unbonding: u64,
+    /// Parent blocks without an accepted checkpoint after which the subnet counts as silent. Two days of blocks of one
+    /// second by default
+    #[arg(long, value_name = "BLOCKS", default_value_t = 172_800)]
+    silence_max: u64,
+    /// Parent blocks between a notice, or the beginning of silence, and the end of the subnet: time to leave. A week of
+    /// blocks of one second by default
+    #[arg(long, value_name = "BLOCKS", default_value_t = 604_800)]
+    exit_notice: u64,
     #[command(flatten)]
     chain: ChainArgs,
     #[command(flatten)]
@@ -129,6 +144,7 @@ impl SubnetCommand {
                 let keys = keys.unwrap_or_else(|| context.home.keys());
                 join(context, subnet, stake, &keys, endpoint, &sender).await
             }
+            Self::End(command) => command.run(context).await,
             Self::List => list(context).await,
             Self::Show { subnet } => show(context, &subnet).await,
         }
@@ -145,6 +161,9 @@ async fn create(context: &Context, args: CreateArgs) -> Result<(), CliError> {
         validators_min: args.validators_min,
         stake_min: args.stake_min,
         parent_lag_blocks_max: args.parent_lag_max,
+        unbonding_blocks: args.unbonding,
+        silence_blocks_max: args.silence_max,
+        exit_notice_blocks: args.exit_notice,
     };
     parameters.check().map_err(|error| CliError::usage(error.to_string()))?;
     let progress = context.output.progress("making the checkpoint actor");
@@ -207,7 +226,12 @@ async fn join(
 async fn list(context: &Context) -> Result<(), CliError> {
     let children = context.client()?.children().await?;
     let row = |child: &ChildSummary| {
-        let state = if child.is_active { "active" } else { "waits for validators" };
+        let state = match child {
+            ChildSummary { has_exited: true, .. } => "ended",
+            ChildSummary { is_closing: true, .. } => "active, notice given",
+            ChildSummary { is_active: true, .. } => "active",
+            _ => "waits for validators",
+        };
         [child.subnet.to_string(), state.to_owned(), fil(&child.custody.0)]
     };
     let rows: Vec<[String; 3]> = children.iter().map(row).collect();
@@ -222,15 +246,14 @@ async fn show(context: &Context, subnet: &SubnetId) -> Result<(), CliError> {
 }
 
 fn text(status: &ChildStatus) -> String {
-    let state = if status.is_active { "active".to_owned() } else { "waits for validators".to_owned() };
     let nonces: Vec<String> = status.unclaimed.iter().map(ToString::to_string).collect();
     let aside = if nonces.is_empty() { "no message".to_owned() } else { format!("messages {}", nonces.join(", ")) };
     table(&[
         ("subnet", status.subnet.to_string()),
         ("checkpoint actor", format!("{} ({})", status.actor, status.id)),
-        ("state", state),
+        ("state", state(status)),
         ("members", format!("{} of at least {}", status.members, status.validators_min)),
-        ("stake", fil(&status.stake.0)),
+        ("stake", format!("{}, of those who left {}", fil(&status.stake.0), fil(&status.unbonding.0))),
         ("custody", fil(&status.custody.0)),
         ("accepted, undelivered", format!("{} in {} messages", fil(&status.batch_reserved.0), status.undelivered)),
         ("set aside", aside),
@@ -238,4 +261,16 @@ fn text(status: &ChildStatus) -> String {
         ("configuration", status.confirmed_configuration.to_string()),
         ("messages down", format!("{}, applied {}", status.top_down_next_nonce, status.top_down_applied)),
     ])
+}
+
+fn state(status: &ChildStatus) -> String {
+    match (status.exit_height, status.notice_height, status.exit_from) {
+        (Some(height), ..) if status.unrefunded > 0 => {
+            format!("ended at height {height}; {} messages to refund before claims", status.unrefunded)
+        }
+        (Some(height), ..) => format!("ended at height {height}; {} paid to claims", fil(&status.claimed.0)),
+        (None, Some(height), Some(from)) => format!("active; notice at height {height}, can end from {from} on"),
+        (None, None, Some(from)) => format!("active; can end from height {from} on unless it settles before"),
+        _ => "waits for validators".to_owned(),
+    }
 }

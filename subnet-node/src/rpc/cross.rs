@@ -145,7 +145,8 @@ fn child_edge(state: &StateView<'_, Store>, id: ActorID, child: Child) -> Result
         custody: settled.custody.into(),
         reserved: settled.batch_reserved.into(),
         unclaimed: settled.unclaimed.into(),
-        stake: settled.stake_total.into(),
+        // Of those who have left as well, until they withdraw it.
+        stake: (settled.stake_total + settled.unbonding_total).into(),
         applied_below: child.unapplied_from,
         next_nonce: child.next_nonce,
     })

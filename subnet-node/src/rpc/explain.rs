@@ -41,6 +41,7 @@ pub(super) const SIGNATURES: &[(&str, &[&str])] = &[
     ("Subnet.Header", &["height?"]),
     ("Subnet.Block", &["height?"]),
     ("Subnet.Proof", &["childSubnet", "fromNonce", "fromConfiguration", "trackedSet", "headerCid?"]),
+    ("Subnet.BalanceProof", &["stateRoot", "address"]),
     ("Subnet.Activation", &["childSubnet"]),
     ("Subnet.GenesisFile", &[]),
     ("Subnet.Children", &[]),

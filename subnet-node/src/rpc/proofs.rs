@@ -1,8 +1,10 @@
 //! Parent updates that prove themselves: what a child has to learn of this chain, made from what this node has stored.
 
 use cid::Cid;
-use client::api::{ApiError, ParentProof, ParentUpdateSummary, TrackedSet};
-use fvm_exec::witness::{RangeLimits, RangeQuery, RecordError, WitnessError, record};
+use client::api::{ApiError, BalanceProof, DagCbor, ParentProof, ParentUpdateSummary, TrackedSet};
+use fvm_exec::witness::{RangeLimits, RangeQuery, RecordError, WitnessError, record, record_balance};
+use fvm_ipld_blockstore::Blockstore as _;
+use fvm_shared::address::Address;
 use subnet_types::limits::HANDOVERS_PER_UPDATE_MAX;
 use subnet_types::parent::{Handover, ParentUpdate};
 use subnet_types::{Height, ValidatorSet};
@@ -127,6 +129,24 @@ impl RpcContext {
         let set_of = |height: u64| self.chain.validators(Height::new(height)).map_err(internal);
         let found = last_where(last.get(), |height| Ok(set_of(height)?.number().get() <= number))?;
         found.map(|height| Ok((Height::new(height), set_of(height)?))).transpose()
+    }
+
+    /// What a state of this chain holds for an address, with its proof.
+    pub(super) fn balance_proof(&self, state_root: &Cid, address: &Address) -> Result<BalanceProof, ApiError> {
+        if !self.store().has(state_root).map_err(internal)? {
+            let problem = format!("this node has no state with the root {state_root}");
+            return Err(ApiError::NotFound(problem));
+        }
+        let recorded = record_balance(self.store(), state_root, address).map_err(|error| match error {
+            RecordError::Broken(error) => internal(error),
+            RecordError::Refused(error) => ApiError::NotFound(error.to_string()),
+        })?;
+        Ok(BalanceProof {
+            id: Address::new_id(recorded.id).into(),
+            balance: recorded.balance.into(),
+            below: recorded.below.map(Into::into),
+            proof: DagCbor(recorded.blocks),
+        })
     }
 
     /// What stands in place of handovers where the header itself is known: the block before it, which names its voters.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use client::api::{
-    ActorCode, ApiError, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary,
+    ActorCode, ApiError, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary,
     CrossMessageInfo, CrossPending, CrossStatus, CrossTraceInfo, DagCbor, EdgePrice, FinalizedHeader, HeaderInfo,
-    JsonBytes, JsonCid, MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer, SubnetInfo, SupplyInfo,
-    TrackedSet, ValidatorsInfo,
+    JsonAddress, JsonBytes, JsonCid, MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer, SubnetInfo,
+    SupplyInfo, TrackedSet, ValidatorsInfo,
 };
 use engine_api::Block;
 use fvm_exec::genesis_file::GENESIS_FILE_BYTES_MAX;
@@ -78,6 +78,10 @@ impl SubnetApiServer for SubnetMethods {
             header: header.map(|header| header.0),
         };
         self.run(move |context| context.proof_kept(&query)).await
+    }
+
+    async fn balance_proof(&self, state_root: JsonCid, address: JsonAddress) -> Result<BalanceProof, ApiError> {
+        self.run(move |context| context.balance_proof(&state_root.0, &address.0)).await
     }
 
     async fn activation(&self, child: SubnetId) -> Result<Option<DagCbor<ActivationRecord>>, ApiError> {

@@ -62,6 +62,9 @@ impl Source for Deployments {
             validators_min: 1,
             stake_min: TokenAmount::from_nano(1),
             parent_lag_blocks_max: 1_000,
+            unbonding_blocks: 20,
+            silence_blocks_max: 30,
+            exit_notice_blocks: 10,
         };
         let constructor = CheckpointConstructorParams { owner, parameters };
         let exec = ExecParams { code_cid: self.code, constructor_params: RawBytes::new(encode(&constructor)) };

@@ -27,8 +27,8 @@ pub use message::{MessageJson, MessageSendSpec, SignatureJson, SignedMessageJson
 pub use scalar::{AMOUNT_DIGITS_MAX, JsonAddress, JsonAmount, JsonBytes, JsonCid};
 pub use state::{ActorStateJson, ApiVersion, InvocationResult, MessageGasCost, MessageLookup, ReadState, ReceiptJson};
 pub use status::{
-    CheckpointRecord, CheckpointSummary, ChildStatus, CrossEdge, CrossStage, CrossStatus, MessageStage, MessageStatus,
-    ParentViewInfo, SupplyInfo,
+    BalanceProof, CheckpointRecord, CheckpointSummary, ChildStatus, CrossEdge, CrossStage, CrossStatus, MessageStage,
+    MessageStatus, ParentViewInfo, SupplyInfo,
 };
 pub use subnet::{
     ActorCode, BlockDetails, ChildSummary, DagCbor, FinalizedHeader, HeaderInfo, ParentLink, ParentProof,

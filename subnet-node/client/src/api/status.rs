@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use subnet_types::actors::SubmitCheckpointParams;
 use subnet_types::bytes::Digest;
 use subnet_types::checkpoint::Checkpoint;
+use subnet_types::parent::WitnessBlock;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence, TimestampMs};
 use subnet_types::{ChainIdentity, SubnetId};
 
@@ -24,6 +25,16 @@ pub struct ChildStatus {
     pub id: JsonAddress,
     /// Whether its validators were frozen and it may run.
     pub is_active: bool,
+    /// Height of this chain at which notice of its end was given; `null` before.
+    pub notice_height: Option<Height>,
+    /// Height of this chain from which anyone can end it: after the notice, or if no checkpoint is accepted until then.
+    pub exit_from: Option<Height>,
+    /// Height of this chain at which it ended; `null` before.
+    pub exit_height: Option<Height>,
+    /// After its end: messages down that are still to be refunded. Claims are open when there are none.
+    pub unrefunded: u64,
+    /// After its end: what was paid to its accounts here.
+    pub claimed: JsonAmount,
     /// Validators that joined.
     pub members: u32,
     /// Validators needed for activation.
@@ -34,12 +45,16 @@ pub struct ChildStatus {
     pub last_digest: Digest,
     /// The child height it reports.
     pub last_height: Height,
+    /// The child's state root that it names; `null` before the first.
+    pub last_state_root: Option<JsonCid>,
     /// The configuration that signs the next one.
     pub confirmed_configuration: ConfigurationNumber,
     /// Locked for the child.
     pub custody: JsonAmount,
     /// Stake of its validators.
     pub stake: JsonAmount,
+    /// Stake of those who have left, until they withdraw it.
+    pub unbonding: JsonAmount,
     /// Accepted and not yet delivered.
     pub batch_reserved: JsonAmount,
     /// Nonce of the next message down.
@@ -333,4 +348,18 @@ impl SupplyInfo {
     pub fn is_consistent(&self) -> bool {
         &self.minted.0 - &self.burnt.0 == self.circulating.0
     }
+}
+
+/// What a state holds for an address, with the blocks that prove it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BalanceProof {
+    /// Id address of the actor.
+    pub id: JsonAddress,
+    /// What it holds.
+    pub balance: JsonAmount,
+    /// Of a checkpoint actor: the state root of the chain below, as its last accepted checkpoint names it.
+    pub below: Option<JsonCid>,
+    /// The blocks on the way from the state root.
+    pub proof: DagCbor<Vec<WitnessBlock>>,
 }

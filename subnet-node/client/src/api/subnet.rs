@@ -356,6 +356,10 @@ pub struct ChildSummary {
     pub id: JsonAddress,
     /// Whether its validators were frozen and it may run.
     pub is_active: bool,
+    /// Whether notice of its end was given.
+    pub is_closing: bool,
+    /// Whether it has ended.
+    pub has_exited: bool,
     /// What is locked for it.
     pub custody: JsonAmount,
     /// Next top-down nonce.

@@ -8,9 +8,10 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
 use super::cross::{CrossMessageInfo, CrossPending, CrossTraceInfo, EdgePrice};
 use super::error::ApiError;
-use super::scalar::{JsonBytes, JsonCid};
+use super::scalar::{JsonAddress, JsonBytes, JsonCid};
 use super::status::{
-    CheckpointRecord, CheckpointSummary, ChildStatus, CrossStatus, MessageStatus, ParentViewInfo, SupplyInfo,
+    BalanceProof, CheckpointRecord, CheckpointSummary, ChildStatus, CrossStatus, MessageStatus, ParentViewInfo,
+    SupplyInfo,
 };
 use super::subnet::{
     ActorCode, BlockDetails, ChildSummary, DagCbor, FinalizedHeader, ParentProof, SubnetInfo, TrackedSet,
@@ -64,6 +65,11 @@ pub trait SubnetApi {
     /// What this chain knows of a child.
     #[method(name = "ChildStatus")]
     async fn child_status(&self, child: SubnetId) -> Result<ChildStatus, ApiError>;
+
+    /// What the state with this root holds for an address, with its proof. The address of a checkpoint actor leads on to
+    /// the chain below it.
+    #[method(name = "BalanceProof")]
+    async fn balance_proof(&self, state_root: JsonCid, address: JsonAddress) -> Result<BalanceProof, ApiError>;
 
     /// A checkpoint that this chain's validators signed; `null` before.
     #[method(name = "Checkpoint")]

@@ -1,6 +1,7 @@
 //! `Subnet.*` as typed methods over domain types.
 
 use cid::Cid;
+use fvm_shared::address::Address;
 use subnet_types::SubnetId;
 use subnet_types::bytes::Digest;
 use subnet_types::genesis::ActivationRecord;
@@ -8,7 +9,7 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
 use super::{Client, RpcError};
 use crate::api::{
-    ActorCode, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo,
+    ActorCode, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo,
     CrossPending, CrossStatus, CrossTraceInfo, EdgePrice, FinalizedHeader, MessageStatus, ParentProof, ParentViewInfo,
     SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
 };
@@ -102,6 +103,14 @@ impl Client {
     /// When the call brings no result.
     pub async fn child_status(&self, child: &SubnetId) -> Result<ChildStatus, RpcError> {
         self.call("Subnet.ChildStatus", self.http.child_status(child.clone())).await
+    }
+
+    /// What the state with this root holds for an address, with its proof.
+    ///
+    /// # Errors
+    /// When the call brings no result, as for a state that the node does not have or an address that nobody has.
+    pub async fn balance_proof(&self, state_root: Cid, address: Address) -> Result<BalanceProof, RpcError> {
+        self.call("Subnet.BalanceProof", self.http.balance_proof(state_root.into(), address.into())).await
     }
 
     /// A checkpoint that this chain's validators signed; `None` before.

@@ -73,6 +73,7 @@ const ALL: &[&str] = &[
     "Subnet.Activation",
     "Subnet.GenesisFile",
     "Subnet.Proof",
+    "Subnet.BalanceProof",
     "Subnet.Checkpoint",
     "Subnet.Supply",
 ];
@@ -95,6 +96,7 @@ async fn call_all(client: &Client) -> Vec<Result<(), RpcError>> {
         client.activation(&subnet).await.map(drop),
         client.genesis_file().await.map(drop),
         client.proof(&subnet, nonce, first, tracked, None).await.map(drop),
+        client.balance_proof(subnet_types::hash::cid_of_bytes(b"root"), address).await.map(drop),
         client.checkpoint(subnet_types::Sequence::new(1)).await.map(drop),
         client.supply(None).await.map(drop),
     ]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use client::api::SubnetInfo;
+use client::api::{ChildStatus, SubnetInfo};
 use client::{Client, ClientOptions, RpcError};
-use subnet_types::Genesis;
+use subnet_types::{Genesis, SubnetId};
 use tokio::time::Instant;
 
 use super::{Check, clock};
@@ -114,12 +114,36 @@ pub(super) async fn parent(config: &Config, genesis: &Genesis, checks: &mut Vec<
                 let (height, subnet) = (sight.info.height, &sight.info.subnet);
                 checks.push(Check::good(NAME, format!("{url} is at height {height} of {subnet}")));
                 checks.push(clock::check(&sight, "the parent"));
+                // What cannot be asked is not judged: the check above has told about the endpoint.
+                if let Ok(status) = ask_child(url, &genesis.subnet).await {
+                    checks.extend(ending(&status));
+                }
             }
             Err(error) => {
                 let advice = "start that node or name another: without its parent a subnet gets no messages down";
                 checks.push(Check::bad(NAME, error.to_string(), advice));
             }
         }
+    }
+}
+
+async fn ask_child(url: &str, subnet: &SubnetId) -> Result<ChildStatus, RpcError> {
+    connect(url)?.child_status(subnet).await
+}
+
+/// What the parent says of this subnet's end, when there is anything to say.
+fn ending(status: &ChildStatus) -> Option<Check> {
+    const NAME: &str = "end";
+    match (status.exit_height, status.notice_height, status.exit_from) {
+        (Some(height), ..) => {
+            let finding = format!("the parent ended this subnet at its height {height}; it settles nothing any more");
+            Some(Check::bad(NAME, finding, "claim on the parent: `subnet-node subnet claim --help`"))
+        }
+        (None, Some(height), Some(from)) => {
+            let finding = format!("notice was given at height {height}; anyone can end this subnet from {from} on");
+            Some(Check::warning(NAME, finding, "release what you have here before that: `subnet-node cross release`"))
+        }
+        _ => None,
     }
 }
 

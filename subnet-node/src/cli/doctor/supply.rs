@@ -58,7 +58,7 @@ pub(in crate::cli) async fn run(context: &Context, endpoints: &EndpointArgs) -> 
     let chains = Chains::ask(context, endpoints).await?;
     let (mut edges, mut not_asked) = (Vec::new(), Vec::new());
     for (_, parent) in chains.iter() {
-        for child in parent.children().await?.into_iter().filter(|child| child.is_active) {
+        for child in parent.children().await?.into_iter().filter(|child| child.is_active && !child.has_exited) {
             let Some(client) = chains.get(&child.subnet) else {
                 not_asked.push(child.subnet);
                 continue;

@@ -122,6 +122,9 @@ pub fn exec(sequence: u64) -> Message {
         validators_min: 1,
         stake_min: TokenAmount::from_nano(1),
         parent_lag_blocks_max: 1_000,
+        unbonding_blocks: 20,
+        silence_blocks_max: 30,
+        exit_notice_blocks: 10,
     };
     let constructor = CheckpointConstructorParams { owner: alice(), parameters };
     let exec = init::ExecParams {

@@ -1,0 +1,234 @@
+//! A child whose end is announced, and one that has ended.
+
+use actor_runtime::{Runtime, SendReturn, encode_params};
+use fvm_shared::address::Address;
+use fvm_shared::error::ExitCode;
+use gateway_actor::dispatch;
+use subnet_types::actors::{
+    COURIER_ID, ClaimParams, CloseChildParams, CloseChildReturn, CommitCheckpointParams, DeliverParams, DeliverReturn,
+    EnqueueReturn, RefundChildParams, RefundReturn, SendParams, UnlockReturn, checkpoint, courier, gateway, refusal,
+};
+use subnet_types::checkpoint::TopDownApplied;
+use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
+
+use crate::world::{
+    ALICE, CHILD, ROBOT, RawOrUnit, World, as_receipt, at, call_to, child, child_address, down, f1, fil, nobody, root,
+    transfer_to, up,
+};
+
+const OTHER: u64 = 201;
+
+fn other_address() -> Address {
+    Address::new_actor(b"other child")
+}
+
+fn code_of(message: &CrossMessage) -> u32 {
+    match &message.kind {
+        CrossKind::Receipt { exit_code, .. } => exit_code.value(),
+        _ => panic!("{message:?} is no receipt"),
+    }
+}
+
+#[test]
+fn from_notice_on_only_answers_go_down() {
+    let world = World::root_with_child();
+    world.fund(10);
+    assert_eq!(world.close(false), 1);
+    let error = world.error(ALICE, 5, gateway::SEND, &transfer_to(at(child(), f1("bob"))));
+    assert_eq!(error.exit_code, ExitCode::new(63), "{error}");
+    let deeper = child().child(Address::new_actor(b"deeper")).unwrap();
+    assert_eq!(world.error(ALICE, 5, gateway::SEND, &transfer_to(at(deeper, f1("bob")))).exit_code.value(), 63);
+
+    // What it sends up is delivered, and what nobody takes is answered.
+    assert_eq!(world.deliver(&up(0, 7)), ExitCode::OK);
+    let lost = CrossMessage { destination: at(root(), nobody()), ..up(1, 9) };
+    assert_eq!(world.deliver(&lost).value(), 5);
+    let waiting = world.queued();
+    assert_eq!((waiting.len(), code_of(&waiting[1]), waiting[1].value.clone()), (2, 5, fil(9)));
+}
+
+#[test]
+fn message_of_another_chain_for_a_killed_subnet_is_answered_from_here() {
+    for has_exited in [false, true] {
+        let world = World::root_with_child();
+        world.add_child(OTHER, other_address(), 0);
+        world.close(has_exited);
+        let sibling = root().child(other_address()).unwrap();
+        let message =
+            CrossMessage { origin: at(sibling, f1("carol")), destination: at(child(), f1("dave")), ..up(0, 8) };
+        let params = DeliverParams { messages: vec![message] };
+        let done: DeliverReturn = world.ok(OTHER, 8, gateway::DELIVER, &params);
+        assert_eq!(done.outcomes, [refusal::KILLED_SUBNET]);
+        let back = world.state().top_down(Runtime::store(&world.rt), OTHER, Nonce::ZERO, 9).unwrap();
+        assert_eq!((back.len(), code_of(&back[0]), back[0].value.clone()), (1, 109, fil(8)));
+    }
+}
+
+#[test]
+fn after_the_end_nothing_goes_down_and_what_comes_up_is_delivered_or_kept_for_its_sender() {
+    let world = World::root_with_child();
+    world.close(true);
+    let error = world.error(ALICE, 5, gateway::SEND, &transfer_to(at(child(), f1("bob"))));
+    assert_eq!(error.exit_code, ExitCode::new(63));
+    assert_eq!(world.deliver(&up(0, 7)), ExitCode::OK);
+    assert_eq!(world.holds(f1("dave")), fil(7));
+    let lost = CrossMessage { destination: at(root(), nobody()), ..up(1, 9) };
+    assert_eq!(world.deliver(&lost).value(), 5);
+    assert_eq!((world.kept(f1("carol")), world.queued().len()), (fil(9), 0));
+    // Its sender has the key here, too.
+    world.call(ALICE, 0, gateway::CLAIM, encode_params(&ClaimParams { address: f1("carol") }).unwrap()).unwrap();
+    assert_eq!(world.holds(f1("carol")), fil(9));
+}
+
+#[test]
+fn waiting_transfers_come_back_to_their_senders_in_order_and_once() {
+    let world = World::root_with_child();
+    for value in [10, 20, 30] {
+        world.fund(value);
+    }
+    world.unlocking(1_000);
+    assert_eq!(
+        world.error(CHILD, 0, gateway::REFUND_CHILD, &RefundChildParams { messages_max: 9 }).exit_code.value(),
+        76
+    );
+    assert_eq!(world.close(true), 3);
+    let before = world.holds(f1("alice"));
+    assert_eq!(world.refund(2), (2, 1));
+    assert_eq!(world.holds(f1("alice")), &before + fil(30));
+    assert_eq!(world.refund(9), (1, 0));
+    assert_eq!(world.holds(f1("alice")), &before + fil(60));
+    assert_eq!(world.refund(9), (0, 0));
+    assert_eq!(world.holds(f1("alice")), before + fil(60));
+    assert!(world.queued().is_empty());
+}
+
+#[test]
+fn what_was_applied_is_not_refunded() {
+    let world = World::root_with_child();
+    for value in [10, 20] {
+        world.fund(value);
+    }
+    let report = CommitCheckpointParams {
+        top_down_applied: TopDownApplied { nonce: Nonce::new(1), parent_height: Height::new(1) },
+        configuration: ConfigurationNumber::FIRST,
+    };
+    world.ok::<RawOrUnit>(CHILD, 0, gateway::COMMIT_CHECKPOINT, &report);
+    world.unlocking(1_000);
+    assert_eq!(world.close(true), 1);
+    let before = world.holds(f1("alice"));
+    assert_eq!(world.refund(9), (1, 0));
+    assert_eq!(world.holds(f1("alice")), before + fil(20));
+}
+
+#[test]
+fn actor_is_told_that_its_call_came_back() {
+    let world = World::root_with_child();
+    let call = SendParams { fee: fil(4), ..call_to(at(child(), f1("bob")), 1_000) };
+    let sent: EnqueueReturn = world.ok(ROBOT, 54, gateway::SEND, &call);
+    let store = || Runtime::store(&world.rt);
+    assert!(world.state().pending_message(store(), &sent.id).unwrap().is_some());
+    world.unlocking(1_000);
+    world.close(true);
+    world.sends();
+    assert_eq!(world.refund(1), (1, 0));
+    let sends = world.sends();
+    let told: Vec<_> = sends.iter().filter(|(to, ..)| *to == Address::new_id(COURIER_ID)).collect();
+    assert_eq!((told.len(), told[0].1), (1, courier::CARRY_RECEIPT));
+    let paid = sends.iter().find(|(_, method, value)| *method == 0 && *value == fil(54));
+    assert!(paid.is_some(), "value and fee come back: {sends:?}");
+    assert!(world.state().pending_message(store(), &sent.id).unwrap().is_none());
+}
+
+#[test]
+fn when_custody_is_short_the_first_are_paid_first_and_none_holds_up_the_others() {
+    let world = World::root_with_child();
+    for value in [10, 20, 30] {
+        world.fund(value);
+    }
+    world.unlocking(25);
+    world.close(true);
+    let before = world.holds(f1("alice"));
+    assert_eq!(world.refund(9), (3, 0));
+    assert_eq!(world.holds(f1("alice")), before + fil(25));
+}
+
+#[test]
+fn answer_that_waits_for_a_dead_subnet_is_kept_for_its_recipient() {
+    let world = World::root_with_child();
+    let lost = CrossMessage { destination: at(root(), nobody()), ..up(0, 9) };
+    world.deliver(&lost);
+    assert_eq!(code_of(&world.queued()[0]), 5);
+    world.unlocking(1_000);
+    world.close(true);
+    assert_eq!(world.refund(9), (1, 0));
+    assert_eq!(world.kept(f1("carol")), fil(9));
+}
+
+#[test]
+fn messages_from_further_up_are_answered_upwards() {
+    let world = World::subnet();
+    let (id, actor) = (300, Address::new_actor(b"grandchild"));
+    world.add_child(id, actor, 0);
+    let grandchild = child().child(actor).unwrap();
+    let message = CrossMessage { destination: at(grandchild, f1("dave")), ..down(0, 11) };
+    assert_eq!(world.apply_all(vec![message]), [ExitCode::OK]);
+    world.unlocking(1_000);
+    let params = CloseChildParams { has_exited: true };
+    world.ok::<CloseChildReturn>(id, 0, gateway::CLOSE_CHILD, &params);
+    let done: RefundReturn = world.ok(id, 0, gateway::REFUND_CHILD, &RefundChildParams { messages_max: 9 });
+    assert_eq!((done.refunded, done.left), (1, 0));
+    let up = world.outbox();
+    assert_eq!((up.len(), code_of(&up[0]), up[0].value.clone()), (1, 109, fil(11)));
+    assert_eq!(up[0].destination, at(root(), f1("carol")));
+}
+
+#[test]
+fn receipt_that_comes_for_a_dead_subnet_is_kept_here() {
+    let world = World::root_with_child();
+    world.add_child(OTHER, other_address(), 0);
+    world.close(true);
+    let sibling = root().child(other_address()).unwrap();
+    let receipt = as_receipt(up(0, 6), f1("erin"), 0);
+    let receipt = CrossMessage { origin: at(sibling, f1("carol")), destination: at(child(), f1("erin")), ..receipt };
+    let params = DeliverParams { messages: vec![receipt] };
+    let done: DeliverReturn = world.ok(OTHER, 6, gateway::DELIVER, &params);
+    assert_eq!((done.outcomes, world.kept(f1("erin"))), (vec![refusal::KILLED_SUBNET], fil(6)));
+}
+
+#[test]
+fn strangers_close_and_refund_nothing_and_too_little_gas_refunds_nothing() {
+    let world = World::root_with_child();
+    world.fund(10);
+    let refund = RefundChildParams { messages_max: 1 };
+    let close = CloseChildParams { has_exited: true };
+    assert_eq!(world.error(ALICE, 0, gateway::CLOSE_CHILD, &close).exit_code, ExitCode::USR_FORBIDDEN);
+    assert_eq!(world.error(ALICE, 0, gateway::REFUND_CHILD, &refund).exit_code, ExitCode::USR_FORBIDDEN);
+    world.unlocking(10);
+    world.close(true);
+    world.rt.set_gas(200_000_000, 0);
+    assert_eq!(world.error(CHILD, 0, gateway::REFUND_CHILD, &refund).exit_code, ExitCode::new(77));
+    world.rt.set_gas(300_000_000, 0);
+    assert_eq!(world.refund(9), (1, 0));
+}
+
+#[test]
+fn refund_does_not_nest() {
+    let world = World::root_with_child();
+    let call = call_to(at(child(), f1("bob")), 1_000);
+    world.ok::<EnqueueReturn>(ROBOT, 5, gateway::SEND, &call);
+    world.close(true);
+    world.rt.answer_with(|rt, sent| {
+        if sent.method == checkpoint::UNLOCK {
+            let amount = fil(0);
+            let return_data = encode_params(&UnlockReturn { amount }).unwrap();
+            return Some(SendReturn { exit_code: ExitCode::OK, return_data });
+        }
+        let again = encode_params(&RefundChildParams { messages_max: 1 }).unwrap();
+        let error = rt.call(dispatch, CHILD, &fil(0), gateway::REFUND_CHILD, again).unwrap_err();
+        assert_eq!(error.exit_code, ExitCode::new(60));
+        Some(SendReturn::ok())
+    });
+    assert_eq!(world.refund(1), (1, 0));
+    assert_eq!(world.child().actor, child_address());
+}
