@@ -9,9 +9,9 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
 use super::{Client, RpcError};
 use crate::api::{
-    ActorCode, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary, CrossMessageInfo,
-    CrossPending, CrossStatus, CrossTraceInfo, EdgePrice, FinalizedHeader, MessageStatus, ParentProof, ParentViewInfo,
-    SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
+    ActorCode, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary,
+    CrossMessageInfo, CrossPending, CrossStatus, CrossTraceInfo, EdgePrice, FinalizedHeader, MessageStatus,
+    ParentProof, ParentViewInfo, SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
 };
 
 impl Client {
