@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds and tests the Solidity contracts, and compares the size of their code with the EVM's limit. Packages come from npm,
-# as the lock names them; after that nothing needs a network. With --bench it also prints what a checkpoint costs, and
+# Builds and tests the Solidity contracts, and compares the size of their code with the EVM's limit. Packages come from
+# npm, as the lock names them; after that nothing needs a network. The committed artefacts (what nodes deploy and call) have
+# to be what the sources give; with --write they are made so. With --bench it also prints what a checkpoint costs, and
 # writes the figures to target/bench/contracts.json.
 set -euo pipefail
 cd "$(dirname "$0")/../contracts"
@@ -12,8 +13,9 @@ fi
 
 # What is installed carries a copy of the lock it came from.
 if ! cmp -s package-lock.json node_modules/.contracts-lock.json; then
-    # Nothing of these packages has to run to be installed.
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+    # Nothing of these packages has to run to be installed. Not `npm ci`: the lock has only those of forge's packages
+    # for other systems that the registry had, and `npm ci` takes the absence of one for an error.
+    npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
     cp package-lock.json node_modules/.contracts-lock.json
 fi
 
@@ -22,6 +24,28 @@ forge() { node_modules/.bin/forge "$@" </dev/null; }
 
 # Fails when the code of a contract is longer than the EVM allows (EIP-170, EIP-3860).
 forge build --sizes --skip test
+
+node - "${1:-}" <<'JS'
+const fs = require('fs');
+const names = { Registry: 'Registry', Subnet: 'Subnet', SubnetOffice: 'SubnetOffice', Courier: 'Courier',
+  ISubnet: 'ISubnet', ICrossReceiver: 'Courier' };
+let differs = false;
+for (const [name, file] of Object.entries(names)) {
+  const built = JSON.parse(fs.readFileSync(`out/${file}.sol/${name}.json`));
+  const artifact = { abi: built.abi, bytecode: built.bytecode.object, runtime: built.deployedBytecode.object };
+  const text = JSON.stringify(artifact) + '\n';
+  const path = `artifacts/${name}.json`;
+  if (process.argv[2] === '--write') {
+    fs.mkdirSync('artifacts', { recursive: true });
+    fs.writeFileSync(path, text);
+  } else if (!fs.existsSync(path) || fs.readFileSync(path, 'utf8') !== text) {
+    console.error(`contracts/${path} is not what the sources give; run: scripts/contracts.sh --write`);
+    differs = true;
+  }
+}
+process.exit(differs ? 1 : 0);
+JS
+
 forge test
 
 if [ "${1:-}" = "--bench" ]; then

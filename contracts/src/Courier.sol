@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {CrossAddress, EXIT_BAD_RETURN, EXIT_RETURN_TOO_LARGE, EXIT_REVERTED, RETURN_BYTES_MAX} from "./Types.sol";
 
 /// @title What a contract implements to take part in calls between chains
-/// @notice Only the word of a subnet's courier counts: check `msg.sender` against `Subnet.COURIER` of a subnet that you trust.
+/// @notice Only the word of a subnet's courier counts: check `msg.sender` against `Subnet.COURIER` of a subnet that you
+/// trust.
 interface ICrossReceiver {
     /// @notice A call from another chain. No message is delivered twice.
     /// @param id Of the message.
@@ -33,8 +34,8 @@ interface ICrossReceiver {
 }
 
 /// @title Brings payments and calls from a subnet to accounts of this chain
-/// @notice Code that somebody on another chain has chosen never runs under the subnet contract, which has value. The courier
-/// has neither value nor rights: what comes with a call leaves with it or goes back with its failure.
+/// @notice Code that somebody on another chain has chosen never runs under the subnet contract, which has value. The
+/// courier has neither value nor rights: what comes with a call leaves with it or goes back with its failure.
 contract Courier {
     /// @notice Nothing was delivered, and the value is back where it came from.
     error Undelivered(uint64 exitCode);
@@ -43,8 +44,9 @@ contract Courier {
     /// @notice The subnet contract whose courier this is, and which alone may use it.
     address public immutable SUBNET;
 
-    /// @dev Filecoin's precompile that calls actors by any address (builtin-actors, `evm/src/interpreter/precompiles/fvm.rs`).
-    /// It answers to DELEGATECALL only, and then sends from the contract that executes.
+    /// @dev Filecoin's precompile that calls actors by any address (builtin-actors,
+    /// `evm/src/interpreter/precompiles/fvm.rs`). It answers to DELEGATECALL only, and then sends from the contract
+    /// that executes.
     address private constant CALL_ACTOR = 0xfe00000000000000000000000000000000000003;
 
     constructor() {
@@ -67,14 +69,16 @@ contract Courier {
     }
 
     /// @notice Pays an actor by its Filecoin address: a bare transfer (method 0), which runs no code.
-    /// @dev The precompile succeeds although the transfer fails; the exit code tells. Where there is no such precompile,
-    /// nothing comes back and nothing was paid.
+    /// @dev The precompile succeeds although the transfer fails; the exit code tells. Where there is no such
+    /// precompile, nothing comes back and nothing was paid.
     function payActor(bytes calldata account) external payable onlySubnet {
         (bool isDone, bytes memory output) =
             CALL_ACTOR.delegatecall(abi.encode(uint64(0), msg.value, uint64(0), uint64(0), bytes(""), account));
         if (!isDone || output.length < 32) revert Undelivered(EXIT_REVERTED);
         int256 exitCode = int256(uint256(bytes32(output)));
-        if (exitCode != 0) revert Undelivered(exitCode > 0 && exitCode < 2 ** 32 ? uint64(uint256(exitCode)) : EXIT_REVERTED);
+        if (exitCode == 0) return;
+        bool isActors = exitCode > 0 && exitCode < 2 ** 32;
+        revert Undelivered(isActors ? uint64(uint256(exitCode)) : EXIT_REVERTED);
     }
 
     /// @notice Calls a contract with the value that comes.

@@ -48,7 +48,7 @@ interface Errors {
     error Delivered(uint64 end, uint64 next);
     error BatchEmpty();
     error BatchNonces(uint64 expected, uint64 actual);
-    error BatchBounds(uint64 from, uint64 end, uint64 batchFrom, uint64 batchEnd);
+    error BatchBounds(uint64 from, uint256 end, uint64 batchFrom, uint256 batchEnd);
     error BatchValue(uint256 declared, uint256 actual);
     error RootMismatch(bytes32 expected, bytes32 actual);
     error ProofLength(uint256 actual);
@@ -62,7 +62,6 @@ interface Errors {
     error SettlementKeyTaken(address key, address owner);
     error OwnerTaken(address owner);
     error ZeroKey();
-    error KeyMissing(address key);
     error StaticMembership();
     error Full(uint256 validators, uint256 max);
     error NotMember(address caller);

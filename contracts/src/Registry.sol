@@ -7,8 +7,8 @@ import {Errors} from "./Errors.sol";
 import {ATTO_PER_POWER, CHAIN_PARAMETERS_BYTES_MAX, Parameters, VALIDATORS_MAX} from "./Types.sol";
 
 /// @title Makes a contract for each child subnet of this chain
-/// @notice Holds nothing and has no owner. The code of subnets is too long to stand in this contract's, so whoever creates one
-/// brings it, and its hash decides.
+/// @notice Holds nothing and has no owner. The code of subnets is too long to stand in this contract's, so whoever
+/// creates one brings it, and its hash decides.
 contract Registry is IRegistry {
     error CodeMismatch(bytes32 expected, bytes32 actual);
     error CreationFailed(bytes reason);
@@ -37,8 +37,8 @@ contract Registry is IRegistry {
         SUBNET_CODE_HASH = subnetCodeHash;
     }
 
-    /// @notice Makes a subnet contract. Its address follows from caller, salt, and parameters alone, so that no reordering of
-    /// this chain gives it to another subnet.
+    /// @notice Makes a subnet contract. Its address follows from caller, salt, and parameters alone, so that no
+    /// reordering of this chain gives it to another subnet.
     /// @param code The creation code that `SUBNET_CODE_HASH` names.
     /// @param parameters What the creator chooses, for ever.
     /// @param salt Sets apart subnets of one creator with the same parameters.

@@ -6,11 +6,12 @@ import {StatusView} from "./parts/StatusView.sol";
 import {Parameters} from "./Types.sol";
 
 /// @title What this chain knows of one child subnet: membership, stake, custody, messages, checkpoints
-/// @notice All value of the subnet sits here until it is delivered, and nobody else's: nothing that its validators sign can move
-/// more. There is no owner, and no way to change the code.
+/// @notice All value of the subnet sits here until it is delivered, and nobody else's: nothing that its validators sign
+/// can move more. There is no owner, and no way to change the code.
 ///
-/// Checkpoints and deliveries are here. What is rarer (sending, members, evidence, exit, claims, most views) is in `SubnetOffice`, whose code
-/// runs on this contract's state: one contract's code has at most 24 KiB. The office's address never changes.
+/// Checkpoints and deliveries are here. What is rarer (sending, members, evidence, exit, claims, most views) is in
+/// `SubnetOffice`, whose code runs on this contract's state: one contract's code has at most 24 KiB. The office's
+/// address never changes.
 contract Subnet is Delivery, StatusView {
     /// @notice Whose code runs for whatever this contract has no function for.
     address public immutable OFFICE;

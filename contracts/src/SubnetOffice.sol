@@ -7,6 +7,6 @@ import {Exit} from "./parts/Exit.sol";
 import {Views} from "./parts/Views.sol";
 
 /// @title The rarer half of a subnet contract's code
-/// @notice One instance serves all subnets of a registry. It has neither state nor value: its functions run on a subnet's, and
-/// refuse to run on its own. Callers use the address of the subnet.
+/// @notice One instance serves all subnets of a registry. It has neither state nor value: its functions run on a
+/// subnet's, and refuse to run on its own. Callers use the address of the subnet.
 contract SubnetOffice is Door, Evidence, Exit, Views {}

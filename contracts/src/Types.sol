@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title What crosses the border of a subnet
-/// @notice The nouns of the protocol (`docs/protocol/`) as the contracts take them. Amounts are in the smallest unit of the
-/// supply: attoFIL, or a token's.
+/// @notice The nouns of the protocol (`docs/protocol/`) as the contracts take them. Amounts are in the smallest unit of
+/// the supply: attoFIL, or a token's.
 
 /// @notice A subnet's state at the end of a period. The order of the fields is that of the digest's words.
 struct Checkpoint {
@@ -136,7 +136,8 @@ struct QueuedMessage {
     bytes destination;
     /// @dev What follows the subnet's own name in the destination chain's: empty, or `/f2…`.
     string route;
-    /// @dev Parameters; of a receipt, what it answers (32 bytes), that message's origin sequence (8) and the return data.
+    /// @dev Parameters; of a receipt, what it answers (32 bytes), that message's origin sequence (8) and the return
+    /// data.
     bytes data;
 }
 

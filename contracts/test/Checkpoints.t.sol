@@ -195,9 +195,7 @@ contract CheckpointsTest is World {
         checkpoint.configuration = 0;
         refuse(checkpoint, abi.encodeWithSelector(Errors.ConfigurationUnknown.selector, 1, 1, 0));
         (checkpoint.configuration, checkpoint.validatorsHash) = (1, bytes32(uint256(1)));
-        refuse(
-            checkpoint, abi.encodeWithSelector(Errors.ValidatorsMismatch.selector, 1, hash, bytes32(uint256(1)))
-        );
+        refuse(checkpoint, abi.encodeWithSelector(Errors.ValidatorsMismatch.selector, 1, hash, bytes32(uint256(1))));
     }
 
     function test_release_above_custody_is_refused() public {
@@ -206,8 +204,7 @@ contract CheckpointsTest is World {
         refuse(checkpoint, abi.encodeWithSelector(Errors.BeyondCustody.selector, 100 ether, 1, 100 ether));
         checkpoint.burned = type(uint256).max;
         refuse(
-            checkpoint,
-            abi.encodeWithSelector(Errors.BeyondCustody.selector, 100 ether, type(uint256).max, 100 ether)
+            checkpoint, abi.encodeWithSelector(Errors.BeyondCustody.selector, 100 ether, type(uint256).max, 100 ether)
         );
         checkpoint.burned = 0;
         submit(checkpoint);
@@ -320,9 +317,7 @@ contract CertificatesTest is World {
 
     function test_signer_outside_of_the_set_is_refused() public {
         bytes memory stranger = abi.encodePacked(uint8(4), signature(7, digestOf(checkpoint)));
-        expect(
-            bytes.concat(by([0, 1, 0, 0], 2), stranger), abi.encodeWithSelector(Errors.SignerUnknown.selector, 4, 4)
-        );
+        expect(bytes.concat(by([0, 1, 0, 0], 2), stranger), abi.encodeWithSelector(Errors.SignerUnknown.selector, 4, 4));
     }
 
     function test_signature_of_a_stranger_is_refused() public {
@@ -335,10 +330,7 @@ contract CertificatesTest is World {
 
     function test_what_is_no_signature_is_refused() public {
         bytes memory broken = abi.encodePacked(uint8(0), bytes32(uint256(1)), bytes32(uint256(1)), uint8(29));
-        expect(
-            broken,
-            abi.encodeWithSelector(Errors.SignatureMismatch.selector, 0, member(0).settlement, address(0))
-        );
+        expect(broken, abi.encodeWithSelector(Errors.SignatureMismatch.selector, 0, member(0).settlement, address(0)));
     }
 
     function test_high_s_is_refused() public {
@@ -359,9 +351,8 @@ contract CertificatesTest is World {
     function expectOver(bytes32 other) private {
         bytes memory signatures = byOver([0, 1, 2, 0], 3, other);
         vm.prank(SUBMITTER, SUBMITTER);
-        (bool isAccepted, bytes memory reason) = address(subnet).call(
-            abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, validators, signatures, new CrossMessage[](0)))
-        );
+        (bool isAccepted, bytes memory reason) = address(subnet)
+            .call(abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, validators, signatures, new CrossMessage[](0))));
         holds(!isAccepted, "signatures over something else are refused");
         same(bytes32(bytes4(reason)), bytes32(Errors.SignatureMismatch.selector), "error");
     }
@@ -400,9 +391,8 @@ contract CertificatesTest is World {
 
     function refuseList(ValidatorList memory other, bytes memory signatures) private {
         vm.prank(SUBMITTER, SUBMITTER);
-        (bool isAccepted, bytes memory reason) = address(subnet).call(
-            abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, other, signatures, new CrossMessage[](0)))
-        );
+        (bool isAccepted, bytes memory reason) = address(subnet)
+            .call(abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, other, signatures, new CrossMessage[](0))));
         holds(!isAccepted, "another list is refused");
         same(bytes32(bytes4(reason)), bytes32(Errors.ValidatorsMismatch.selector), "error");
     }
@@ -432,9 +422,6 @@ contract CertificatesTest is World {
             signed += powers[i];
         }
         bool isQuorum = 3 * signed > 2 * total;
-        expect(
-            signatures,
-            isQuorum ? bytes("") : abi.encodeWithSelector(Errors.BelowQuorum.selector, signed, total)
-        );
+        expect(signatures, isQuorum ? bytes("") : abi.encodeWithSelector(Errors.BelowQuorum.selector, signed, total));
     }
 }

@@ -45,7 +45,8 @@ contract DeliveryTest is World {
         same(custody(), before, "custody");
     }
 
-    // --- recipients ---------------------------------------------------------------------------------------------------
+    // --- recipients
+    // ---------------------------------------------------------------------------------------------------
 
     function test_transfer_to_an_account_is_paid() public {
         submit(one(transferTo(0, ALICE, 3 ether)));
@@ -106,7 +107,8 @@ contract DeliveryTest is World {
         expectRefusal(transfer(0, F1, 1 ether), EXIT_REVERTED);
     }
 
-    // --- what is refused ----------------------------------------------------------------------------------------------
+    // --- what is refused
+    // ----------------------------------------------------------------------------------------------
 
     function test_forged_origin_goes_back_without_an_answer() public {
         CrossMessage memory message = transferTo(0, ALICE, 3 ether);
@@ -185,7 +187,8 @@ contract DeliveryTest is World {
         expectRefusal(transferTo(nonce, sibling, 1 ether), EXIT_FORBIDDEN);
     }
 
-    // --- calls --------------------------------------------------------------------------------------------------------
+    // --- calls
+    // --------------------------------------------------------------------------------------------------------
 
     function call(uint64 nonce, address to, uint256 value) private view returns (CrossMessage memory message) {
         message = transferTo(nonce, to, value);
@@ -255,7 +258,8 @@ contract DeliveryTest is World {
         courier.notify(ALICE, 1, "");
     }
 
-    // --- hostile recipients -------------------------------------------------------------------------------------------
+    // --- hostile recipients
+    // -------------------------------------------------------------------------------------------
 
     function test_hostile_recipient_costs_only_its_own_message() public {
         CrossMessage[] memory messages = new CrossMessage[](5);
@@ -311,7 +315,8 @@ contract DeliveryTest is World {
         checkMoney();
     }
 
-    // --- slices -------------------------------------------------------------------------------------------------------
+    // --- slices
+    // -------------------------------------------------------------------------------------------------------
 
     function several(uint256 count) private view returns (CrossMessage[] memory messages) {
         messages = new CrossMessage[](count);
@@ -356,7 +361,10 @@ contract DeliveryTest is World {
         deliver(2, all, new bytes32[](0), abi.encodeWithSelector(Errors.NothingWaits.selector, 2));
         deliver(0, all, new bytes32[](0), abi.encodeWithSelector(Errors.NothingWaits.selector, 0));
         deliver(
-            type(uint64).max, all, new bytes32[](0), abi.encodeWithSelector(Errors.NothingWaits.selector, type(uint64).max)
+            type(uint64).max,
+            all,
+            new bytes32[](0),
+            abi.encodeWithSelector(Errors.NothingWaits.selector, type(uint64).max)
         );
         deliver(1, slice(all, 2, 5), proofOf(all, 2, 5), "");
         deliver(1, slice(all, 2, 5), proofOf(all, 2, 5), abi.encodeWithSelector(Errors.NothingWaits.selector, 1));
@@ -395,6 +403,16 @@ contract DeliveryTest is World {
         submit(checkpoint, all);
     }
 
+    /// @dev A pair at an even position further on hashes to the same root; only the bounds tell.
+    function test_batch_of_messages_with_other_nonces_is_refused() public {
+        CrossMessage[] memory all = several(4);
+        CrossMessage[] memory later = slice(all, 2, 4);
+        Checkpoint memory checkpoint = nextCheckpoint(later);
+        refuse(checkpoint, later, abi.encodeWithSelector(Errors.BatchBounds.selector, 2, 4, 0, 2));
+        submit(checkpoint);
+        deliver(1, later, new bytes32[](0), abi.encodeWithSelector(Errors.BatchBounds.selector, 2, 4, 0, 2));
+    }
+
     function test_batch_delivers_exactly_its_declared_value() public {
         CrossMessage[] memory all = several(3);
         Checkpoint memory checkpoint = nextCheckpoint(all);
@@ -418,11 +436,7 @@ contract DeliveryTest is World {
         message.value = type(uint256).max;
         message.fee = 2;
         checkpoint.messagesRoot = rootOf(one(message));
-        refuse(
-            checkpoint,
-            one(message),
-            abi.encodeWithSelector(Errors.BatchValue.selector, 1 ether, type(uint256).max)
-        );
+        refuse(checkpoint, one(message), abi.encodeWithSelector(Errors.BatchValue.selector, 1 ether, type(uint256).max));
     }
 
     function test_later_batch_waits_for_the_earlier_one() public {
@@ -482,8 +496,7 @@ contract DeliveryTest is World {
             CrossMessage[] memory part = slice(all, first, end);
             bytes32[] memory proof = proofOf(all, first, end);
             vm.prank(SUBMITTER, SUBMITTER);
-            (bool isDone,) =
-                address(subnet).call(abi.encodeCall(ISubnet.deliverBatch, (1, part, proof)));
+            (bool isDone,) = address(subnet).call(abi.encodeCall(ISubnet.deliverBatch, (1, part, proof)));
             holds(isDone == (first <= cursor && end > cursor), "a slice is taken when it reaches beyond the cursor");
             same(subnet.status().cursor.nextDeliveryNonce, isDone ? end : cursor, "cursor");
             checkMoney();

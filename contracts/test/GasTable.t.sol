@@ -5,8 +5,8 @@ import {World} from "./base/World.sol";
 import {ISubnet} from "../src/ISubnet.sol";
 import "../src/Types.sol";
 
-/// @notice What the submission of a checkpoint costs: the third one, without messages, all storage cold. Writes the figures
-/// to `out/gas.json`, which `make bench-contracts` shows.
+/// @notice What the submission of a checkpoint costs: the third one, without messages, all storage cold. Writes the
+/// figures to `out/gas.json`, which `make bench-contracts` shows.
 contract GasTableTest is World {
     // Filecoin gas, as measured on its EVM actor.
     /// @dev A transaction that touches one slot, and its inclusion.
@@ -42,12 +42,24 @@ contract GasTableTest is World {
         }
         estimate = FEVM_BASE + FEVM_SIGNATURE * quorum() + FEVM_READ * readSlots + FEVM_WRITE * writtenSlots;
         row = string.concat(
-            '{"validators":', vm.toString(validators), ',"signatures":', vm.toString(quorum()), ',"evm_gas":',
+            '{"validators":',
+            vm.toString(validators),
+            ',"signatures":',
+            vm.toString(quorum()),
+            ',"evm_gas":',
             vm.toString(gas)
         );
         row = string.concat(
-            row, ',"calldata_bytes":', vm.toString(input.length), ',"slots_read":', vm.toString(readSlots),
-            ',"slots_written":', vm.toString(writtenSlots), ',"fevm_gas_estimate":', vm.toString(estimate), "}"
+            row,
+            ',"calldata_bytes":',
+            vm.toString(input.length),
+            ',"slots_read":',
+            vm.toString(readSlots),
+            ',"slots_written":',
+            vm.toString(writtenSlots),
+            ',"fevm_gas_estimate":',
+            vm.toString(estimate),
+            "}"
         );
     }
 

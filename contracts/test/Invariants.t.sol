@@ -55,17 +55,15 @@ contract Players is World {
         }
         Checkpoint memory checkpoint = nextCheckpoint(messages);
         checkpoint.burned = (custody() - checkpoint.messagesValue) / 100;
-        checkpoint.appliedNonce = subnet.status().life.exitedAt == 0
-            ? subnet.status().life.nextNonce
-            : subnet.status().head.appliedNonce;
+        checkpoint.appliedNonce =
+            subnet.status().life.exitedAt == 0 ? subnet.status().life.nextNonce : subnet.status().head.appliedNonce;
         uint256 before = RECEIVER.balance;
         if (isDelivered) submit(checkpoint, messages);
         else submit(checkpoint);
         if (!isDelivered && count != 0) {
             vm.prank(SUBMITTER, SUBMITTER);
-            (bool isDone,) = address(subnet).call(
-                abi.encodeCall(ISubnet.deliverBatch, (checkpoint.sequence, messages, new bytes32[](0)))
-            );
+            (bool isDone,) = address(subnet)
+                .call(abi.encodeCall(ISubnet.deliverBatch, (checkpoint.sequence, messages, new bytes32[](0))));
             // An earlier batch may be in turn; then this one waits.
             isDone;
         }
@@ -74,16 +72,14 @@ contract Players is World {
     }
 
     function forgeRelease(uint96 amount) external {
-        CrossMessage[] memory messages =
-            one(transferTo(subnet.status().cursor.nextBatchNonce, RECEIVER, 1 + amount));
+        CrossMessage[] memory messages = one(transferTo(subnet.status().cursor.nextBatchNonce, RECEIVER, 1 + amount));
         Checkpoint memory checkpoint = nextCheckpoint(messages);
         // One signature too few.
         bytes memory signatures = certificate(checkpoint, quorum() - 1);
         ValidatorList memory validators = list();
         vm.prank(SUBMITTER, SUBMITTER);
-        (bool isAccepted,) = address(subnet).call(
-            abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, validators, signatures, messages))
-        );
+        (bool isAccepted,) = address(subnet)
+            .call(abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, validators, signatures, messages)));
         holds(!isAccepted, "nothing moves without a quorum");
     }
 
@@ -118,8 +114,7 @@ contract Players is World {
         uint256 last = subnet.status().confirmations;
         vm.roll(block.number + 600);
         vm.prank(owner);
-        (bool isPaid,) =
-            address(subnet).call(abi.encodeCall(ISubnet.claim, (0, last == 0 ? 0 : last - 1, owner)));
+        (bool isPaid,) = address(subnet).call(abi.encodeCall(ISubnet.claim, (0, last == 0 ? 0 : last - 1, owner)));
         isPaid;
         stakePaidTotal += owner.balance - before;
     }
@@ -132,9 +127,7 @@ contract Players is World {
         other.stateRoot = fork;
         ISubnet.Accusation[] memory all = new ISubnet.Accusation[](1);
         uint256 secret = keys[index].secret;
-        all[0] = ISubnet.Accusation(
-            signature(secret, digestOf(checkpoint)), signature(secret, digestOf(other)), list()
-        );
+        all[0] = ISubnet.Accusation(signature(secret, digestOf(checkpoint)), signature(secret, digestOf(other)), list());
         address reporter = address(0x4E904000);
         uint256 before = reporter.balance;
         change();
@@ -186,8 +179,8 @@ contract Players is World {
     function check() external view {
         checkMoney();
         ISubnet.Status memory status = subnet.status();
-        uint256 supply = uint256(status.money.custody) + status.money.reserved + status.ledger.unclaimed
-            + status.ledger.burned;
+        uint256 supply =
+            uint256(status.money.custody) + status.money.reserved + status.ledger.unclaimed + status.ledger.burned;
         same(supply + paidTotal, fundedTotal, "what was funded is there or was paid");
         uint256 stakes = uint256(status.stakes.staked) + status.stakes.unbonding + status.slashed;
         same(stakes + stakePaidTotal, stakedTotal, "what was staked is there or was paid");

@@ -17,15 +17,14 @@ contract MembersTest is World {
         beginActive(4);
     }
 
-    // --- creation -----------------------------------------------------------------------------------------------------
+    // --- creation
+    // -----------------------------------------------------------------------------------------------------
 
     function test_registry_makes_the_code_it_was_made_for_only() public {
         bytes memory code = vm.getCode("Subnet.sol:Subnet");
         bytes memory other = bytes.concat(code, hex"00");
         Parameters memory params = chosen(4);
-        vm.expectRevert(
-            abi.encodeWithSelector(Registry.CodeMismatch.selector, keccak256(code), keccak256(other))
-        );
+        vm.expectRevert(abi.encodeWithSelector(Registry.CodeMismatch.selector, keccak256(code), keccak256(other)));
         registry.create(other, params, 0);
         address made = registry.create(code, params, "one");
         holds(registry.isSubnet(made) && !registry.isSubnet(address(this)), "what was made here is known");
@@ -101,7 +100,8 @@ contract MembersTest is World {
         office.fund{value: 1 ether}(Addresses.ofEthereum(address(1)), 1 ether);
     }
 
-    // --- joining ------------------------------------------------------------------------------------------------------
+    // --- joining
+    // ------------------------------------------------------------------------------------------------------
 
     function test_last_missing_validator_activates_the_subnet() public {
         begin(chosen(2));
@@ -232,7 +232,8 @@ contract MembersTest is World {
         refuseJoin(joinOf(4), STAKE, abi.encodeWithSelector(Errors.StaticMembership.selector));
     }
 
-    // --- stake --------------------------------------------------------------------------------------------------------
+    // --- stake
+    // --------------------------------------------------------------------------------------------------------
 
     function addStake(uint256 index, uint256 amount) private {
         ValidatorList memory validators = list();
@@ -354,10 +355,7 @@ contract MembersTest is World {
         subnet.leaveSubnet(signers);
         // Back with other keys, for old ones are taken for ever.
         refuseJoin(
-            owner,
-            joinOf(0),
-            STAKE,
-            abi.encodeWithSelector(Errors.VoteKeyTaken.selector, joinOf(0).voteKey, owner)
+            owner, joinOf(0), STAKE, abi.encodeWithSelector(Errors.VoteKeyTaken.selector, joinOf(0).voteKey, owner)
         );
         checkMoney();
     }
@@ -441,8 +439,7 @@ contract EvidenceTest is World {
 
     function accuse(uint256 index) private view returns (ISubnet.Accusation memory) {
         uint256 secret = keys[index].secret;
-        return
-            ISubnet.Accusation(signature(secret, digestOf(first)), signature(secret, digestOf(second)), list());
+        return ISubnet.Accusation(signature(secret, digestOf(first)), signature(secret, digestOf(second)), list());
     }
 
     function only(ISubnet.Accusation memory accusation) private pure returns (ISubnet.Accusation[] memory all) {
@@ -524,8 +521,7 @@ contract EvidenceTest is World {
         ISubnet.Accusation memory accusation = accuse(0);
         accusation.signatureOther = accuse(1).signatureOther;
         refuseEvidence(
-            accusation,
-            abi.encodeWithSelector(Errors.SignersDiffer.selector, keys[0].settlement, keys[1].settlement)
+            accusation, abi.encodeWithSelector(Errors.SignersDiffer.selector, keys[0].settlement, keys[1].settlement)
         );
     }
 

@@ -113,8 +113,9 @@ contract SendingTest is World {
     function test_what_no_node_could_read_is_refused() public {
         ISubnet.Send memory request = plain();
         refuseSend(request, 0, abi.encodeWithSelector(Errors.NoValue.selector));
-        bytes[6] memory bad =
-            [bytes(""), hex"00d209", hex"0102", hex"05", hex"040b00", abi.encodePacked(hex"040a", Addresses.maskedId(7))];
+        bytes[6] memory bad = [
+            bytes(""), hex"00d209", hex"0102", hex"05", hex"040b00", abi.encodePacked(hex"040a", Addresses.maskedId(7))
+        ];
         for (uint256 i = 0; i < bad.length; ++i) {
             request.account = bad[i];
             refuseSend(request, 1, abi.encodeWithSelector(Errors.RecipientKind.selector, bad[i]));
@@ -140,10 +141,15 @@ contract SendingTest is World {
         subnet.fund{value: 1 ether}(F1, 1 ether);
     }
 
-    // --- receipts -----------------------------------------------------------------------------------------------------
+    // --- receipts
+    // -----------------------------------------------------------------------------------------------------
 
     /// @dev A receipt for the message of this nonce, from where that went.
-    function receiptOf(uint64 nonce, uint64 exitCode, uint256 value) private view returns (CrossMessage memory receipt) {
+    function receiptOf(uint64 nonce, uint64 exitCode, uint256 value)
+        private
+        view
+        returns (CrossMessage memory receipt)
+    {
         QueuedMessage memory sent = subnet.queued(nonce);
         receipt = transfer(subnet.status().cursor.nextBatchNonce, sent.origin, value);
         receipt.kind = KIND_RECEIPT;
@@ -303,8 +309,8 @@ contract TokenSupplyTest is World {
 
     function checkTokens() private view {
         ISubnet.Status memory status = subnet.status();
-        uint256 sum = uint256(status.money.custody) + status.money.reserved + status.ledger.unclaimed
-            + status.ledger.burned;
+        uint256 sum =
+            uint256(status.money.custody) + status.money.reserved + status.ledger.unclaimed + status.ledger.burned;
         same(token.balanceOf(address(subnet)), sum, "counters make the tokens");
         checkMoney();
     }

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title Filecoin addresses and their text
-/// @notice As the Filecoin address specification has them: protocol byte first. An Ethereum address is f410, but for the
-/// form 0xff, eleven zero bytes and an id, which stands for an actor without one (FIP-0054).
+/// @notice As the Filecoin address specification has them: protocol byte first. An Ethereum address is f410, but for
+/// the form 0xff, eleven zero bytes and an id, which stands for an actor without one (FIP-0054).
 library Addresses {
     /// @dev What an address is to this chain.
     enum Kind {

@@ -70,10 +70,11 @@ library Protocol {
         );
     }
 
-    /// @notice Root of a tree of `count` leaves in which `row` stands from position `first` on, as `proof` completes it.
-    /// @dev The proof has row by row the node left of the range and then the one right of it, where their parents are in
-    /// the range as well, and nothing else: one range has one proof. `row` is used up. The caller has made sure that the
-    /// range is not empty and ends within `count`.
+    /// @notice Root of a tree of `count` leaves in which `row` stands from position `first` on, as `proof` completes
+    /// it.
+    /// @dev The proof has row by row the node left of the range and then the one right of it, where their parents are
+    /// in the range as well, and nothing else: one range has one proof. `row` is used up. The caller has made sure that
+    /// the range is not empty and ends within `count`.
     function rangeRoot(uint256 count, uint256 first, bytes32[] memory row, bytes32[] calldata proof)
         internal
         pure

@@ -6,9 +6,9 @@ import {ValidatorList} from "../Types.sol";
 import {Errors} from "../Errors.sol";
 
 /// @title Validator lists in calldata and signatures over digests
-/// @notice A list has 28 bytes for each validator (settlement address, power), ascending by address, so that a set has one
-/// list and one hash. On Filecoin a signature costs 1.7 million gas and a pairing over a thousand million, which is why a
-/// certificate is a list of signatures here.
+/// @notice A list has 28 bytes for each validator (settlement address, power), ascending by address, so that a set has
+/// one list and one hash. On Filecoin a signature costs 1.7 million gas and a pairing over a thousand million, which is
+/// why a certificate is a list of signatures here.
 library Validators {
     bytes32 internal constant TAG = keccak256("subnet-runtime/settlement-validators/v1");
     uint256 internal constant ENTRY_BYTES = 28;
@@ -63,7 +63,8 @@ library Validators {
         revert Errors.BelowQuorum(signed, total);
     }
 
-    /// @notice Who made a signature of 65 bytes (r, s, v) over `digest`; zero when nobody did. `index` names it in errors.
+    /// @notice Who made a signature of 65 bytes (r, s, v) over `digest`; zero when nobody did. `index` names it in
+    /// errors.
     /// @dev The upper half of the values of s is refused: of the two forms of a signature one counts.
     function recover(uint256 index, bytes32 digest, bytes calldata signature) internal pure returns (address) {
         if (signature.length != 65) revert Errors.SignaturesLength(signature.length, 65);

@@ -9,8 +9,8 @@ import {Addresses} from "../libraries/Addresses.sol";
 import "../Types.sol";
 
 /// @title State, money and callers
-/// @notice Both halves of a subnet contract have this state: `Subnet`, which holds everything, and `SubnetOffice`, whose code
-/// runs on it by DELEGATECALL, since one contract's code may have 24 KiB only.
+/// @notice Both halves of a subnet contract have this state: `Subnet`, which holds everything, and `SubnetOffice`,
+/// whose code runs on it by DELEGATECALL, since one contract's code may have 24 KiB only.
 ///
 /// What a checkpoint writes stands together in few slots: on Filecoin a slot costs more than most computations.
 /// All money of the subnet is in one of the counters of `Money`, `Ledger` or `Stakes`, and their sum never exceeds the
@@ -118,7 +118,8 @@ abstract contract Base is Errors {
 
     event ValueUnclaimed(bytes account, uint256 amount);
 
-    // --- what each half knows in its own way ----------------------------------------------------------------------------
+    // --- what each half knows in its own way
+    // ----------------------------------------------------------------------------
 
     function _registry() internal view virtual returns (IRegistry);
 
@@ -135,9 +136,11 @@ abstract contract Base is Errors {
 
     function _validatorsMin() internal view virtual returns (uint64);
 
-    // --- callers ------------------------------------------------------------------------------------------------------
+    // --- callers
+    // ------------------------------------------------------------------------------------------------------
 
-    /// @dev Not from within a payment or call that this contract made, and not from a contract: one that used the stack of calls up before could make a delivery fail.
+    /// @dev Not from within a payment or call that this contract made, and not from a contract: one that used the stack
+    /// of calls up before could make a delivery fail.
     modifier onlyDirect() {
         // Whoever signed the transaction and whoever calls are compared, and neither is given any right.
         if (msg.sender != tx.origin) revert NotDirect(msg.sender, tx.origin);
@@ -153,10 +156,11 @@ abstract contract Base is Errors {
         if (_life.exitedAt != 0) revert Exited(_life.exitedAt);
     }
 
-    // --- money --------------------------------------------------------------------------------------------------------
+    // --- money
+    // --------------------------------------------------------------------------------------------------------
 
-    /// @dev Adds to the custody. What comes in anew was compared with the limit; what comes back has room above it, for it
-    /// must never fail.
+    /// @dev Adds to the custody. What comes in anew was compared with the limit; what comes back has room above it, for
+    /// it must never fail.
     function _lock(uint256 amount) internal {
         if (amount != 0) _money.custody += uint128(amount);
     }

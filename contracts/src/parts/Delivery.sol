@@ -9,8 +9,8 @@ import {Protocol} from "../libraries/Protocol.sol";
 import "../Types.sol";
 
 /// @title Messages up from the subnet
-/// @notice Delivered in nonce order, each once: the cursor moves before the payment or call. A message that fails costs only
-/// itself: its value goes back with a receipt, or waits in the ledger of unclaimed value.
+/// @notice Delivered in nonce order, each once: the cursor moves before the payment or call. A message that fails costs
+/// only itself: its value goes back with a receipt, or waits in the ledger of unclaimed value.
 abstract contract Delivery is Settlement {
     using SafeERC20 for IERC20;
 
@@ -51,9 +51,10 @@ abstract contract Delivery is Settlement {
         // Messages of an earlier batch may still wait; these then wait for a later call.
         bool isInTurn = _cursor.nextDeliveryNonce == batch.firstNonce;
         if (messages.length != 0) {
-            if (messages.length != batch.count) revert BatchBounds(
-                batch.firstNonce, batch.firstNonce + uint64(messages.length), batch.firstNonce, batch.firstNonce + batch.count
-            );
+            uint64 from = messages[0].nonce;
+            if (from != batch.firstNonce || messages.length != batch.count) {
+                _refuseBounds(from, messages.length, batch);
+            }
             bytes32[] calldata noProof;
             assembly ("memory-safe") {
                 noProof.offset := 0
@@ -83,19 +84,23 @@ abstract contract Delivery is Settlement {
         if (next < batch.firstNonce) revert NotInTurn(batch.firstNonce, next);
         uint64 batchEnd = batch.firstNonce + batch.count;
         if (from < batch.firstNonce || from >= batchEnd || messages.length > batchEnd - from) {
-            uint256 end = uint256(from) + messages.length;
-            revert BatchBounds(from, end > type(uint64).max ? type(uint64).max : uint64(end), batch.firstNonce, batchEnd);
+            _refuseBounds(from, messages.length, batch);
         }
-        uint64 end_ = from + uint64(messages.length);
+        uint64 end = from + uint64(messages.length);
         // Nothing is hashed before a slice is known to be of use.
-        if (end_ <= next) revert Delivered(end_, next);
+        if (end <= next) revert Delivered(end, next);
         if (from > next) revert NotInTurn(from, next);
         uint256 delivered = next == batch.firstNonce ? 0 : _cursor.delivered;
         _checkSlice(batch, messages, next - from, proof, delivered);
         if (_deliver(batch, messages, next - from)) delete _batches[sequence];
     }
 
-    /// @dev Checks messages against their batch: their nonces, its root, and its value. Nothing moves before that.
+    function _refuseBounds(uint64 from, uint256 count, Batch memory batch) private pure {
+        revert BatchBounds(from, uint256(from) + count, batch.firstNonce, uint256(batch.firstNonce) + batch.count);
+    }
+
+    /// @dev Checks messages against their batch: their order, its root, and its value. Nothing moves before that. The
+    /// caller has made sure that they lie within the batch.
     function _checkSlice(
         Batch memory batch,
         CrossMessage[] calldata messages,
@@ -117,17 +122,19 @@ abstract contract Delivery is Settlement {
             }
             delivered += message.value + message.fee;
         }
-        if (from < batch.firstNonce) revert BatchNonces(batch.firstNonce, from);
         bytes32 root = Protocol.rangeRoot(batch.count, from - batch.firstNonce, leaves, proof);
         if (root != batch.root) revert RootMismatch(batch.root, root);
         bool isLast = from + messages.length == batch.firstNonce + batch.count;
         if (isLast && delivered != batch.value) revert BatchValue(batch.value, delivered);
     }
 
-    /// @dev Delivers checked messages from the cursor on, as far as the gas goes. Before each the gas for whatever it may do
-    /// must be there; otherwise this stops, successfully, with the cursor where it is: whoever submits cannot make a message
-    /// fail by giving too little. Returns whether the batch has been delivered to its end.
-    function _deliver(Batch memory batch, CrossMessage[] calldata messages, uint256 first) private returns (bool isDone) {
+    /// @dev Delivers checked messages from the cursor on, as far as the gas goes. Before each the gas for whatever it
+    /// may do must be there; otherwise this stops, successfully, with the cursor where it is: whoever submits cannot
+    /// make a message fail by giving too little. Returns whether the batch has been delivered to its end.
+    function _deliver(Batch memory batch, CrossMessage[] calldata messages, uint256 first)
+        private
+        returns (bool isDone)
+    {
         Cursor memory cursor = _cursor;
         uint64 from = cursor.nextDeliveryNonce;
         uint256 earned = 0;
@@ -222,7 +229,8 @@ abstract contract Delivery is Settlement {
         if (keccak256(bytes(message.destination.subnet)) != ROOT_HASH) return EXIT_NO_ROUTE;
         if (message.expires && block.number >= message.expiresAt) return EXIT_EXPIRED;
         bool isPlainId = kind == Addresses.Kind.Id && message.destination.account[0] == 0;
-        // Ids of this chain come back in receipts alone. The masked form is how Filecoin's Ethereum users know an actor.
+        // Ids of this chain come back in receipts alone. The masked form is how Filecoin's Ethereum users know an
+        // actor.
         if (kind == Addresses.Kind.Unknown || isPlainId) return EXIT_RECIPIENT;
         if (_isForbidden(kind, account)) return EXIT_FORBIDDEN;
         // Native accounts take calls as payments; other native actors have no method for them.
@@ -259,7 +267,8 @@ abstract contract Delivery is Settlement {
         return COURIER.carry(account, gasLimit, input);
     }
 
-    /// @dev Queues the answer to a message. After the exit nobody reads the queue, and what goes back joins what circulates.
+    /// @dev Queues the answer to a message. After the exit nobody reads the queue, and what goes back joins what
+    /// circulates.
     function _answer(CrossMessage calldata message, uint64 exitCode, bytes memory data, uint256 value, uint256 fee)
         private
     {
@@ -339,8 +348,7 @@ abstract contract Delivery is Settlement {
 
     function _notify(CrossMessage calldata receipt, address account, uint256 amount) private {
         bytes memory input = abi.encodeCall(
-            ICrossReceiver.receiveCrossReceipt,
-            (receipt.answered, receipt.origin, receipt.number, receipt.data, amount)
+            ICrossReceiver.receiveCrossReceipt, (receipt.answered, receipt.origin, receipt.number, receipt.data, amount)
         );
         // However it ends: what came back is the sender's already.
         try COURIER.notify(account, RECEIPT_GAS - CARRY_GAS, input) {} catch {}

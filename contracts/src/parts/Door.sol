@@ -46,8 +46,8 @@ abstract contract Door is Payments, Queue {
         return _queueFromUser(message);
     }
 
-    /// @notice Sends value, a call, or both, to the subnet or one below it. Allowed while a delivery runs, where coins are
-    /// the supply: a contract that is called may call others.
+    /// @notice Sends value, a call, or both, to the subnet or one below it. Allowed while a delivery runs, where coins
+    /// are the supply: a contract that is called may call others.
     /// @param request What to send.
     /// @param amount Value and fee together.
     /// @return nonce Position in the queue.
@@ -73,7 +73,8 @@ abstract contract Door is Payments, Queue {
         return _queueFromUser(message);
     }
 
-    /// @dev Takes in `amount` of the supply from the caller. Returns what arrived: tokens may keep a part for themselves.
+    /// @dev Takes in `amount` of the supply from the caller. Returns what arrived: tokens may keep a part for
+    /// themselves.
     function _collect(uint256 amount) private returns (uint256 received) {
         if (address(_token()) == address(0)) {
             if (msg.value != amount) revert AmountMismatch(amount, msg.value);
@@ -109,7 +110,8 @@ abstract contract Door is Payments, Queue {
         return _queueDown(message);
     }
 
-    /// @dev An address that no node could read would hold up the queue for ever; ids mean something else on every chain.
+    /// @dev An address that no node could read would hold up the queue for ever; ids mean something else on every
+    /// chain.
     function _requireRecipient(bytes calldata account) private pure {
         (Addresses.Kind kind,) = Addresses.parse(account);
         if (kind == Addresses.Kind.Unknown || kind == Addresses.Kind.Id) revert RecipientKind(account);

@@ -7,8 +7,8 @@ import {Validators} from "../libraries/Validators.sol";
 import "../Types.sol";
 
 /// @title Validators that signed two checkpoints of one sequence
-/// @notice Everything the evidence needs is in it: the digests follow from the checkpoints, and the signatures name who made
-/// them. Two certificates are evidence against everybody whose signature is in both.
+/// @notice Everything the evidence needs is in it: the digests follow from the checkpoints, and the signatures name who
+/// made them. Two certificates are evidence against everybody whose signature is in both.
 abstract contract Evidence is Membership {
     /// @notice One validator's signatures (r, s, v) over both digests.
     struct Accusation {
@@ -23,13 +23,12 @@ abstract contract Evidence is Membership {
 
     event Slashed(address indexed owner, uint64 indexed sequence, uint256 amount, uint256 bounty);
 
-    /// @notice Anyone proves that validators signed two different checkpoints of one sequence. They lose their stake, what of
-    /// it is unbonding included, and their power.
-    function proveEquivocation(
-        Checkpoint calldata one,
-        Checkpoint calldata other,
-        Accusation[] calldata accusations
-    ) external notDelivering {
+    /// @notice Anyone proves that validators signed two different checkpoints of one sequence. They lose their stake,
+    /// what of it is unbonding included, and their power.
+    function proveEquivocation(Checkpoint calldata one, Checkpoint calldata other, Accusation[] calldata accusations)
+        external
+        notDelivering
+    {
         if (one.sequence != other.sequence) revert SequencesDiffer(one.sequence, other.sequence);
         bytes32 digestOne = Protocol.digest(_storedParent, _actorHash(), one);
         bytes32 digestOther = Protocol.digest(_storedParent, _actorHash(), other);
@@ -65,8 +64,8 @@ abstract contract Evidence is Membership {
         bounty = amount / 20 < BOUNTY_MAX ? amount / 20 : BOUNTY_MAX;
         _slashed += uint128(amount - bounty);
         emit Slashed(owner, sequence, amount, bounty);
-        // The last validator keeps its power, for a set without any would end the subnet without an exit. After the exit
-        // nothing changes any more.
+        // The last validator keeps its power, for a set without any would end the subnet without an exit. After the
+        // exit nothing changes any more.
         bool isLast = _life.activatedAt != 0 && _life.voting == 1;
         if (member.power != 0 && !isLast && _life.exitedAt == 0) _setPower(owner, 0, list);
     }

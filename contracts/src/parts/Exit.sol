@@ -6,9 +6,10 @@ import {Addresses} from "../libraries/Addresses.sol";
 import "../Types.sol";
 
 /// @title The end of a subnet that fell silent
-/// @notice One transition without return. Nobody joins, leaves or funds afterwards; accepted batches are still delivered; what
-/// was queued and not applied goes back to its senders; stake is paid after the unbonding period. Checkpoints wind down: the
-/// confirmed validators can still release what circulates, but apply and confirm nothing new.
+/// @notice One transition without return. Nobody joins, leaves or funds afterwards; accepted batches are still
+/// delivered; what was queued and not applied goes back to its senders; stake is paid after the unbonding period.
+/// Checkpoints wind down: the confirmed validators can still release what circulates, but apply and confirm nothing
+/// new.
 abstract contract Exit is Payments {
     event ExitBegun(uint64 height, uint64 appliedNonce);
     event MessageRefunded(uint64 indexed nonce, uint256 amount);
@@ -23,8 +24,9 @@ abstract contract Exit is Payments {
         emit ExitBegun(uint64(block.number), _head.appliedNonce);
     }
 
-    /// @notice After the exit anyone has the amount of a message that the subnet never applied paid to its sender; what cannot
-    /// be paid is kept for that address. Receipts are not refunded: what they bring is the subnet's and stays in custody.
+    /// @notice After the exit anyone has the amount of a message that the subnet never applied paid to its sender; what
+    /// cannot be paid is kept for that address. Receipts are not refunded: what they bring is the subnet's and stays in
+    /// custody.
     function refund(uint64 nonce) external notDelivering {
         Life memory life = _life;
         if (life.exitedAt == 0) revert NotExited();

@@ -8,13 +8,14 @@ import {Validators} from "../libraries/Validators.sol";
 import "../Types.sol";
 
 /// @title Who validates the subnet, and their stake
-/// @notice Power is stake. Each change makes the next configuration out of the newest, whose list comes as calldata. Stake
-/// that leaves is paid after the checkpoint that confirms the change and the unbonding period, and can be slashed until then.
+/// @notice Power is stake. Each change makes the next configuration out of the newest, whose list comes as calldata.
+/// Stake that leaves is paid after the checkpoint that confirms the change and the unbonding period, and can be slashed
+/// until then.
 abstract contract Membership is Payments {
     /// @notice What a validator joins with.
     struct Join {
-        /// @dev Ed25519 key for proposals and votes. That it is held shows in its votes: each counts by its own signature,
-        /// so a key that nobody holds, or somebody else does, gives no power over others.
+        /// @dev Ed25519 key for proposals and votes. That it is held shows in its votes: each counts by its own
+        /// signature, so a key that nobody holds, or somebody else does, gives no power over others.
         bytes32 voteKey;
         /// @dev Address of the secp256k1 key for checkpoint digests.
         address settlementKey;
@@ -93,8 +94,8 @@ abstract contract Membership is Payments {
 
     /// @notice The caller is paid stake that it withdrew, after the unbonding period.
     /// @param index Which of its withdrawals.
-    /// @param confirmation Position in the list of confirmations of one that reached the withdrawal's configuration. The
-    /// earliest of them is in the caller's interest; any other only says that it was later.
+    /// @param confirmation Position in the list of confirmations of one that reached the withdrawal's configuration.
+    /// The earliest of them is in the caller's interest; any other only says that it was later.
     /// @param to Who gets it.
     function claim(uint256 index, uint256 confirmation, address to) external notDelivering {
         Unbonding[] storage waiting = _unbondings[msg.sender];

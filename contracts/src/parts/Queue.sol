@@ -6,8 +6,8 @@ import {Protocol} from "../libraries/Protocol.sol";
 import "../Types.sol";
 
 /// @title The queue of messages down to the subnet
-/// @notice Their value and fee are locked in the custody from here on. The subnet's nodes read the queue by nonce; nothing in
-/// it is ever removed, so no search through old logs is needed.
+/// @notice Their value and fee are locked in the custody from here on. The subnet's nodes read the queue by nonce;
+/// nothing in it is ever removed, so no search through old logs is needed.
 abstract contract Queue is Base {
     event MessageQueued(bytes32 indexed id, uint64 indexed nonce, address indexed sender, uint256 amount);
     event ValueLocked(uint256 amount, uint256 custody);

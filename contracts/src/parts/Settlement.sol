@@ -11,16 +11,18 @@ import {Validators} from "../libraries/Validators.sol";
 import "../Types.sol";
 
 /// @title What makes a checkpoint the next one, and what its acceptance changes
-/// @notice The rules of the native checkpoint actor, each with an error of its own. Acceptance runs nobody's code and looks at
-/// no clock: a subnet that could not reach this chain for a while does not find its checkpoints worthless afterwards.
+/// @notice The rules of the native checkpoint actor, each with an error of its own. Acceptance runs nobody's code and
+/// looks at no clock: a subnet that could not reach this chain for a while does not find its checkpoints worthless
+/// afterwards.
 abstract contract Settlement is Queue {
+    /// @notice Which made this contract.
     IRegistry public immutable REGISTRY;
     /// @notice Brings payments and calls to accounts of this chain, and has no other rights.
     Courier public immutable COURIER;
     /// @notice Identity of this chain, part of every digest.
     bytes32 public immutable PARENT;
-    /// @notice The first origin sequence of messages that set out here. Subnets of one registry share one count: each has
-    /// 2^40 of it.
+    /// @notice The first origin sequence of messages that set out here. Subnets of one registry share one count: each
+    /// has 2^40 of it.
     uint64 public immutable ORIGIN_SEQUENCE_BASE;
     /// @notice Price of a unit of delivery gas.
     uint128 public immutable CROSS_GAS_PRICE;
@@ -115,8 +117,8 @@ abstract contract Settlement is Queue {
         emit CheckpointAccepted(checkpoint.sequence, digest, checkpoint.height, checkpoint.configuration);
     }
 
-    /// @dev The subnet's identity follows from its genesis, which this chain does not know: the first checkpoint says it under
-    /// a quorum of the first validators, and it never changes again.
+    /// @dev The subnet's identity follows from its genesis, which this chain does not know: the first checkpoint says
+    /// it under a quorum of the first validators, and it never changes again.
     function _checkIdentity(Checkpoint calldata checkpoint, Head memory head) private view returns (bytes32 chain) {
         if (checkpoint.version != CHECKPOINT_VERSION) revert VersionMismatch(CHECKPOINT_VERSION, checkpoint.version);
         chain = _chain;
@@ -171,7 +173,9 @@ abstract contract Settlement is Queue {
     function _checkConfiguration(Checkpoint calldata checkpoint, Head memory head, Life memory life) private view {
         uint64 number = checkpoint.configuration;
         uint64 last = life.exitedAt != 0 ? head.configuration : life.configurationLast;
-        if (number < head.configuration || number > last) revert ConfigurationUnknown(head.configuration, last, number);
+        if (number < head.configuration || number > last) {
+            revert ConfigurationUnknown(head.configuration, last, number);
+        }
         bytes32 expected = _configurations[number];
         if (checkpoint.validatorsHash != expected) {
             revert ValidatorsMismatch(number, expected, checkpoint.validatorsHash);
@@ -184,7 +188,9 @@ abstract contract Settlement is Queue {
         if (value > AMOUNT_MAX) revert AmountTooLarge(value, AMOUNT_MAX);
         Money memory money = _money;
         // Compared one by one: two words together could overflow.
-        if (value > money.custody || burned > money.custody - value) revert BeyondCustody(value, burned, money.custody);
+        if (value > money.custody || burned > money.custody - value) {
+            revert BeyondCustody(value, burned, money.custody);
+        }
         money.custody -= uint128(value + burned);
         money.reserved += uint128(value);
         _money = money;

@@ -5,8 +5,8 @@ import {Base} from "./Base.sol";
 import "../Types.sol";
 
 /// @title What a node asks of a subnet contract
-/// @notice All that it needs to follow, by number: nothing has to be searched for in old logs, which public endpoints of
-/// Filecoin do not keep.
+/// @notice All that it needs to follow, by number: nothing has to be searched for in old logs, which public endpoints
+/// of Filecoin do not keep.
 abstract contract Views is Base {
     /// @notice What the creator chose.
     function parameters() external view returns (Parameters memory) {

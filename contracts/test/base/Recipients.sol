@@ -18,19 +18,25 @@ contract Receiver is ICrossReceiver {
     uint256 public cameBack;
     bytes public answer = hex"a1";
 
-    function receiveCrossCall(bytes32 id, CrossAddress calldata from, uint64 method_, bytes calldata params_, uint256 value)
-        external
-        payable
-        returns (bytes memory)
-    {
+    function receiveCrossCall(
+        bytes32 id,
+        CrossAddress calldata from,
+        uint64 method_,
+        bytes calldata params_,
+        uint256 value
+    ) external payable returns (bytes memory) {
         (caller, calledId, originHash) = (msg.sender, id, keccak256(abi.encode(from)));
         (method, params, came) = (method_, params_, value);
         return answer;
     }
 
-    function receiveCrossReceipt(bytes32 answered_, CrossAddress calldata, uint64 exitCode, bytes calldata, uint256 value)
-        external
-    {
+    function receiveCrossReceipt(
+        bytes32 answered_,
+        CrossAddress calldata,
+        uint64 exitCode,
+        bytes calldata,
+        uint256 value
+    ) external {
         (caller, answered, outcome, cameBack) = (msg.sender, answered_, exitCode, value);
     }
 
@@ -116,12 +122,12 @@ contract Reenterer {
 /// @notice Filecoin's `call_actor` precompile (0xfe…03) as far as these contracts use it, after builtin-actors,
 /// `actors/evm/src/interpreter/precompiles/fvm.rs`, `call_actor_shared`:
 /// - it runs by DELEGATECALL only, and reverts otherwise;
-/// - input is the ABI encoding of (uint64 method, uint256 value, uint64 flags, uint64 codec, bytes params, bytes address), and
-///   an address that does not decode, flags beyond read-only, a method of 1 to 1023, or params without a codec revert it;
-/// - output is the ABI encoding of (int256 exit code, uint64 codec, bytes return data): zero for success, positive for the
-///   actor's exit code, negative for the VM's error number; the precompile itself succeeds then.
-/// The value leaves the contract that executes. Whom it reaches here is an address made of the hash of the Filecoin
-/// address; an f1 that ends in 0xEE does not exist (error 5, NotFound), one that ends in 0xDD exits with 16.
+/// - input is the ABI encoding of (uint64 method, uint256 value, uint64 flags, uint64 codec, bytes params, bytes
+/// address), and   an address that does not decode, flags beyond read-only, a method of 1 to 1023, or params without a
+/// codec revert it; - output is the ABI encoding of (int256 exit code, uint64 codec, bytes return data): zero for
+/// success, positive for the   actor's exit code, negative for the VM's error number; the precompile itself succeeds
+/// then. The value leaves the contract that executes. Whom it reaches here is an address made of the hash of the
+/// Filecoin address; an f1 that ends in 0xEE does not exist (error 5, NotFound), one that ends in 0xDD exits with 16.
 contract CallActorMock {
     address private immutable SELF;
 

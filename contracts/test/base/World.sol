@@ -9,8 +9,8 @@ import {Protocol} from "../../src/libraries/Protocol.sol";
 import {Validators} from "../../src/libraries/Validators.sol";
 import "../../src/Types.sol";
 
-/// @notice A chain with a registry, a subnet, and validators whose keys this contract has. It plays the subnet's side: it keeps
-/// the list of validators and makes and signs checkpoints.
+/// @notice A chain with a registry, a subnet, and validators whose keys this contract has. It plays the subnet's side:
+/// it keeps the list of validators and makes and signs checkpoints.
 abstract contract World is Check {
     struct Key {
         uint256 secret;
@@ -95,7 +95,8 @@ abstract contract World is Check {
         }
     }
 
-    // --- the subnet's validators --------------------------------------------------------------------------------------
+    // --- the subnet's validators
+    // --------------------------------------------------------------------------------------
 
     function actorHash() internal view returns (bytes32) {
         return keccak256(Addresses.ofEthereum(address(subnet)));
@@ -128,7 +129,8 @@ abstract contract World is Check {
         validators.entries = entries;
     }
 
-    // --- the subnet's checkpoints -------------------------------------------------------------------------------------
+    // --- the subnet's checkpoints
+    // -------------------------------------------------------------------------------------
 
     /// @dev The next checkpoint without messages.
     function nextCheckpoint() internal view returns (Checkpoint memory checkpoint) {
@@ -217,9 +219,14 @@ abstract contract World is Check {
         subnet.submitCheckpoint(checkpoint, validators, signatures, messages);
     }
 
-    // --- the subnet's messages ----------------------------------------------------------------------------------------
+    // --- the subnet's messages
+    // ----------------------------------------------------------------------------------------
 
-    function transfer(uint64 nonce, bytes memory to, uint256 value) internal view returns (CrossMessage memory message) {
+    function transfer(uint64 nonce, bytes memory to, uint256 value)
+        internal
+        view
+        returns (CrossMessage memory message)
+    {
         message.origin = CrossAddress(ownName, hex"01bccafce0b3010a52143dc6f093151d131e1a3fcf");
         message.originSequence = 500 + nonce;
         message.id = Protocol.messageId(CHAIN, message.origin.account, message.originSequence);
@@ -257,9 +264,7 @@ abstract contract World is Check {
     function above(bytes32[] memory row) internal pure returns (bytes32[] memory next) {
         next = new bytes32[]((row.length + 1) / 2);
         for (uint256 i = 0; i < next.length; ++i) {
-            next[i] = 2 * i + 1 < row.length
-                ? keccak256(bytes.concat(hex"01", row[2 * i], row[2 * i + 1]))
-                : row[2 * i];
+            next[i] = 2 * i + 1 < row.length ? keccak256(bytes.concat(hex"01", row[2 * i], row[2 * i + 1])) : row[2 * i];
         }
     }
 
@@ -294,7 +299,8 @@ abstract contract World is Check {
         }
     }
 
-    // --- money --------------------------------------------------------------------------------------------------------
+    // --- money
+    // --------------------------------------------------------------------------------------------------------
 
     function fund(uint256 amount) internal {
         vm.deal(address(this), amount);
@@ -308,8 +314,8 @@ abstract contract World is Check {
     /// @dev All counters of coins together are never more than the coins.
     function checkMoney() internal view {
         ISubnet.Status memory status = subnet.status();
-        uint256 supply = uint256(status.money.custody) + status.money.reserved + status.ledger.unclaimed
-            + status.ledger.burned;
+        uint256 supply =
+            uint256(status.money.custody) + status.money.reserved + status.ledger.unclaimed + status.ledger.burned;
         uint256 stakes = uint256(status.stakes.staked) + status.stakes.unbonding + status.slashed;
         holds(!status.cursor.isDelivering, "no delivery is running");
         if (subnet.SUPPLY_TOKEN() == address(0)) {
