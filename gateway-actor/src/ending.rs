@@ -3,7 +3,7 @@
 use actor_runtime::{ActorError, Runtime};
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::{CloseChildParams, CloseChildReturn, RefundChildParams, RefundReturn};
-use subnet_types::cross::CrossMessage;
+use subnet_types::cross::{CrossMessage, gas_to_carry};
 use subnet_types::events::{EventBuilder, gateway as events};
 use subnet_types::limits::{CROSS_HOP_GAS, CROSS_RECEIPT_GAS, REFUNDS_PER_CALL_MAX};
 
@@ -34,7 +34,7 @@ pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<Ref
     let child = state.active(rt.store(), id)?;
     let max = usize::try_from(params.messages_max).unwrap_or(usize::MAX).min(REFUNDS_PER_CALL_MAX);
     let mut messages = state.refundable(rt.store(), id, max)?;
-    let (available, each) = (rt.gas_available(), CROSS_HOP_GAS + ext::gas_to_carry(CROSS_RECEIPT_GAS));
+    let (available, each) = (rt.gas_available(), CROSS_HOP_GAS + gas_to_carry(CROSS_RECEIPT_GAS));
     let fitting = available.saturating_sub(REFUND_GAS_RESERVE) / each;
     if fitting == 0 && !messages.is_empty() {
         return Err(GatewayError::RefundGas { available, needed: REFUND_GAS_RESERVE + each }.into());

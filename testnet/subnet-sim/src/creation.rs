@@ -29,6 +29,8 @@ const OWNER_FIL: u64 = 5;
 const CREATOR_FIL: u64 = 20_000;
 /// Blocks that a message may wait for a subnet: longer than anything stands still here.
 const LAG_BLOCKS_MAX: u64 = 1_000_000;
+/// Blocks of every step in the end of a subnet, which none of these comes to.
+const LIFE_BLOCKS: u64 = 1_000_000;
 /// Turns of the world in which a funded account has to show.
 const TURNS_MAX: u64 = 5_000;
 
@@ -67,6 +69,9 @@ impl World {
             validators_min: self.options.nodes as u64,
             stake_min: TokenAmount::from_whole(1),
             parent_lag_blocks_max: LAG_BLOCKS_MAX,
+            unbonding_blocks: LIFE_BLOCKS,
+            silence_blocks_max: LIFE_BLOCKS,
+            exit_notice_blocks: LIFE_BLOCKS,
         };
         let constructor = CheckpointConstructorParams { owner: self.user(0), parameters };
         let exec = ExecParams {

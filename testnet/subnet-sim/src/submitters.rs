@@ -7,7 +7,7 @@ use anyhow::Context;
 use subnet_node::app::ChainReader;
 use subnet_node::checkpoint::plan::{Duty, Settlement, due};
 use subnet_node::checkpoint::submission::{Call, ParentRoom, call_for, gas_limit};
-use subnet_types::{Sequence, limits};
+use subnet_types::limits;
 
 use crate::checks::Edge;
 use crate::world::{Post, Sender, World, message};
@@ -46,13 +46,20 @@ impl World {
         }
         let settlement = settlement(&edge, self.chains[edge.parent].reader()?)?;
         let child = self.chains[number].reader()?;
-        let Some(duty) = due(&settlement, last_certified(child)?) else { return Ok(()) };
+        let next = settlement.last_sequence.next();
+        let is_certified = child.checkpoint(next)?.is_some_and(|record| record.certificate.is_some());
+        let duties = due(&settlement, &|sequence| sequence == next && is_certified);
+        let Some(&duty) = duties.get(self.prng.index(duties.len().max(1))) else { return Ok(()) };
         let now = self.now_ms();
         let is_under_way = |&(tried, until): &(Duty, u64)| tried == duty && now < until;
         if self.submitters.under_way.get(&number).is_some_and(is_under_way) {
             return Ok(());
         }
-        let room = ParentRoom { block_gas_limit: limits::BLOCK_GAS_MAX, undelivered: settlement.undelivered };
+        let room = ParentRoom {
+            block_gas_limit: limits::BLOCK_GAS_MAX,
+            undelivered: settlement.undelivered,
+            last_sequence: settlement.last_sequence,
+        };
         let Some(call) = call_for(child, duty, &room)? else { return Ok(()) };
         self.submitters.under_way.insert(number, (duty, now + RETRY_MS));
         self.bring(&edge, &call)?;
@@ -88,21 +95,7 @@ fn settlement(edge: &Edge, parent: &ChainReader) -> anyhow::Result<Settlement> {
         last_digest: state.last_digest,
         next_nonce: state.next_delivery_nonce,
         undelivered: state.undelivered(),
+        unclaimed: Vec::new(),
+        has_exited: false,
     })
-}
-
-/// The last checkpoint with a certificate: the last one cut, or one before it.
-fn last_certified(chain: &ChainReader) -> anyhow::Result<Option<Sequence>> {
-    let mut record = chain.last_checkpoint()?;
-    while let Some(found) = record {
-        let sequence = found.checkpoint.sequence;
-        if found.certificate.is_some() {
-            return Ok(Some(sequence));
-        }
-        record = match sequence.previous() {
-            Some(previous) => chain.checkpoint(previous)?,
-            None => None,
-        };
-    }
-    Ok(None)
 }

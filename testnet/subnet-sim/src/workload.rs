@@ -75,11 +75,12 @@ impl World {
     /// # Errors
     /// When the chain cannot be read.
     pub(crate) fn answer(&mut self, number: usize) -> anyhow::Result<()> {
-        let Some((id, came)) = self.checks.journeys.deferred_on(number) else { return Ok(()) };
+        let Some((key, came)) = self.checks.journeys.deferred_on(number) else { return Ok(()) };
         let exit_code = if self.prng.permille(300) { ExitCode::new(33) } else { ExitCode::OK };
-        let value = if self.prng.permille(500) { came } else { TokenAmount::default() };
+        // A call that fails gives all of its value back.
+        let value = if exit_code != ExitCode::OK || self.prng.permille(500) { came } else { TokenAmount::default() };
         let data = RawBytes::new(vec![1; self.prng.index(40)]);
-        let params = encode(&AnswerDeferredParams { id, exit_code, data, value });
+        let params = encode(&AnswerDeferredParams { key, exit_code, data, value });
         let message = message(callee(), METHOD_ANSWER_DEFERRED, params, TokenAmount::default(), CROSS_GAS);
         let needed = &message.gas_fee_cap * message.gas_limit;
         if let Some(user) = self.who_has(number, 0, &needed)? {
@@ -98,12 +99,6 @@ impl World {
         Ok(None)
     }
 
-    /// Actors send from where all answers come down: what a checkpoint actor hands to the gateway for the answer to an
-    /// actor above does not suffice for telling it, and that answer would be set aside.
-    fn has_children(&self, number: usize) -> bool {
-        self.chains.iter().any(|chain| chain.parent == Some(number))
-    }
-
     fn action(&mut self, number: usize) -> Message {
         let value = TokenAmount::from_nano(1 + self.prng.below(VALUE_NANO_MAX));
         match self.prng.below(20) {
@@ -117,7 +112,7 @@ impl World {
                 let to = if self.prng.permille(500) { SYSTEM_ID } else { BURNT_FUNDS_ID };
                 message(Address::new_id(to), 0, Vec::new(), value, TRANSFER_GAS)
             }
-            2..=5 if !self.has_children(number) => self.started(number, value),
+            2..=5 => self.started(number, value),
             _ => self.sent(number, value),
         }
     }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use cid::Cid;
 use fvm_ipld_amt::Amt;
-use fvm_ipld_encoding::from_slice;
+use fvm_ipld_encoding::{CborStore as _, from_slice};
 use fvm_shared::ActorID;
 use fvm_shared::error::ExitCode;
 use fvm_shared::event::ActorEvent;
@@ -117,7 +118,29 @@ fn queued_down(reader: &ChainReader, actor: ActorID, nonce: Nonce) -> anyhow::Re
     let child = reader.latest_state()?.gateway()?.child(reader.store(), actor)?;
     let child = child.with_context(|| format!("a message for {actor}, which is no child"))?;
     let queued = Amt::<QueuedMessage, _>::load(&child.messages, reader.store())?.get(nonce.get())?.cloned();
-    Ok(queued.with_context(|| format!("message {nonce} for {actor} is not in its queue"))?.message)
+    let queued = queued.with_context(|| format!("message {nonce} for {actor} is not in its queue"))?;
+    message_in(reader, &queued.message)
+}
+
+/// The message in the block `cid`.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn message_in(reader: &ChainReader, cid: &Cid) -> anyhow::Result<CrossMessage> {
+    reader.store().get_cbor(cid)?.with_context(|| format!("the message {cid} is missing"))
+}
+
+/// The messages whose blocks an AMT names, in its order.
+///
+/// # Errors
+/// When one is missing.
+pub(super) fn messages_in(reader: &ChainReader, root: &Cid) -> anyhow::Result<Vec<CrossMessage>> {
+    let mut cids = Vec::new();
+    Amt::<Cid, _>::load(root, reader.store())?.for_each(|_, cid| {
+        cids.push(*cid);
+        Ok(())
+    })?;
+    cids.iter().map(|cid| message_in(reader, cid)).collect()
 }
 
 /// What waits for a checkpoint, or was cut just now, by nonce.
@@ -126,10 +149,7 @@ fn queued_up(reader: &ChainReader) -> anyhow::Result<BTreeMap<Nonce, CrossMessag
     let cut = gateway.last_cut.filter(|cut| cut.height == reader.tip().height).map(|cut| cut.messages_amt);
     let mut waiting = BTreeMap::new();
     for root in [Some(gateway.outbox.messages), cut].into_iter().flatten() {
-        Amt::<CrossMessage, _>::load(&root, reader.store())?.for_each(|_, message| {
-            waiting.insert(message.nonce, message.clone());
-            Ok(())
-        })?;
+        waiting.extend(messages_in(reader, &root)?.into_iter().map(|message| (message.nonce, message)));
     }
     Ok(waiting)
 }

@@ -14,7 +14,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use subnet_types::actors::refusal;
-use subnet_types::cross::message_id;
+use subnet_types::cross::{call_key, message_id};
 use subnet_types::{ChainIdentity, CrossKind, CrossMessage, Digest, Height, SubnetId};
 
 use super::Edge;
@@ -117,11 +117,12 @@ impl Journeys {
         self.open == 0
     }
 
-    /// One of the calls that a destination on this chain has not answered yet, with its value in attoFIL.
+    /// The key of one of the calls that a destination on this chain has not answered yet, with its value in attoFIL.
     pub fn deferred_on(&self, chain: usize) -> Option<(Digest, TokenAmount)> {
         let range = (chain, Digest::ZERO)..=(chain, Digest([0xff; 32]));
         let (_, id) = self.deferred.range(range).next()?;
-        self.all.get(id).map(|journey| (*id, journey.message.value.clone()))
+        let message = &self.all.get(id)?.message;
+        Some((call_key(&message.origin.subnet, id), message.value.clone()))
     }
 
     /// The first time that a message is seen, on the chain that makes it.

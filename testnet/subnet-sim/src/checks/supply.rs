@@ -6,9 +6,10 @@ use fvm_shared::econ::TokenAmount;
 use gateway_actor::types::QueuedMessage;
 use subnet_node::app::ChainReader;
 use subnet_types::actors::{BURNT_FUNDS_ID, CheckpointCut, SYSTEM_ID};
-use subnet_types::{CrossMessage, Nonce};
+use subnet_types::Nonce;
 
 use super::Edge;
+use super::facts::{message_in, messages_in};
 use crate::chain::Chain;
 
 /// An edge's value, in attoFIL.
@@ -93,32 +94,23 @@ fn waiting_down(edge: &Edge, parent: &ChainReader, applied: Nonce) -> anyhow::Re
     let mut sum = TokenAmount::default();
     for nonce in applied.get()..child.next_nonce.get() {
         let queued = queue.get(nonce)?.with_context(|| format!("message {nonce} is gone before it was applied"))?;
-        sum += &queued.message.value + &queued.message.fee;
+        let message = message_in(parent, &queued.message)?;
+        sum += &message.value + &message.fee;
     }
     Ok(sum)
 }
 
 fn sum_messages(chain: &ChainReader, amt: &cid::Cid) -> anyhow::Result<TokenAmount> {
-    let mut sum = TokenAmount::default();
-    Amt::<CrossMessage, _>::load(amt, chain.store())?.for_each(|_, message| {
-        sum += &message.value + &message.fee;
-        Ok(())
-    })?;
-    Ok(sum)
+    Ok(messages_in(chain, amt)?.iter().map(|message| &message.value + &message.fee).sum())
 }
 
 /// The messages of a cut are the first of those that waited when it came.
 fn sum_cut(chain: &ChainReader, cut: &CheckpointCut) -> anyhow::Result<TokenAmount> {
-    let (mut left, mut sum) = (cut.messages.count, TokenAmount::default());
-    Amt::<CrossMessage, _>::load(&cut.messages_amt, chain.store())?.for_each_while(|_, message| {
-        if left > 0 {
-            left -= 1;
-            sum += &message.value + &message.fee;
-        }
-        Ok(left > 0)
-    })?;
-    ensure!(left == 0, "the cut of {} has fewer messages than it says", cut.height);
-    Ok(sum)
+    let messages = messages_in(chain, &cut.messages_amt)?;
+    let count = usize::try_from(cut.messages.count)?;
+    let first = messages.get(..count);
+    let first = first.with_context(|| format!("the cut of {} has fewer messages than it says", cut.height))?;
+    Ok(first.iter().map(|message| &message.value + &message.fee).sum())
 }
 
 /// All that the actors of a chain hold, in attoFIL.
