@@ -304,7 +304,7 @@ fn receipt_without_gas_for_code_is_credited_and_the_update_goes_on() {
         gateway::SEND,
         &crate::world::call_to(at(root(), f1("bob")), 1_000),
     );
-    let robot = Address::new_actor(b"robot");
+    let robot = Address::new_id(crate::world::ROBOT);
     let receipt = as_receipt(down(0, 5), robot, 0);
     let mut receipt = CrossMessage { origin: at(root(), f1("bob")), ..receipt };
     receipt.id = subnet_types::Digest([3; 32]);
