@@ -27,7 +27,6 @@ use fvm_ipld_encoding::RawBytes;
 use fvm_ipld_encoding::ipld_block::IpldBlock;
 use fvm_shared::MethodNum;
 use fvm_shared::econ::TokenAmount;
-use fvm_shared::error::ExitCode;
 use subnet_types::actors::courier::{CARRY_CALL, CARRY_RECEIPT};
 use subnet_types::actors::receiver::{RECEIVE_CROSS_CALL, RECEIVE_CROSS_RECEIPT};
 use subnet_types::actors::{

@@ -3,6 +3,7 @@
 use actor_runtime::mock::{MockRuntime, foreign_code};
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
+use fvm_shared::error::ExitCode;
 use subnet_types::actors::{COURIER_ID, CrossCall, CrossReceipt};
 use subnet_types::cross::CrossAddress;
 use subnet_types::{Digest, SubnetId};

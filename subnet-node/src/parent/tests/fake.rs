@@ -49,13 +49,16 @@ pub(crate) struct World {
     pub(crate) unclaimed: Mutex<Vec<Nonce>>,
 }
 
+/// A change of something that a fake node would have said.
+type Lie<T> = Option<Box<dyn Fn(&mut T) + Send + Sync>>;
+
 /// What one fake node says that is not so.
 #[derive(Default)]
 pub(crate) struct Lies {
     /// What it makes of the settlement.
-    pub(crate) status: Option<Box<dyn Fn(&mut ChildStatus) + Send + Sync>>,
+    pub(crate) status: Lie<ChildStatus>,
     /// What it makes of a message whose gas it estimates.
-    pub(crate) estimate: Option<Box<dyn Fn(&mut Message) + Send + Sync>>,
+    pub(crate) estimate: Lie<Message>,
     /// What it says is waiting.
     pub(crate) pending: Option<Vec<Message>>,
     /// It refuses every estimate.

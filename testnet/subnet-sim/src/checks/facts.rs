@@ -28,7 +28,7 @@ pub enum Fact {
         /// The child's checkpoint actor; `None` upwards.
         actor: Option<ActorID>,
         /// The message.
-        message: CrossMessage,
+        message: Box<CrossMessage>,
     },
     /// It was delivered, went on, or was refused.
     Settled {
@@ -77,7 +77,7 @@ pub fn of(edges: &[Edge], chain: &Chain) -> anyhow::Result<Vec<Fact>> {
             gateway::MESSAGE_QUEUED_DOWN => {
                 let actor = field(event, "actor")?;
                 let message = queued_down(reader, actor, field(event, "nonce")?)?;
-                facts.push(named(Fact::Queued { actor: Some(actor), message }, event)?);
+                facts.push(named(Fact::Queued { actor: Some(actor), message: Box::new(message) }, event)?);
             }
             gateway::MESSAGE_QUEUED_UP => {
                 let waiting = match &mut up {
@@ -87,7 +87,7 @@ pub fn of(edges: &[Edge], chain: &Chain) -> anyhow::Result<Vec<Fact>> {
                 let nonce: Nonce = field(event, "nonce")?;
                 let message = waiting.get(&nonce).cloned();
                 let message = message.with_context(|| format!("message {nonce} waits nowhere"))?;
-                facts.push(named(Fact::Queued { actor: None, message }, event)?);
+                facts.push(named(Fact::Queued { actor: None, message: Box::new(message) }, event)?);
             }
             gateway::MESSAGE_SETTLED => {
                 let (id, exit_code) = (field(event, "id")?, field(event, "exit-code")?);

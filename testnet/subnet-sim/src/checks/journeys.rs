@@ -344,7 +344,7 @@ pub(super) mod tests {
         }
 
         fn queued(&mut self, number: usize, message: &CrossMessage, edge: Arrival) -> anyhow::Result<()> {
-            let fact = Fact::Queued { actor: edge.is_down.then_some(105), message: message.clone() };
+            let fact = Fact::Queued { actor: edge.is_down.then_some(105), message: Box::new(message.clone()) };
             self.journeys.take(&self.edges, &place(number), &fact, Some(edge))
         }
 
@@ -439,7 +439,8 @@ pub(super) mod tests {
     fn messages_that_change_on_the_way_are_found() {
         let edges = vec![Edge::new(SUBNET, ROOT, 105, Digest::ZERO), Edge::new(2, SUBNET, 105, Digest::ZERO)];
         let further = Arrival { edge: 1, is_down: true };
-        let changes: [(bool, fn(&mut CrossMessage)); 5] = [
+        type Change = fn(&mut CrossMessage);
+        let changes: [(bool, Change); 5] = [
             (true, |m| m.fee = TokenAmount::from_atto(1)),
             (false, |m| m.fee = TokenAmount::from_atto(3)),
             (false, |m| m.value = TokenAmount::from_atto(11)),

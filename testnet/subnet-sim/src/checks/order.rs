@@ -116,7 +116,7 @@ mod tests {
 
     fn down(sequence: u64, nonce: u64) -> Fact {
         let message = subnet_types::CrossMessage { nonce: Nonce::new(nonce), ..message(sequence) };
-        Fact::Queued { actor: Some(ACTOR), message }
+        Fact::Queued { actor: Some(ACTOR), message: Box::new(message) }
     }
 
     fn settles(sequence: u64) -> Fact {

@@ -5,8 +5,8 @@ use fvm_ipld_amt::Amt;
 use fvm_shared::econ::TokenAmount;
 use gateway_actor::types::QueuedMessage;
 use subnet_node::app::ChainReader;
-use subnet_types::actors::{BURNT_FUNDS_ID, CheckpointCut, SYSTEM_ID};
 use subnet_types::Nonce;
+use subnet_types::actors::{BURNT_FUNDS_ID, CheckpointCut, SYSTEM_ID};
 
 use super::Edge;
 use super::facts::{message_in, messages_in};
