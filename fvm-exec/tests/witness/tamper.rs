@@ -27,7 +27,7 @@ fn blocks_of_a_witness_are_frozen() {
         .flat_map(|block| (block.bytes.len() as u64).to_be_bytes().into_iter().chain(block.bytes.iter().copied()))
         .collect();
     let digest = blake2b_256(&bytes).to_string();
-    let frozen = (27, 21706, "4e0360f74e58ca36fad1799676cf11181560ae912757bff893313f2ea4edb645");
+    let frozen = (117, 25384, "aa0c8e70562fe5019e58e568de7089ed480069c514cf115c946bacb83df1e002");
     assert_eq!((recorded.blocks.len(), size(&recorded.blocks), digest.as_str()), frozen);
 }
 
