@@ -43,9 +43,9 @@ fn from_notice_on_only_answers_go_down() {
     // What it sends up is delivered, and what nobody takes is answered.
     assert_eq!(world.deliver(&up(0, 7)), ExitCode::OK);
     let lost = CrossMessage { destination: at(root(), nobody()), ..up(1, 9) };
-    assert_eq!(world.deliver(&lost).value(), 5);
+    assert_eq!(world.deliver(&lost).value(), 119);
     let waiting = world.queued();
-    assert_eq!((waiting.len(), code_of(&waiting[1]), waiting[1].value.clone()), (2, 5, fil(9)));
+    assert_eq!((waiting.len(), code_of(&waiting[1]), waiting[1].value.clone()), (2, 119, fil(9)));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn after_the_end_nothing_goes_down_and_what_comes_up_is_delivered_or_kept_for_it
     assert_eq!(world.deliver(&up(0, 7)), ExitCode::OK);
     assert_eq!(world.holds(f1("dave")), fil(7));
     let lost = CrossMessage { destination: at(root(), nobody()), ..up(1, 9) };
-    assert_eq!(world.deliver(&lost).value(), 5);
+    assert_eq!(world.deliver(&lost).value(), 119);
     assert_eq!((world.kept(f1("carol")), world.queued().len()), (fil(9), 0));
     // Its sender has the key here, too.
     world.call(ALICE, 0, gateway::CLAIM, encode_params(&ClaimParams { address: f1("carol") }).unwrap()).unwrap();
@@ -158,7 +158,7 @@ fn answer_that_waits_for_a_dead_subnet_is_kept_for_its_recipient() {
     let world = World::root_with_child();
     let lost = CrossMessage { destination: at(root(), nobody()), ..up(0, 9) };
     world.deliver(&lost);
-    assert_eq!(code_of(&world.queued()[0]), 5);
+    assert_eq!(code_of(&world.queued()[0]), 119);
     world.unlocking(1_000);
     world.close(true);
     assert_eq!(world.refund(9), (1, 0));
