@@ -198,6 +198,6 @@ fn parse_undecided(rest: &[u8]) -> Option<(u32, Cid)> {
     Some((u32::from_be_bytes(*round), Cid::try_from(block).ok()?))
 }
 
-fn read_error(what: &'static str, error: &rocksdb::Error) -> StoreError {
+pub(super) fn read_error(what: &'static str, error: &rocksdb::Error) -> StoreError {
     StoreError::Read { what, reason: error.to_string() }
 }

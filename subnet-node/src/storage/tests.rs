@@ -1,4 +1,4 @@
-use engine_api::Block;
+use engine_api::{Block, UndecidedBlock};
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::econ::TokenAmount;
 use subnet_types::block::BLOCK_VERSION;
@@ -104,6 +104,23 @@ fn what_was_committed_is_there_after_reopening() {
     assert_eq!(Blockstore::get(&store, &cid_of_bytes(b"code")).unwrap(), Some(b"code".to_vec()));
     store.commit_block(&commit(2)).unwrap();
     assert_eq!(store.cross_traces(&Digest([7; 32])).unwrap().len(), 2, "traces add up over blocks");
+}
+
+#[test]
+fn proposals_go_with_the_decision_of_their_height_and_later_ones_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    store.put_genesis(&genesis()).unwrap();
+    let proposed = |height: u64, round: u32| {
+        let block = cid_of_bytes(&encode(&(height, round)));
+        UndecidedBlock { height: Height::new(height), round, block, record: vec![1, 2, 3] }
+    };
+    let all = [proposed(1, 0), proposed(1, 3), proposed(2, 0)];
+    all.iter().for_each(|block| store.put_undecided(block).unwrap());
+    assert_eq!(store.undecided(Height::new(1)).unwrap(), all[..2]);
+    store.commit_block(&commit(1)).unwrap();
+    assert_eq!(store.undecided(Height::new(1)).unwrap(), []);
+    assert_eq!(store.undecided(Height::new(2)).unwrap(), all[2..]);
 }
 
 #[test]

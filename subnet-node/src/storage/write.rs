@@ -18,6 +18,7 @@ use super::columns::{
     BLOCK_IDS, CERTIFICATES, CHECKPOINTS, CROSS, EVENTS, HEADERS, IPLD, MESSAGES, META, META_HEAD, META_IDENTITY,
     META_SCHEMA, PAYLOADS, RECEIPTS, RESULTS, SCHEMA_VERSION, SIGNED, UNDECIDED, number_key, undecided_key,
 };
+use super::read::read_error;
 use super::{
     BlockEvents, BlockReceipts, BlockResults, CROSS_TRACES_PER_ID_MAX, CheckpointRecord, CrossTrace, Durability,
     MessagePosition, Store, StoreError, StoredCertificate,
@@ -113,7 +114,7 @@ impl Store {
         for (id, traces) in self.with_earlier_traces(&commit.cross)? {
             batch.put(CROSS, id.as_bytes(), &traces);
         }
-        batch.delete_below(UNDECIDED, height.next());
+        batch.delete_undecided(height)?;
         batch.write("block")
     }
 
@@ -215,8 +216,19 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn delete_below(&mut self, family: &str, height: Height) {
-        self.inner.delete_range_cf(self.store.family(family), number_key(0), number_key(height.get()));
+    /// Removes what was proposed up to a height that is decided now: one by one, since there are few, and a tombstone of a
+    /// range costs every later read.
+    fn delete_undecided(&mut self, height: Height) -> Result<(), StoreError> {
+        let store = self.store;
+        let family = store.family(UNDECIDED);
+        let end = number_key(height.next().get());
+        let mut rows = store.db.raw_iterator_cf(family);
+        rows.seek_to_first();
+        while let Some(key) = rows.key().filter(|key| *key < &end[..]) {
+            self.inner.delete_cf(family, key);
+            rows.next();
+        }
+        rows.status().map_err(|error| read_error("undecided block", &error))
     }
 
     fn write(self, what: &'static str) -> Result<(), StoreError> {
