@@ -27,7 +27,7 @@ fn blocks_of_a_witness_are_frozen() {
         .flat_map(|block| (block.bytes.len() as u64).to_be_bytes().into_iter().chain(block.bytes.iter().copied()))
         .collect();
     let digest = blake2b_256(&bytes).to_string();
-    let frozen = (117, 25384, "aa0c8e70562fe5019e58e568de7089ed480069c514cf115c946bacb83df1e002");
+    let frozen = (117, 25400, "6903787e7de3a96c7fc8da9c889e02e17d87f5a1ab6c67ca7b795315355bb68e");
     assert_eq!((recorded.blocks.len(), size(&recorded.blocks), digest.as_str()), frozen);
 }
 
