@@ -56,7 +56,7 @@ test-actors:     ## Rebuilds the wasm of the actors that only tests and benchmar
 	@scripts/install-wasm-toolchain.sh
 	@scripts/build-test-actors.sh
 
-contracts:       ## The Solidity contracts of an EVM parent: built, measured against the EVM's limit, and tested
+contracts:       ## The Solidity contracts of an EVM parent: built, measured against the limit of the EVM, and tested (CASES=256)
 	@scripts/contracts.sh
 
 bench-contracts: ## What a checkpoint costs on an EVM parent (figures in target/bench/contracts.json)

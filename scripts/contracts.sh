@@ -2,7 +2,7 @@
 # Builds and tests the Solidity contracts, and compares the size of their code with the EVM's limit. Packages come from
 # npm, as the lock names them; after that nothing needs a network. The committed artefacts (what nodes deploy and call) have
 # to be what the sources give; with --write they are made so. With --bench it also prints what a checkpoint costs, and
-# writes the figures to target/bench/contracts.json.
+# writes the figures to target/bench/contracts.json. CASES is how many cases a fuzz test has (256).
 set -euo pipefail
 cd "$(dirname "$0")/../contracts"
 
@@ -11,19 +11,28 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     exit 1
 fi
 
-# What is installed carries a copy of the lock it came from.
+# What is installed carries a copy of the lock it came from. Nothing of these packages has to run to be installed.
 if ! cmp -s package-lock.json node_modules/.contracts-lock.json; then
-    # Nothing of these packages has to run to be installed. Not `npm ci`: the lock has only those of forge's packages
-    # for other systems that the registry had, and `npm ci` takes the absence of one for an error.
-    npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
     cp package-lock.json node_modules/.contracts-lock.json
+fi
+if [ ! -x node_modules/.bin/forge ]; then
+    echo "contracts: npm has no forge for this system ($(uname -sm)); use Linux on x86-64 or macOS on arm64" >&2
+    exit 1
 fi
 
 # Standard input stays closed: forge hands its own on to the compiler's wrapper.
 forge() { node_modules/.bin/forge "$@" </dev/null; }
 
+# Code depends on which sources are compiled together, if only by the order of its functions. So the release is made of all
+# of them whenever one differs from what it was made of, and of nothing else.
+sources=$(find src -type f -name '*.sol' | LC_ALL=C sort | xargs cat foundry.toml package-lock.json bin/solc | sha256sum)
+if [ "$sources" != "$(cat out/release.sources 2>/dev/null || true)" ]; then
+    rm -rf out/release cache/release
+fi
 # Fails when the code of a contract is longer than the EVM allows (EIP-170, EIP-3860).
 forge build --sizes --skip test
+echo "$sources" >out/release.sources
 
 node - "${1:-}" <<'JS'
 const fs = require('fs');
@@ -31,7 +40,7 @@ const names = { Registry: 'Registry', Subnet: 'Subnet', SubnetOffice: 'SubnetOff
   ISubnet: 'ISubnet', ICrossReceiver: 'Courier' };
 let differs = false;
 for (const [name, file] of Object.entries(names)) {
-  const built = JSON.parse(fs.readFileSync(`out/${file}.sol/${name}.json`));
+  const built = JSON.parse(fs.readFileSync(`out/release/${file}.sol/${name}.json`));
   const artifact = { abi: built.abi, bytecode: built.bytecode.object, runtime: built.deployedBytecode.object };
   const text = JSON.stringify(artifact) + '\n';
   const path = `artifacts/${name}.json`;
@@ -46,14 +55,15 @@ for (const [name, file] of Object.entries(names)) {
 process.exit(differs ? 1 : 0);
 JS
 
-forge test
+cases=${CASES:-256}
+FOUNDRY_PROFILE=test FOUNDRY_FUZZ_RUNS=$cases FOUNDRY_INVARIANT_RUNS=$((cases / 8 + 1)) forge test
 
 if [ "${1:-}" = "--bench" ]; then
     node - <<'JS'
 const fs = require('fs');
 const contracts = {};
 for (const name of ['Registry', 'Subnet', 'SubnetOffice', 'Courier']) {
-  const artifact = JSON.parse(fs.readFileSync(`out/${name}.sol/${name}.json`));
+  const artifact = JSON.parse(fs.readFileSync(`out/release/${name}.sol/${name}.json`));
   contracts[name] = { runtime_bytes: artifact.deployedBytecode.object.length / 2 - 1 };
 }
 const { checkpoints } = JSON.parse(fs.readFileSync('out/gas.json'));

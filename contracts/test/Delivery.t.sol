@@ -181,7 +181,7 @@ contract DeliveryTest is World {
             expectRefusal(transfer(nonce, account, 1 ether), EXIT_FORBIDDEN);
         }
         ISubnet ours = subnet;
-        bytes memory code = vm.getCode("Subnet.sol:Subnet");
+        bytes memory code = codeOf("Subnet");
         address sibling = registry.create(code, chosen(2), "sibling");
         same(address(ours), address(subnet), "the same subnet");
         expectRefusal(transferTo(nonce, sibling, 1 ether), EXIT_FORBIDDEN);

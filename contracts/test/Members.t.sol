@@ -21,7 +21,7 @@ contract MembersTest is World {
     // -----------------------------------------------------------------------------------------------------
 
     function test_registry_makes_the_code_it_was_made_for_only() public {
-        bytes memory code = vm.getCode("Subnet.sol:Subnet");
+        bytes memory code = codeOf("Subnet");
         bytes memory other = bytes.concat(code, hex"00");
         Parameters memory params = chosen(4);
         vm.expectRevert(abi.encodeWithSelector(Registry.CodeMismatch.selector, keccak256(code), keccak256(other)));
@@ -63,7 +63,7 @@ contract MembersTest is World {
     function refuseParameters(Parameters memory params, string memory field, uint256 actual, uint256 min, uint256 max)
         private
     {
-        bytes memory code = vm.getCode("Subnet.sol:Subnet");
+        bytes memory code = codeOf("Subnet");
         vm.expectRevert(abi.encodeWithSelector(Errors.BadParameter.selector, field, actual, min, max));
         registry.create(code, params, 0);
     }

@@ -31,9 +31,14 @@ abstract contract World is Check {
     /// @dev Powers in the newest configuration, in the order of `keys`; zero for who is not in it.
     uint64[] internal powers;
 
+    /// @dev Creation code as it is deployed.
+    function codeOf(string memory name) internal view returns (bytes memory) {
+        return vm.getCode(string.concat("out/release/", name, ".sol/", name, ".json"));
+    }
+
     function deploy() internal returns (Registry) {
-        bytes memory code = vm.getCode("Subnet.sol:Subnet");
-        return new Registry(keccak256(code), create(vm.getCode("SubnetOffice.sol:SubnetOffice")));
+        bytes memory arguments = abi.encode(keccak256(codeOf("Subnet")), create(codeOf("SubnetOffice")));
+        return Registry(create(bytes.concat(codeOf("Registry"), arguments)));
     }
 
     function create(bytes memory code) internal returns (address made) {
@@ -61,7 +66,7 @@ abstract contract World is Check {
     /// @dev A subnet with these parameters, without validators.
     function begin(Parameters memory params) internal {
         if (address(registry) == address(0)) registry = deploy();
-        subnet = ISubnet(registry.create(vm.getCode("Subnet.sol:Subnet"), params, bytes32(registry.subnetCount())));
+        subnet = ISubnet(registry.create(codeOf("Subnet"), params, bytes32(registry.subnetCount())));
         rootName = registry.name();
         ownName = string.concat(rootName, "/", Addresses.stepText(Addresses.ofEthereum(address(subnet))));
         delete keys;
