@@ -54,12 +54,14 @@ pub struct State {
     pub next_sequence: Sequence,
     /// This chain's count of cross messages made here, which makes their ids unique.
     pub next_origin_sequence: u64,
-    /// HAMT of links to [`PendingMessage`]s by id: what was sent from here and must be answered.
+    /// HAMT of links to [pending messages](crate::types::PendingMessage) by id: what was sent from here and must be
+    /// answered.
     pub pending_messages: Cid,
     /// AMT of words of 64 bits: bit `n % 64` of word `n / 64` says that the message with origin sequence `n` was
     /// answered, or is recorded among the pending ones, whose entry then decides.
     pub settled: Cid,
-    /// HAMT of links to [`OwedAnswer`]s by the call's key ([`call_key`](subnet_types::cross::call_key)).
+    /// HAMT of links to [owed answers](crate::types::OwedAnswer) by the call's key
+    /// ([`call_key`](subnet_types::cross::call_key)).
     pub owed: Cid,
     /// Sum of the fees in `owed`, in attoFIL; this actor's balance covers it.
     pub owed_total: TokenAmount,
