@@ -36,9 +36,50 @@ echo "$sources" >out/release.sources
 
 node - "${1:-}" <<'JS'
 const fs = require('fs');
-const names = { Registry: 'Registry', Subnet: 'Subnet', SubnetOffice: 'SubnetOffice', Courier: 'Courier',
-  ISubnet: 'ISubnet', ICrossReceiver: 'Courier' };
+const names = { Registry: 'Registry', Subnet: 'Subnet', SubnetOffice: 'SubnetOffice', SubnetArchive: 'SubnetArchive',
+  BalanceProofs: 'BalanceProofs', Courier: 'Courier', ISubnet: 'ISubnet', ICrossReceiver: 'Courier' };
 let differs = false;
+
+// The parts of a subnet's code run on one state. They must agree on where everything stands, and no function of one may
+// hide another's.
+const parts = ['Subnet', 'SubnetOffice', 'SubnetArchive'];
+const owners = {};
+const layouts = parts.map((name) => {
+  const { storageLayout, methodIdentifiers } = JSON.parse(fs.readFileSync(`out/release/${name}.sol/${name}.json`));
+  for (const [signature, selector] of Object.entries(methodIdentifiers)) {
+    if (owners[selector]) {
+      console.error(`contracts: ${name} and ${owners[selector]} both have ${signature} (${selector})`);
+      differs = true;
+    }
+    owners[selector] = name;
+  }
+  // Ids of types count declarations, which differ; their names do not.
+  return JSON.stringify(storageLayout.storage.map((variable) => [variable.label, variable.slot, variable.offset,
+    storageLayout.types[variable.type].label, storageLayout.types[variable.type].numberOfBytes]));
+});
+if (new Set(layouts).size !== 1 || layouts[0] === '[]') {
+  console.error(`contracts: ${parts.join(', ')} have different storage layouts`);
+  differs = true;
+}
+
+// Every reason to refuse a call has a test that expects it by name.
+const read = (folder) => fs.readdirSync(folder, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.sol'))
+  .map((entry) => fs.readFileSync(`${entry.parentPath ?? entry.path}/${entry.name}`, 'utf8')).join('\n');
+const [sources, tests] = [read('src'), read('test')];
+const errors = new Set([...sources.matchAll(/^\s*error (\w+)\(/gm)].map((match) => match[1]));
+for (const name of errors) {
+  const used = [...sources.matchAll(new RegExp(`\\brevert (?:\\w+\\.)?${name}\\(`, 'g'))].length;
+  const expected = new RegExp(`\\b${name}\\.selector`).test(tests);
+  if (!used) console.error(`contracts: no code reverts with ${name}`);
+  if (!expected) console.error(`contracts: no test expects ${name}`);
+  differs ||= !used || !expected;
+}
+// A revert without a name tells nobody what to do.
+const nameless = [...sources.matchAll(/^.*\b(require\s*\(|revert\s*\(\s*[")]).*$/gm)].map((match) => match[0].trim());
+for (const line of nameless) console.error(`contracts: a revert without a named error: ${line}`);
+differs ||= nameless.length !== 0;
+
 for (const [name, file] of Object.entries(names)) {
   const built = JSON.parse(fs.readFileSync(`out/release/${file}.sol/${name}.json`));
   const artifact = { abi: built.abi, bytecode: built.bytecode.object, runtime: built.deployedBytecode.object };
@@ -62,13 +103,14 @@ if [ "${1:-}" = "--bench" ]; then
     node - <<'JS'
 const fs = require('fs');
 const contracts = {};
-for (const name of ['Registry', 'Subnet', 'SubnetOffice', 'Courier']) {
+for (const name of ['Registry', 'Subnet', 'SubnetOffice', 'SubnetArchive', 'BalanceProofs', 'Courier']) {
   const artifact = JSON.parse(fs.readFileSync(`out/release/${name}.sol/${name}.json`));
   contracts[name] = { runtime_bytes: artifact.deployedBytecode.object.length / 2 - 1 };
 }
 const { checkpoints } = JSON.parse(fs.readFileSync('out/gas.json'));
+const balance_proof = JSON.parse(fs.readFileSync('out/balance-gas.json'));
 fs.mkdirSync('../target/bench', { recursive: true });
-fs.writeFileSync('../target/bench/contracts.json', JSON.stringify({ contracts, checkpoints }, null, 2) + '\n');
+fs.writeFileSync('../target/bench/contracts.json', JSON.stringify({ contracts, checkpoints, balance_proof }, null, 2) + '\n');
 console.log('| validators | signatures | EVM gas | calldata bytes | slots read | slots written | FEVM estimate |');
 console.log('|---|---|---|---|---|---|---|');
 for (const row of checkpoints) {

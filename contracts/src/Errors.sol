@@ -70,6 +70,7 @@ interface Errors {
     error UnbondingsFull(uint256 max);
     error NoUnbonding(uint256 index, uint256 count);
     error NotConfirmed(uint64 needed, uint64 confirmed);
+    error TooSoon(uint256 height, uint256 from);
     error StillUnbonding(uint256 height, uint256 until);
     error PaymentFailed(address to, uint256 amount);
     error NothingToPay();
@@ -94,4 +95,14 @@ interface Errors {
     error NothingUnclaimed(bytes account);
     error AlreadySettled(uint64 nonce);
     error NotRefundable(uint64 nonce, uint64 applied, uint64 next);
+
+    // --- balances after the exit
+    error NoCheckpoint();
+    error RefundsFirst(uint64 waiting);
+    error BalancePaid(uint64 id, uint256 amount);
+    error ProofTooLong(uint256 blocks, uint256 max);
+    error ProofBlockMissing(bytes32 hash);
+    error ProofMalformed(bytes32 block_, uint256 position);
+    error ProofAbsent(bytes key);
+    error SystemAccount(uint64 id);
 }

@@ -96,6 +96,8 @@ interface ISubnet is Errors {
     function REGISTRY() external view returns (address);
     function COURIER() external view returns (address);
     function OFFICE() external view returns (address);
+    function ARCHIVE() external view returns (address);
+    function PROOFS() external view returns (address);
     function PARENT() external view returns (bytes32);
     function ORIGIN_SEQUENCE_BASE() external view returns (uint64);
     function CROSS_GAS_PRICE() external view returns (uint128);
@@ -129,6 +131,9 @@ interface ISubnet is Errors {
         external;
     function beginExit() external;
     function refund(uint64 nonce) external;
+    function refundRange(uint64 nonce, uint64 count) external;
+    function claimBalance(bytes calldata account, bytes[] calldata proof) external returns (uint256 amount);
+    function expel(address owner, ValidatorList calldata list) external;
 
     function status() external view returns (Status memory);
     function parameters() external view returns (Parameters memory);
@@ -139,5 +144,13 @@ interface ISubnet is Errors {
     function batch(uint64 sequence) external view returns (Batch memory);
     function ownerAt(uint256 index) external view returns (address);
     function member(address owner) external view returns (Member memory, Unbonding[] memory);
+    function queuedRange(uint64 from, uint64 count) external view returns (QueuedMessage[] memory);
+    function changeRange(uint256 from, uint256 count) external view returns (Change[] memory);
+    function changeIndex(uint64 number) external view returns (uint256);
+    function memberRange(uint256 from, uint256 count) external view returns (address[] memory, Member[] memory);
+    function confirmationRange(uint256 from, uint256 count) external view returns (Confirmation[] memory);
+    function batchRange(uint64 from, uint64 count) external view returns (Batch[] memory);
+    function refundsLeft() external view returns (uint64);
+    function balancePaid(uint64 id) external view returns (bool isPaid, uint256 amount);
     function unclaimedOf(bytes calldata account) external view returns (uint256);
 }

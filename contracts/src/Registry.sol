@@ -13,6 +13,7 @@ contract Registry is IRegistry {
     error CodeMismatch(bytes32 expected, bytes32 actual);
     error CreationFailed(bytes reason);
     error TooManySubnets(uint256 max);
+    error NoToken(address account);
 
     /// @dev Each subnet has 2^40 origin sequences of 2^64.
     uint256 private constant SUBNETS_MAX = 2 ** 24 - 1;
@@ -50,6 +51,8 @@ contract Registry is IRegistry {
         if (actual != SUBNET_CODE_HASH) revert CodeMismatch(SUBNET_CODE_HASH, actual);
         if (_subnets.length >= SUBNETS_MAX) revert TooManySubnets(SUBNETS_MAX);
         _check(parameters);
+        address token = parameters.supplyToken;
+        if (token != address(0) && token.code.length == 0) revert NoToken(token);
         bytes memory creation = bytes.concat(code, abi.encode(parameters));
         bytes32 ownSalt = keccak256(abi.encode(msg.sender, salt));
         assembly ("memory-safe") {

@@ -197,6 +197,15 @@ uint256 constant ROUTE_STEPS_MAX = 8;
 uint64 constant HOP_GAS = 60_000_000;
 uint64 constant CALL_GAS_MAX = 1_000_000_000;
 uint64 constant RECEIPT_GAS = 60_000_000;
+/// @dev Beside the code of a call or of who is told an outcome: the courier's, and what is left to queue the answer.
+uint64 constant CARRY_GAS = 20_000_000;
+uint64 constant AFTER_CODE_GAS = 50_000_000;
+/// @dev For each byte of parameters or return data.
+uint64 constant BYTE_GAS = 4_000;
+/// @dev More than any Filecoin address has.
+uint256 constant ACCOUNT_BYTES_MAX = 66;
+/// @dev More than the name of a chain with all its levels has.
+uint256 constant NAME_BYTES_MAX = 1024;
 uint64 constant ATTO_PER_POWER = 1_000_000_000;
 /// @dev Three times the power of the largest set fits 64 bits.
 uint64 constant POWER_MAX = type(uint64).max / 3 / 256;

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {World} from "./base/World.sol";
 import {ISubnet} from "../src/ISubnet.sol";
 import {Errors} from "../src/Errors.sol";
+import {Validators} from "../src/libraries/Validators.sol";
 import "../src/Types.sol";
 
 /// @notice Acceptance: each rule in a case where it holds, where it is broken, and where it turns broken.
@@ -395,6 +396,17 @@ contract CertificatesTest is World {
             .call(abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, other, signatures, new CrossMessage[](0))));
         holds(!isAccepted, "another list is refused");
         same(bytes32(bytes4(reason)), bytes32(Errors.ValidatorsMismatch.selector), "error");
+    }
+
+    function countOf(bytes calldata entries) external pure returns (uint256) {
+        return Validators.count(entries);
+    }
+
+    /// @dev A list of another length never has a configuration's hash; the library does not rely on it.
+    function test_list_has_whole_entries() public {
+        vm.expectRevert(abi.encodeWithSelector(Errors.EntriesLength.selector, 29, 28));
+        this.countOf(new bytes(29));
+        same(this.countOf(new bytes(56)), 2, "two of them");
     }
 
     function test_what_follows_a_quorum_is_not_looked_at() public {

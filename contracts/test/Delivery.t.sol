@@ -122,6 +122,51 @@ contract DeliveryTest is World {
         checkMoney();
     }
 
+    /// @dev An answer stores addresses and the way back: what no gas could store would hold up all behind it.
+    function test_addresses_that_no_chain_has_cost_only_their_message() public {
+        CrossMessage[] memory messages = new CrossMessage[](4);
+        messages[0] = transfer(0, new bytes(67), 1 ether);
+        messages[1] = transferTo(1, ALICE, 1 ether);
+        messages[1].origin.account = new bytes(20_000);
+        messages[2] = transferTo(2, ALICE, 1 ether);
+        messages[2].origin.subnet = string.concat(ownName, "/", string(new bytes(2_000)));
+        messages[3] = transferTo(3, ALICE, 1 ether);
+        submit(messages);
+        same(ALICE.balance, 1 ether, "the last one's balance");
+        same(subnet.status().life.nextNonce, 1, "no answer");
+        same(custody(), 99 ether, "what cannot be answered is back");
+        checkMoney();
+    }
+
+    function test_fifty_messages_come_with_one_checkpoint() public {
+        CrossMessage[] memory all = several(50);
+        submit(all);
+        same(subnet.status().cursor.nextDeliveryNonce, 50, "cursor");
+        same(subnet.batch(1).count, 0, "nothing waits");
+        for (uint256 i = 0; i < 50; ++i) {
+            same(address(uint160(0xB0B000 + i)).balance, 1 ether, "each was paid once");
+        }
+        checkMoney();
+    }
+
+    function test_courier_says_why_nothing_was_delivered() public {
+        Courier courier = Courier(subnet.COURIER());
+        address refuser = address(new Refuser());
+        vm.deal(address(subnet), address(subnet).balance + 1);
+        vm.prank(address(subnet));
+        vm.expectRevert(abi.encodeWithSelector(Courier.Undelivered.selector, EXIT_REVERTED));
+        courier.pay{value: 1}(refuser, 1_000_000);
+    }
+
+    function test_receipt_for_what_is_no_address_goes_back() public {
+        CrossMessage memory receipt = transfer(0, hex"05", 1 ether);
+        receipt.kind = KIND_RECEIPT;
+        submit(one(receipt));
+        same(custody(), 100 ether, "custody");
+        same(subnet.status().ledger.unclaimed, 0, "nobody could claim it");
+        checkMoney();
+    }
+
     function test_origin_below_the_subnet_is_within_it() public {
         CrossMessage memory message = transferTo(0, ALICE, 3 ether);
         message.origin.subnet = string.concat(ownName, "/f2abc");

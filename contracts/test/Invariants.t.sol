@@ -42,6 +42,7 @@ contract Players is World {
 
     /// @dev A checkpoint with up to three messages, to somebody who takes them and somebody who does not.
     function release(uint96 amount, uint8 shape, bool isDelivered) external {
+        if (subnet.status().life.exitedAt != 0) return;
         uint256 each = custody() / 4 == 0 ? 0 : amount % (custody() / 4);
         uint256 count = shape % 4;
         CrossMessage[] memory messages = new CrossMessage[](count);
@@ -55,8 +56,10 @@ contract Players is World {
         }
         Checkpoint memory checkpoint = nextCheckpoint(messages);
         checkpoint.burned = (custody() - checkpoint.messagesValue) / 100;
-        checkpoint.appliedNonce =
-            subnet.status().life.exitedAt == 0 ? subnet.status().life.nextNonce : subnet.status().head.appliedNonce;
+        // Not always all, so that something is left to refund.
+        checkpoint.appliedNonce = (shape >> 4) % 2 == 0
+            ? subnet.status().life.nextNonce
+            : subnet.status().head.appliedNonce;
         uint256 before = RECEIVER.balance;
         if (isDelivered) submit(checkpoint, messages);
         else submit(checkpoint);
@@ -145,6 +148,20 @@ contract Players is World {
         paidTotal += status.ledger.burned;
         stakePaidTotal += slashed;
         subnet.burn();
+    }
+
+    /// @dev Seldom: it ends most of what the others do.
+    function exit(uint8 chance) external {
+        if (chance > 3 || subnet.status().life.exitedAt != 0) return;
+        vm.roll(block.number + 5000);
+        subnet.beginExit();
+    }
+
+    function refundSome(uint8 count) external {
+        ISubnet.Status memory status = subnet.status();
+        if (status.life.exitedAt == 0 || subnet.refundsLeft() == 0) return;
+        // Who funded takes no coins, so that all of it is kept.
+        subnet.refundRange(status.head.appliedNonce, 1 + count % 8);
     }
 
     uint64[] private before_;

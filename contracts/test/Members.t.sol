@@ -316,6 +316,7 @@ contract MembersTest is World {
         unstake(0, 1 ether);
         confirm(signers, before);
         (signers, before) = (list(), powers);
+        vm.roll(1060);
         unstake(0, 2 ether);
         vm.roll(9000);
         address owner = keys[0].owner;
@@ -382,12 +383,67 @@ contract MembersTest is World {
 
     function test_withdrawals_of_one_owner_are_few() public {
         for (uint256 i = 0; i < 16; ++i) {
+            vm.roll(2000 + 60 * i);
             unstake(0, 0.1 ether);
         }
+        vm.roll(4000);
         ValidatorList memory validators = list();
         vm.prank(keys[0].owner);
         vm.expectRevert(abi.encodeWithSelector(Errors.UnbondingsFull.selector, 16));
         subnet.unstake(0.1 ether, validators);
+    }
+
+    /// @dev Each change makes the lists stale that others have on their way.
+    function test_member_does_not_change_its_stake_twice_in_a_row() public {
+        addStake(0, 1e9);
+        address owner = keys[0].owner;
+        ValidatorList memory validators = list();
+        vm.roll(1059);
+        vm.deal(owner, 1e9);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(Errors.TooSoon.selector, 1059, 1060));
+        subnet.stake{value: 1e9}(validators);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(Errors.TooSoon.selector, 1059, 1060));
+        subnet.unstake(1e9, validators);
+        // Others are not held up.
+        addStake(1, 1e9);
+        vm.roll(1060);
+        unstake(0, 1e9);
+        checkMoney();
+    }
+
+    function test_set_is_full() public {
+        beginActive(256);
+        ISubnet.Join memory request = joinOf(256);
+        refuseJoin(
+            keys[256].owner, request, STAKE, abi.encodeWithSelector(Errors.Full.selector, 256, 256)
+        );
+    }
+
+    function test_registry_tells_why_there_is_no_subnet() public {
+        bytes memory code = codeOf("Subnet");
+        registry.create(code, chosen(4), "same");
+        vm.expectRevert(abi.encodeWithSelector(Registry.CreationFailed.selector, ""));
+        registry.create(code, chosen(4), "same");
+    }
+
+    function test_registry_has_an_end() public {
+        bytes memory code = codeOf("Subnet");
+        // The length of its list, which is the first of its slots.
+        vm.store(address(registry), 0, bytes32(uint256(2 ** 24 - 1)));
+        same(registry.subnetCount(), 2 ** 24 - 1, "count");
+        vm.expectRevert(abi.encodeWithSelector(Registry.TooManySubnets.selector, 2 ** 24 - 1));
+        registry.create(code, chosen(4), 0);
+    }
+
+    /// @dev Another caller makes another address of the same parameters and salt.
+    function test_nobody_takes_the_address_of_anothers_subnet() public {
+        bytes memory code = codeOf("Subnet");
+        vm.prank(address(0xA77AC));
+        address attackers = registry.create(code, chosen(4), "salt");
+        address own = registry.create(code, chosen(4), "salt");
+        holds(attackers != own, "addresses differ");
     }
 
     function test_payment_that_fails_changes_nothing() public {
@@ -411,6 +467,7 @@ contract MembersTest is World {
                 (Member memory member,) = subnet.member(keys[index].owner);
                 if (member.settlementKey == address(0) && waiting.length == 0) join(index, 1 ether + seed % 1e19);
             } else if (seed >> 64 & 1 == 0) {
+                vm.roll(2000 + 60 * step);
                 addStake(index, 1e9 * (1 + (seed >> 80) % 1e9));
             } else if (subnet.status().life.voting > 1 && waiting.length < 16) {
                 leave(index);
@@ -547,6 +604,31 @@ contract EvidenceTest is World {
         subnet.joinSubnet{value: STAKE}(request, validators);
     }
 
+    /// @dev Whoever changes the set first makes the evidence's list stale. The stake is lost all the same.
+    function test_nobody_escapes_by_a_change_of_the_set() public {
+        ISubnet.Accusation[] memory all = only(accuse(0));
+        join(4, STAKE);
+        vm.prank(SUBMITTER);
+        subnet.proveEquivocation(first, second, all);
+        address owner = keys[0].owner;
+        (Member memory member,) = subnet.member(owner);
+        same(member.stake, 0, "stake");
+        holds(member.isSlashed && member.power != 0, "slashed, and in the set");
+        ValidatorList memory validators = list();
+        vm.deal(owner, 1 ether);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(Errors.Jailed.selector, owner));
+        subnet.stake{value: 1 ether}(validators);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotMember.selector, keys[1].owner));
+        subnet.expel(keys[1].owner, validators);
+        subnet.expel(owner, validators);
+        powers[0] = 0;
+        same(subnet.status().life.voting, 4, "voting");
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotMember.selector, owner));
+        subnet.expel(owner, validators);
+        checkMoney();
+    }
+
     function test_last_validator_loses_stake_and_keeps_its_power() public {
         beginActive(1);
         first = nextCheckpoint();
@@ -557,6 +639,9 @@ contract EvidenceTest is World {
         subnet.proveEquivocation(first, second, all);
         same(subnet.status().life.voting, 1, "voting");
         submit(nextCheckpoint());
+        ValidatorList memory validators = list();
+        vm.expectRevert(abi.encodeWithSelector(Errors.LastValidator.selector, keys[0].owner));
+        subnet.expel(keys[0].owner, validators);
         checkMoney();
     }
 }

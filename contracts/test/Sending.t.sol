@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {World} from "./base/World.sol";
 import {CallActorMock, Receiver, Refuser, Token} from "./base/Recipients.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ISubnet} from "../src/ISubnet.sol";
+import {Registry} from "../src/Registry.sol";
 import {Errors} from "../src/Errors.sol";
 import {Addresses} from "../src/libraries/Addresses.sol";
 import {Protocol} from "../src/libraries/Protocol.sol";
@@ -84,9 +86,21 @@ contract SendingTest is World {
         send(request, 1 ether);
         request.isCall = true;
         request.gasLimit = 5;
-        refuseSend(request, 1 ether, abi.encodeWithSelector(Errors.FeeTooLow.selector, fee, fee + 1000));
-        request.fee = fee + 1000;
-        send(request, fee + 1000);
+        request.params = hex"0102";
+        uint256 there = HOP_GAS + 5 + 20_000_000 + 50_000_000 + 2 * 4_000;
+        uint256 back = HOP_GAS + 60_000_000 + 20_000_000 + 50_000_000 + 4096 * 4_000;
+        uint256 callFee = 100 * (there + back);
+        refuseSend(request, 1 ether, abi.encodeWithSelector(Errors.FeeTooLow.selector, fee, callFee));
+        request.fee = callFee;
+        send(request, callFee);
+        request = plain();
+        request.wantsReceipt = true;
+        request.fee = 100 * (2 * HOP_GAS + 130_000_000);
+        send(request, 1 ether);
+        request.fee -= 1;
+        refuseSend(
+            request, 1 ether, abi.encodeWithSelector(Errors.FeeTooLow.selector, request.fee, request.fee + 1)
+        );
         request.fee = 2 ether;
         refuseSend(request, 1 ether, abi.encodeWithSelector(Errors.FeeTooLow.selector, 1 ether, 2 ether));
         checkMoney();
@@ -132,6 +146,12 @@ contract SendingTest is World {
         request = plain();
         request.params = new bytes(14 * 1024 + 1);
         refuseSend(request, 1, abi.encodeWithSelector(Errors.DataTooLong.selector, 14 * 1024 + 1, 14 * 1024));
+    }
+
+    function test_amounts_beyond_what_counters_hold_are_refused() public {
+        uint256 amount = 2 ** 120;
+        vm.deal(ALICE, amount);
+        refuseSend(plain(), amount, abi.encodeWithSelector(Errors.AmountTooLarge.selector, amount, amount - 1));
     }
 
     function test_nothing_is_sent_before_activation() public {
@@ -281,7 +301,14 @@ contract SendingTest is World {
         message.fee = 100 * uint256(HOP_GAS) - 1;
         submit(one(message));
         same(subnet.queued(1).number, EXIT_FEE_TOO_LOW, "too low");
-        same(subnet.queued(1).fee, message.fee, "all of it goes back");
+        same(subnet.queued(1).value, 1 ether, "the value goes back");
+        same(subnet.queued(1).fee, 0, "a refusal is as much work, so its fee is the submitter's");
+        same(SUBMITTER.balance - before, 200 * uint256(HOP_GAS) - 1, "earned twice");
+        message = transferTo(2, address(subnet), 1 ether);
+        message.fee = 100 * uint256(HOP_GAS) + 7;
+        submit(one(message));
+        same(subnet.queued(2).number, EXIT_FORBIDDEN, "refused");
+        same(subnet.queued(2).fee, 7, "the rest of the fee goes back");
         checkMoney();
     }
 }
@@ -386,6 +413,41 @@ contract TokenSupplyTest is World {
         checkTokens();
     }
 
+    function test_token_that_says_false_moves_nothing() public {
+        lock(60);
+        token.lie();
+        vm.prank(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(token)));
+        subnet.fund(F1, 10);
+        same(custody(), 60, "custody");
+        submit(one(transferTo(0, address(0xCAFE00), 10)));
+        same(subnet.queued(1).number, EXIT_REVERTED, "refused");
+        same(custody(), 60, "what could not be paid is back");
+        checkTokens();
+    }
+
+    /// @dev Such a token breaks its own promise to holders. What is there is paid, first come, and nobody else's.
+    function test_token_that_takes_balances_away_costs_its_own_subnet_only() public {
+        lock(60);
+        token.rebase(address(subnet), 15);
+        CrossMessage[] memory messages = new CrossMessage[](2);
+        messages[0] = transferTo(0, address(0xCAFE00), 10);
+        messages[1] = transferTo(1, address(0xD00D00), 10);
+        submit(messages);
+        same(token.balanceOf(address(0xCAFE00)), 10, "paid");
+        same(token.balanceOf(address(0xD00D00)), 0, "not there any more");
+        same(subnet.queued(1).number, EXIT_REVERTED, "answered");
+        checkMoney();
+    }
+
+    function test_supply_token_is_a_contract() public {
+        Parameters memory params = chosen(4);
+        params.supplyToken = address(0x7054);
+        bytes memory code = codeOf("Subnet");
+        vm.expectRevert(abi.encodeWithSelector(Registry.NoToken.selector, address(0x7054)));
+        registry.create(code, params, 0);
+    }
+
     function test_only_the_contract_itself_carries_tokens() public {
         vm.expectRevert(abi.encodeWithSelector(ISubnet.OnlySelf.selector, address(this)));
         subnet.carryTokens(ALICE, 1, 1, "");
@@ -477,24 +539,74 @@ contract ExitTest is World {
         checkMoney();
     }
 
-    function test_winding_down_applies_nothing_new() public {
+    function test_no_checkpoint_is_accepted_after_the_exit() public {
         exit();
-        Checkpoint memory checkpoint = nextCheckpoint();
-        checkpoint.appliedNonce = 2;
-        refuse(checkpoint, abi.encodeWithSelector(Errors.AppliedAhead.selector, 1, 2));
-        submit(one(transferTo(0, address(0xCAFE00), 4 ether)));
-        same(address(0xCAFE00).balance, 4 ether, "what circulates can still be released");
-        subnet.refund(1);
-        same(custody(), 0, "nothing is stuck");
+        refuse(nextCheckpoint(), abi.encodeWithSelector(Errors.Exited.selector, 6000));
+    }
+
+    function test_accepted_batches_are_delivered_after_the_exit() public {
+        Refuser refuser = new Refuser();
+        CrossMessage[] memory messages = new CrossMessage[](3);
+        messages[0] = transferTo(0, address(refuser), 1 ether);
+        messages[1] = transferTo(1, address(refuser), 1 ether);
+        messages[1].origin.account = hex"0065";
+        messages[2] = transferTo(2, address(0xCAFE00), 1 ether);
+        Checkpoint memory checkpoint = nextCheckpoint(messages);
+        submit(checkpoint);
+        exit();
+        vm.prank(SUBMITTER, SUBMITTER);
+        subnet.deliverBatch(2, messages, new bytes32[](0));
+        same(address(0xCAFE00).balance, 1 ether, "paid");
+        same(subnet.unclaimedOf(messages[0].origin.account), 1 ether, "what failed is kept for whoever sent it");
+        same(subnet.status().ledger.burned, 1 ether, "an id of another chain is nobody's here");
+        same(subnet.status().life.nextNonce, 2, "nobody would read an answer");
+        same(custody(), 4 ether, "custody");
         checkMoney();
     }
 
-    function test_what_fails_after_the_exit_stays_in_custody() public {
+    function test_answers_that_the_subnet_never_applied_are_kept_for_their_recipients() public {
+        submit(one(transferTo(0, address(subnet), 1 ether)));
+        same(subnet.queued(2).kind, KIND_RECEIPT, "an answer waits");
         exit();
-        Refuser refuser = new Refuser();
-        submit(one(transferTo(0, address(refuser), 4 ether)));
-        same(custody(), 7 ether, "custody");
-        same(subnet.status().life.nextNonce, 2, "nobody would read an answer");
+        same(subnet.refundsLeft(), 2, "the fund and the answer");
+        subnet.refundRange(1, 9);
+        same(subnet.refundsLeft(), 0, "nothing left");
+        same(subnet.unclaimedOf(subnet.queued(2).destination), 1 ether, "kept for whoever sent it");
+        same(ALICE.balance, 6 ether, "refunded");
+        subnet.refundRange(1, 9);
+        same(ALICE.balance, 6 ether, "once");
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotRefundable.selector, 3, 1, 3));
+        subnet.refundRange(3, 1);
+        checkMoney();
+    }
+
+    /// @dev The firewall is the custody: a corrupt quorum can sign away what was never applied.
+    function test_refunds_share_what_the_validators_left() public {
+        submit(one(transferTo(0, address(0xCAFE00), 6 ether)));
+        exit();
+        subnet.refund(1);
+        same(ALICE.balance, 4 ether, "what was left");
+        same(custody(), 0, "custody");
+        checkMoney();
+    }
+
+    function test_clock_of_a_confirmed_withdrawal_runs_on_after_the_exit() public {
+        ValidatorList memory validators = list();
+        address owner = keys[0].owner;
+        Checkpoint memory checkpoint = nextCheckpoint();
+        vm.prank(owner);
+        subnet.leaveSubnet(validators);
+        ISubnet.Status memory status = subnet.status();
+        (checkpoint.configuration, checkpoint.validatorsHash) = (2, status.newestHash);
+        bytes memory signatures = certificate(checkpoint, 3);
+        vm.roll(1500);
+        vm.prank(SUBMITTER, SUBMITTER);
+        subnet.submitCheckpoint(checkpoint, validators, signatures, new CrossMessage[](0));
+        vm.roll(6500);
+        subnet.beginExit();
+        vm.prank(owner);
+        subnet.claim(0, 0, owner);
+        same(owner.balance, STAKE, "confirmed long before the exit");
         checkMoney();
     }
 

@@ -115,6 +115,13 @@ abstract contract Base is Errors {
     mapping(bytes32 voteKey => address owner) internal _ownerOfVoteKey;
     /// @dev By keccak-256 of the Filecoin address.
     mapping(bytes32 account => uint256 amount) internal _unclaimed;
+    /// @dev Block of a member's last own change of its stake. Pauses keep one member from making everybody else's lists
+    /// stale, block after block.
+    mapping(address owner => uint64 height) internal _changedAt;
+    /// @dev What was paid out for the balance of an account of the subnet, by its id there, plus one.
+    mapping(uint64 id => uint256 amountPlusOne) internal _balancesPaid;
+    /// @dev How many of the messages that the subnet never applied were refunded.
+    uint64 internal _refunded;
 
     event ValueUnclaimed(bytes account, uint256 amount);
 
@@ -206,6 +213,14 @@ abstract contract Base is Errors {
         _unclaimed[keccak256(account)] += amount;
         _ledger.unclaimed += uint128(amount);
         emit ValueUnclaimed(account, amount);
+    }
+
+    /// @dev Keeps what comes back for an address of the subnet, which is the same somebody's here when it is of a key. An
+    /// id is somebody else's here: what would be kept for one is burned.
+    function _keepFromBelow(bytes memory account, uint256 amount) internal {
+        (Addresses.Kind kind,) = Addresses.parse(account);
+        if (kind == Addresses.Kind.Id || kind == Addresses.Kind.Unknown) _ledger.burned += uint128(amount);
+        else _keep(account, amount);
     }
 
     /// @dev Whether value sent there would be lost or counted twice, or calls there are not for other chains.

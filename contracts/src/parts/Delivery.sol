@@ -16,8 +16,8 @@ abstract contract Delivery is Settlement {
 
     /// @notice Gas that must be left beside what a message may use, to take note of its outcome.
     uint256 public constant DELIVERY_GAS_RESERVE = 40_000_000;
-    /// @dev What the courier needs beside the code that it calls.
-    uint256 private constant CARRY_GAS = 10_000_000;
+    /// @dev What it takes on Filecoin to store the longest answer to a call: 128 slots of a million and their tree.
+    uint256 private constant ANSWER_GAS = 150_000_000;
 
     bytes32 private immutable NAME_HASH;
     uint256 private immutable NAME_LENGTH;
@@ -140,7 +140,8 @@ abstract contract Delivery is Settlement {
         uint256 earned = 0;
         for (uint256 i = first; i < messages.length; ++i) {
             CrossMessage calldata message = messages[i];
-            uint256 gas = uint256(_deliveryGas(message.kind, message.gasLimit)) + DELIVERY_GAS_RESERVE;
+            uint256 gas = _deliveryGas(message.kind, message.data.length, message.gasLimit) + DELIVERY_GAS_RESERVE;
+            if (message.kind == KIND_CALL) gas += ANSWER_GAS;
             // A call passes on at most 63/64 of what is left, here and in the courier.
             if (gasleft() < gas + gas / 31) break;
             uint256 amount = message.value + message.fee;
@@ -180,6 +181,9 @@ abstract contract Delivery is Settlement {
     /// @dev Why a message is refused wherever it goes.
     function _refusal(CrossMessage calldata message) private view returns (uint64) {
         if (!_isWithin(message.origin.subnet)) return EXIT_FORGED_ORIGIN;
+        // An answer holds both addresses. No chain has such long ones, and what no gas can store would hold up the rest.
+        if (message.origin.account.length > ACCOUNT_BYTES_MAX) return EXIT_FORGED_ORIGIN;
+        if (message.destination.account.length > ACCOUNT_BYTES_MAX) return EXIT_FORGED_ORIGIN;
         if (_isWithin(message.destination.subnet)) return EXIT_WRONG_DIRECTION;
         if (message.kind == KIND_CALL && message.gasLimit > CALL_GAS_MAX) return EXIT_GAS_LIMIT;
         return EXIT_OK;
@@ -192,14 +196,16 @@ abstract contract Delivery is Settlement {
             _lock(message.value + message.fee);
             return (exitCode, 0);
         }
-        uint256 arrival = uint256(CROSS_GAS_PRICE) * _deliveryGas(message.kind, message.gasLimit);
+        // A refusal is as much work as a delivery, so it costs the same, as far as the fee goes.
+        uint256 arrival;
+        (arrival, earned) = _arrival(message);
+        uint256 left = message.fee - earned;
         (Addresses.Kind kind, address account) = Addresses.parse(message.destination.account);
         if (exitCode == EXIT_OK) exitCode = _refusalHere(message, arrival, kind, account);
         if (exitCode != EXIT_OK) {
-            _answer(message, exitCode, "", message.value, message.fee);
-            return (exitCode, 0);
+            _answer(message, exitCode, "", message.value, left);
+            return (exitCode, earned);
         }
-        uint256 left = message.fee - arrival;
         bytes memory returned;
         // An account takes any call and answers nothing: to call it is to pay it.
         if (message.kind == KIND_CALL && account.code.length != 0) {
@@ -215,7 +221,12 @@ abstract contract Delivery is Settlement {
             // Nobody would be told of the rest; a message of its own would cost more than it is.
             _ledger.burned += uint128(left);
         }
-        return (exitCode, arrival);
+    }
+
+    /// @dev What arriving costs, and what of it the fee pays.
+    function _arrival(CrossMessage calldata message) private view returns (uint256 arrival, uint256 paid) {
+        arrival = uint256(CROSS_GAS_PRICE) * _deliveryGas(message.kind, message.data.length, message.gasLimit);
+        paid = arrival < message.fee ? arrival : message.fee;
     }
 
     function _refusalHere(CrossMessage calldata message, uint256 arrival, Addresses.Kind kind, address account)
@@ -267,13 +278,13 @@ abstract contract Delivery is Settlement {
         return COURIER.carry(account, gasLimit, input);
     }
 
-    /// @dev Queues the answer to a message. After the exit nobody reads the queue, and what goes back joins what
-    /// circulates.
+    /// @dev Queues the answer to a message. After the exit nobody reads the queue: what goes back is kept for the address
+    /// that sent it, whose key is somebody's here too.
     function _answer(CrossMessage calldata message, uint64 exitCode, bytes memory data, uint256 value, uint256 fee)
         private
     {
         if (_life.exitedAt != 0) {
-            _lock(value + fee);
+            _keepFromBelow(message.origin.account, value + fee);
             return;
         }
         QueuedMessage memory receipt;
@@ -296,8 +307,7 @@ abstract contract Delivery is Settlement {
         }
         if (exitCode == EXIT_OK) {
             // A receipt counts whatever is left of its fee: without it the sender would never know.
-            earned = uint256(CROSS_GAS_PRICE) * _deliveryGas(KIND_RECEIPT, 0);
-            if (earned > receipt.fee) earned = receipt.fee;
+            (, earned) = _arrival(receipt);
             exitCode = _settle(receipt, receipt.value + receipt.fee - earned);
         }
         uint256 amount = receipt.value + receipt.fee - earned;
@@ -306,7 +316,9 @@ abstract contract Delivery is Settlement {
         if (exitCode == EXIT_OK && _isForbidden(kind, ethereum)) exitCode = EXIT_FORBIDDEN;
         if (exitCode == EXIT_OK) exitCode = _credit(kind, ethereum, account, amount);
         if (exitCode != EXIT_OK) {
-            _keep(account, amount);
+            // What nobody here can ever claim goes back to where it came from.
+            if (kind == Addresses.Kind.Unknown) _lock(amount);
+            else _keep(account, amount);
             return (exitCode, earned);
         }
         emit ReceiptSettled(receipt.answered, receipt.number);
@@ -351,14 +363,14 @@ abstract contract Delivery is Settlement {
             ICrossReceiver.receiveCrossReceipt, (receipt.answered, receipt.origin, receipt.number, receipt.data, amount)
         );
         // However it ends: what came back is the sender's already.
-        try COURIER.notify(account, RECEIPT_GAS - CARRY_GAS, input) {} catch {}
+        try COURIER.notify(account, RECEIPT_GAS, input) {} catch {}
     }
 
     /// @dev Whether a chain is the subnet or lies below it. Names alone decide.
     function _isWithin(string calldata subnet) private view returns (bool) {
         bytes calldata text = bytes(subnet);
         uint256 length = NAME_LENGTH;
-        if (text.length < length || keccak256(text[:length]) != NAME_HASH) return false;
+        if (text.length < length || text.length > NAME_BYTES_MAX || keccak256(text[:length]) != NAME_HASH) return false;
         return text.length == length || text[length] == "/";
     }
 }

@@ -37,7 +37,7 @@ abstract contract Door is Payments, Queue {
     /// @return nonce Position in the queue.
     function fund(bytes calldata account, uint256 amount) external payable returns (uint64 nonce) {
         uint256 received = _receive(amount);
-        uint256 fee = _departureFee(HOP_GAS);
+        uint256 fee = _departureFee(_departureGas(KIND_TRANSFER, 0, 0, false));
         if (fee >= received) revert FeeTooLow(received, fee);
         _requireRecipient(account);
         QueuedMessage memory message;
@@ -63,7 +63,9 @@ abstract contract Door is Payments, Queue {
             message.kind = KIND_CALL;
             (message.number, message.data, message.gasLimit) = (request.method, request.params, request.gasLimit);
         }
-        uint256 needed = _departureFee(_deliveryGas(message.kind, message.gasLimit));
+        uint256 needed = _departureFee(
+            _departureGas(message.kind, message.data.length, message.gasLimit, request.wantsReceipt)
+        );
         if (request.fee < needed) revert FeeTooLow(request.fee, needed);
         message.destination = request.account;
         message.route = _routeText(request.route);
@@ -126,8 +128,7 @@ abstract contract Door is Payments, Queue {
         }
     }
 
-    /// @dev There and back.
-    function _departureFee(uint64 gas) private view returns (uint256) {
-        return 2 * uint256(_parameters.crossGasPrice) * gas;
+    function _departureFee(uint256 gas) private view returns (uint256) {
+        return uint256(_parameters.crossGasPrice) * gas;
     }
 }

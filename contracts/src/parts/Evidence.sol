@@ -14,7 +14,8 @@ abstract contract Evidence is Membership {
     struct Accusation {
         bytes signatureOne;
         bytes signatureOther;
-        /// @dev The newest configuration's list when this accusation is judged, after those before it.
+        /// @dev The newest configuration's list when this accusation is judged, after those before it. With another one
+        /// the validator loses its stake all the same, and its power by `expel` later: nobody escapes by being faster.
         ValidatorList list;
     }
 
@@ -67,6 +68,8 @@ abstract contract Evidence is Membership {
         // The last validator keeps its power, for a set without any would end the subnet without an exit. After the
         // exit nothing changes any more.
         bool isLast = _life.activatedAt != 0 && _life.voting == 1;
-        if (member.power != 0 && !isLast && _life.exitedAt == 0) _setPower(owner, 0, list);
+        if (member.power == 0 || isLast || _life.exitedAt != 0) return bounty;
+        (bytes32 newest, bytes32 given) = _newest(list);
+        if (given == newest) _setPower(owner, 0, list);
     }
 }

@@ -25,6 +25,9 @@ abstract contract Membership is Payments {
         string endpoint;
     }
 
+    /// @dev Half an hour on Filecoin, between two changes that one validator makes of its own stake.
+    uint256 internal constant CHANGE_PAUSE_BLOCKS = 60;
+
     event Joined(address indexed owner, bytes32 indexed voteKey, address indexed settlementKey, uint64 power);
     event ConfigurationMade(uint64 indexed number, address indexed owner, uint64 power);
     event Activated(uint64 height, bytes32 validatorsHash);
@@ -57,7 +60,9 @@ abstract contract Membership is Payments {
     function stake(ValidatorList calldata list) external payable notDelivering {
         _requireChangeable();
         if (_members[msg.sender].power == 0) revert NotMember(msg.sender);
+        if (_members[msg.sender].isSlashed) revert Jailed(msg.sender);
         if (msg.value == 0) revert NoValue();
+        _pauseChanges();
         _addStake(msg.sender, list);
     }
 
@@ -67,6 +72,7 @@ abstract contract Membership is Payments {
         Member storage member = _members[msg.sender];
         if (member.power == 0) revert NotMember(msg.sender);
         if (amount == 0) revert NothingToPay();
+        _pauseChanges();
         if (amount > member.stake || member.stake - amount < _parameters.stakeMin) {
             revert StakeTooLow(amount > member.stake ? 0 : member.stake - amount, _parameters.stakeMin);
         }
@@ -101,20 +107,26 @@ abstract contract Membership is Payments {
         Unbonding[] storage waiting = _unbondings[msg.sender];
         if (index >= waiting.length) revert NoUnbonding(index, waiting.length);
         Unbonding memory unbonding = waiting[index];
-        uint256 start = _life.exitedAt;
-        // The exit confirms whatever no checkpoint has.
-        if (start == 0) {
-            if (confirmation >= _confirmations.length) revert NotConfirmed(unbonding.number, _head.configuration);
-            Confirmation memory confirmed = _confirmations[confirmation];
-            if (confirmed.number < unbonding.number) revert NotConfirmed(unbonding.number, confirmed.number);
-            start = confirmed.acceptedAt;
-        }
-        _requireUnbonded(start);
+        _requireUnbonded(_confirmedAt(unbonding.number, confirmation));
         waiting[index] = waiting[waiting.length - 1];
         waiting.pop();
         _stakes.unbonding -= unbonding.amount;
         emit StakePaid(msg.sender, to, unbonding.amount);
         _payStake(to, unbonding.amount);
+    }
+
+    /// @dev From which block on a withdrawal's clock runs.
+    function _confirmedAt(uint64 number, uint256 confirmation) private view returns (uint256) {
+        uint256 exitedAt = _life.exitedAt;
+        uint64 confirmed = _head.configuration;
+        if (confirmation < _confirmations.length) {
+            Confirmation memory entry = _confirmations[confirmation];
+            if (entry.number >= number) return entry.acceptedAt;
+            confirmed = entry.number;
+        }
+        // The exit confirms whatever no checkpoint has.
+        if (exitedAt == 0) revert NotConfirmed(number, confirmed);
+        return exitedAt;
     }
 
     /// @notice After the exit and the unbonding period the caller is paid what it had at stake.
@@ -126,6 +138,26 @@ abstract contract Membership is Payments {
         _stakes.staked -= amount;
         emit StakePaid(msg.sender, to, amount);
         _payStake(to, amount);
+    }
+
+    /// @notice Anyone takes the power of a slashed validator away, where the evidence came with a list that was no longer
+    /// the newest, or where it was the last validator then.
+    /// @param list The newest configuration's.
+    function expel(address owner, ValidatorList calldata list) external notDelivering {
+        _requireOpen();
+        Member storage member = _members[owner];
+        if (!member.isSlashed || member.power == 0) revert NotMember(owner);
+        if (_life.activatedAt != 0 && _life.voting == 1) revert LastValidator(owner);
+        _setPower(owner, 0, list);
+    }
+
+    /// @dev A change makes the lists stale that others have on their way. So nobody makes changes of its own stake in a
+    /// row: whoever has a few validators only could keep everybody else out with a coin a block.
+    function _pauseChanges() private {
+        if (_life.activatedAt == 0) return;
+        uint256 from = uint256(_changedAt[msg.sender]) + CHANGE_PAUSE_BLOCKS;
+        if (_changedAt[msg.sender] != 0 && block.number < from) revert TooSoon(block.number, from);
+        _changedAt[msg.sender] = uint64(block.number);
     }
 
     function _requireUnbonded(uint256 start) private view {
@@ -212,9 +244,15 @@ abstract contract Membership is Payments {
 
     function _requireNewest(ValidatorList calldata list) private view {
         uint64 number = _life.configurationLast;
-        // Before the first join there is no configuration, and its list is empty.
-        bytes32 expected = number == 0 ? Validators.hashOf(0, 0, "") : _configurations[number];
-        bytes32 actual = Validators.hash(number, list);
+        (bytes32 expected, bytes32 actual) = _newest(list);
         if (actual != expected) revert ValidatorsMismatch(number, expected, actual);
+    }
+
+    /// @dev The newest configuration's hash, and that of a list as the newest.
+    function _newest(ValidatorList calldata list) internal view returns (bytes32 expected, bytes32 actual) {
+        uint64 number = _life.configurationLast;
+        // Before the first join there is no configuration, and its list is empty.
+        expected = number == 0 ? Validators.hashOf(0, 0, "") : _configurations[number];
+        actual = Validators.hash(number, list);
     }
 }

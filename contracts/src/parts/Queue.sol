@@ -25,9 +25,23 @@ abstract contract Queue is Base {
         emit ValueLocked(amount, _money.custody);
     }
 
-    /// @dev The most gas that a message's delivery may use, which is what fees count.
-    function _deliveryGas(uint8 kind, uint64 gasLimit) internal pure returns (uint64) {
-        if (kind == KIND_CALL) return HOP_GAS + (gasLimit < CALL_GAS_MAX ? gasLimit : CALL_GAS_MAX);
-        return kind == KIND_RECEIPT ? HOP_GAS + RECEIPT_GAS : HOP_GAS;
+    /// @dev The most gas that a message's delivery may use, which is what fees count (`CrossMessage::delivery_gas`).
+    /// @param dataBytes Length of its parameters or return data.
+    function _deliveryGas(uint8 kind, uint256 dataBytes, uint64 gasLimit) internal pure returns (uint256) {
+        if (kind != KIND_CALL && kind != KIND_RECEIPT) return HOP_GAS;
+        uint256 codeGas = kind == KIND_RECEIPT ? RECEIPT_GAS : gasLimit < CALL_GAS_MAX ? gasLimit : CALL_GAS_MAX;
+        return HOP_GAS + BYTE_GAS * dataBytes + codeGas + CARRY_GAS + AFTER_CODE_GAS;
+    }
+
+    /// @dev The gas that a fee must pay for to set out (`CrossMessage::departure_gas`): there, and back with the dearest
+    /// answer; a plain transfer, which is answered only when it is refused, pays as much again.
+    function _departureGas(uint8 kind, uint256 dataBytes, uint64 gasLimit, bool wantsReceipt)
+        internal
+        pure
+        returns (uint256)
+    {
+        uint256 there = _deliveryGas(kind, dataBytes, gasLimit);
+        if (kind == KIND_CALL) return there + _deliveryGas(KIND_RECEIPT, RETURN_BYTES_MAX, 0);
+        return there + (wantsReceipt ? _deliveryGas(KIND_RECEIPT, 0, 0) : there);
     }
 }

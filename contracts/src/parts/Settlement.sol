@@ -81,6 +81,8 @@ abstract contract Settlement is Queue {
         returns (Batch memory batch)
     {
         _requireActive();
+        // Balances are proved against the last state root from then on, and a stake that is free backs no signature.
+        _requireOpen();
         Head memory head = _head;
         Life memory life = _life;
         bytes32 chain = _checkIdentity(checkpoint, head);
@@ -150,12 +152,9 @@ abstract contract Settlement is Queue {
         uint64 applied = checkpoint.appliedNonce;
         uint64 followed = checkpoint.parentHeight;
         if (applied < head.appliedNonce) revert AppliedGoesBack(head.appliedNonce, applied);
-        // After the exit what was not applied belongs to its senders again.
-        uint64 queued = life.exitedAt != 0 ? head.appliedNonce : life.nextNonce;
-        if (applied > queued) revert AppliedAhead(queued, applied);
+        if (applied > life.nextNonce) revert AppliedAhead(life.nextNonce, applied);
         if (followed < head.parentHeight) revert ParentHeightGoesBack(head.parentHeight, followed);
         if (followed > block.number) revert ParentHeightAhead(block.number, followed);
-        if (life.exitedAt != 0) return;
         if (applied < life.nextNonce) _checkLag(followed, _queue[applied].queuedAt);
         uint64 configuration = checkpoint.configuration;
         if (configuration < life.configurationLast && configuration != 0) {
@@ -172,9 +171,8 @@ abstract contract Settlement is Queue {
 
     function _checkConfiguration(Checkpoint calldata checkpoint, Head memory head, Life memory life) private view {
         uint64 number = checkpoint.configuration;
-        uint64 last = life.exitedAt != 0 ? head.configuration : life.configurationLast;
-        if (number < head.configuration || number > last) {
-            revert ConfigurationUnknown(head.configuration, last, number);
+        if (number < head.configuration || number > life.configurationLast) {
+            revert ConfigurationUnknown(head.configuration, life.configurationLast, number);
         }
         bytes32 expected = _configurations[number];
         if (checkpoint.validatorsHash != expected) {

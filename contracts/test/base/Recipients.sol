@@ -157,6 +157,7 @@ contract Token {
     uint256 public keptPercent;
     address public refused;
     bytes public reentry;
+    bool public isLying;
 
     function mint(address to, uint256 amount) external {
         balanceOf[to] += amount;
@@ -168,6 +169,16 @@ contract Token {
 
     function refuse(address account) external {
         refused = account;
+    }
+
+    /// @dev Transfers say that they failed, and do nothing.
+    function lie() external {
+        isLying = true;
+    }
+
+    /// @dev Takes tokens away from somebody, as rebasing tokens do.
+    function rebase(address account, uint256 balance) external {
+        balanceOf[account] = balance;
     }
 
     function reenter(bytes calldata input) external {
@@ -198,6 +209,7 @@ contract Token {
 
     function _move(address from, address to, uint256 amount) private returns (bool) {
         require(to != refused, "refused");
+        if (isLying) return false;
         balanceOf[from] -= amount;
         balanceOf[to] += amount - amount * keptPercent / 100;
         return true;

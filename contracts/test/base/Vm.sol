@@ -36,6 +36,7 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory);
     function snapshotState() external returns (uint256);
     function revertToState(uint256 id) external returns (bool);
+    function store(address target, bytes32 slot, bytes32 value) external;
     function cool(address target) external;
     function writeFile(string calldata path, string calldata data) external;
 }
