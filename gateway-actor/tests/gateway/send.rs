@@ -141,7 +141,7 @@ fn a_name_with_more_levels_than_a_chain_may_have_is_refused_as_too_deep() {
     let world = World::root_with_child();
     // As `SendParams`, with a route that no `SubnetId` may have.
     let send = |steps: usize| {
-        let route = vec![Address::new_actor(b"child"); steps];
+        let route = vec![Address::new_actor(b"unknown"); steps];
         let to = ((314u64, route), f1("bob"));
         let params = (to, None::<CallParams>, fil(0), None::<Height>, false);
         world.error(ALICE, 1, gateway::SEND, &params).exit_code.value()

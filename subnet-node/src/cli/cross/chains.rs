@@ -135,7 +135,7 @@ impl Chains {
 mod tests {
     use super::*;
     use fvm_shared::address::Address;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use subnet_types::Digest;
 
     const CID: &str = "bafy2bzaceaa466o2jfc4g4ggrmtf55ygigvkmxvkr5mvhy4qbwlxetbmlkqjk";
@@ -145,7 +145,7 @@ mod tests {
         serde_json::from_value(json!({
             "subnet": subnet, "identity": Digest([identity; 32]), "genesis": { "/": CID }, "parent": parent,
             "moniker": "", "version": "", "height": 1, "blockId": { "/": CID }, "timestampMs": 1,
-            "blockIntervalMs": 1, "blockGasLimit": 1, "checkpointPeriodBlocks": 1, "signatures": Value::from("chain-bound"),
+            "blockIntervalMs": 1, "blockGasLimit": 1, "checkpointPeriodBlocks": 1, "signatures": "bound",
             "bundle": { "/": CID }, "checkpointCode": { "/": CID }, "isSyncing": false, "voteKey": null,
             "consensusListen": [], "mempoolListen": [], "consensusPeers": 0, "mempoolPeers": 0, "mempoolMessages": 0,
         }))
