@@ -94,7 +94,7 @@ pub(crate) fn deliver_unclaimed(
     let mut state: State = rt.load_state()?;
     state.is_delivering = false;
     rt.save_state(&state)?;
-    let event = EventBuilder::new(events::MESSAGE_CLAIMED).indexed("nonce", &nonce);
+    let event = EventBuilder::new(events::MESSAGE_CLAIMED).indexed("id", &message.id).indexed("nonce", &nonce);
     rt.emit_event(&event.field("exit-code", &exit_code).build())?;
     Ok(DeliverUnclaimedReturn { exit_code })
 }
@@ -131,7 +131,8 @@ fn deliver_from_cursor(
             _ if exit_code.is_success() => {}
             [message] => {
                 state.set_aside(rt.store(), message)?;
-                let event = EventBuilder::new(events::MESSAGE_UNCLAIMED).indexed("nonce", &message.nonce);
+                let event = EventBuilder::new(events::MESSAGE_UNCLAIMED);
+                let event = event.indexed("id", &message.id).indexed("nonce", &message.nonce);
                 rt.emit_event(&event.field("exit-code", &exit_code).build())?;
             }
             _ => {

@@ -27,6 +27,7 @@ use subnet_types::limits::CROSS_RECEIPT_GAS;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce};
 
 use crate::children::height;
+use crate::events::Position;
 use crate::state::{Edge, State, Way, arrival_fee, departure_fee, receipt_of, refusal_here};
 use crate::types::{Child, Draft, GatewayError, OwedAnswer};
 use crate::{events, ext};
@@ -41,6 +42,16 @@ const LOCK_GAS: u64 = 30_000_000;
 enum Source {
     Parent,
     Child { id: ActorID, subnet: SubnetId, has_exited: bool },
+}
+
+impl Source {
+    /// The checkpoint actor of the child; `None` for the parent.
+    fn child(&self) -> Option<ActorID> {
+        match self {
+            Self::Parent => None,
+            Self::Child { id, .. } => Some(*id),
+        }
+    }
 }
 
 /// What messages leave to be moved when all are through, in attoFIL.
@@ -63,6 +74,8 @@ pub(crate) struct Delivery<'a, R: Runtime> {
     is_changed: bool,
     source: Source,
     price: TokenAmount,
+    /// Where the message at hand stood on the edge; `None` while it is one that this chain makes itself.
+    position: Option<Position>,
     settlement: Settlement,
 }
 
@@ -70,14 +83,15 @@ impl<'a, R: Runtime> Delivery<'a, R> {
     /// Messages down from the parent. `state` has taken the update over already.
     pub(crate) fn from_parent(rt: &'a R, state: State) -> Self {
         let price = state.parent.as_ref().map(|parent| parent.cross_gas_price.clone()).unwrap_or_default();
-        Self { rt, state, is_changed: true, source: Source::Parent, price, settlement: Settlement::default() }
+        let (source, settlement) = (Source::Parent, Settlement::default());
+        Self { rt, state, is_changed: true, source, price, position: None, settlement }
     }
 
     /// Messages up from the child of `id`.
     pub(crate) fn from_child(rt: &'a R, state: State, id: ActorID, child: Child) -> Self {
         let source = Source::Child { id, subnet: child.subnet, has_exited: child.has_exited };
         let (price, settlement) = (child.cross_gas_price, Settlement::default());
-        Self { rt, state, is_changed: false, source, price, settlement }
+        Self { rt, state, is_changed: false, source, price, position: None, settlement }
     }
 
     /// Moves the parent's cursor past `nonce`. Called before the message is taken, so that nothing takes it twice.
@@ -102,11 +116,12 @@ impl<'a, R: Runtime> Delivery<'a, R> {
 
     /// Does what is to be done with one message. Returns zero when it was delivered or went on, and otherwise why not.
     pub(crate) fn take(&mut self, message: &CrossMessage) -> Result<ExitCode, ActorError> {
+        self.position = Some(Position { child: self.source.child(), nonce: message.nonce });
         let exit_code = match &message.kind {
             CrossKind::Receipt { .. } => self.take_receipt(message)?,
             _ => self.take_message(message)?,
         };
-        events::settled(self.rt, &self.state.subnet, message, exit_code)?;
+        events::settled(self.rt, &self.state.subnet, message, self.position, exit_code)?;
         Ok(exit_code)
     }
 
@@ -366,16 +381,14 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             Source::Parent => self.state.queue_up(self.rt.store(), receipt)?,
             Source::Child { id, .. } => self.state.queue_down(self.rt.store(), *id, height(self.rt), receipt)?,
         };
-        let way = match &self.source {
-            Source::Parent => None,
-            Source::Child { id, .. } => Some(*id),
-        };
-        self.queued(way, &receipt)
+        self.queued(self.source.child(), &receipt, None)
     }
 
     /// Answers a message that its child will never apply, with `left` or as much of it as the message carried. Its
     /// sender is told as of any refusal; an answer goes to the one for whom it was, as far as that one has a key here.
     pub(crate) fn give_back(&mut self, message: &CrossMessage, left: &mut TokenAmount) -> Result<(), ActorError> {
+        // It never came here: what is done with it begins here.
+        self.position = None;
         let mut take = |wanted: &TokenAmount| {
             let taken = wanted.clone().min(left.clone());
             *left -= &taken;
@@ -400,7 +413,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             },
             Err(exit_code) => self.keep(&receipt, exit_code)?,
         };
-        events::settled(self.rt, &self.state.subnet, &receipt, exit_code)
+        events::settled(self.rt, &self.state.subnet, &receipt, self.position, exit_code)
     }
 
     /// Queues a message for its next edge. Returns the refusal's code when it cannot cross that.
@@ -415,23 +428,28 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             Way::Down { id, .. } => (self.state.pass_down(self.rt.store(), *id, height(self.rt), message), Some(*id)),
         };
         match queued {
-            Ok(message) => self.queued(down, &message).map(|()| None),
+            Ok(message) => self.queued(down, &message, self.position).map(|()| None),
             Err(GatewayError::TooLarge { .. }) => Ok(Some(refusal::TOO_LARGE)),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Takes note of a message that waits for the child of `down`, or for a checkpoint.
-    fn queued(&mut self, down: Option<ActorID>, message: &CrossMessage) -> Result<(), ActorError> {
+    fn queued(
+        &mut self,
+        down: Option<ActorID>,
+        message: &CrossMessage,
+        position: Option<Position>,
+    ) -> Result<(), ActorError> {
         self.is_changed = true;
         match down {
             None => {
                 self.settlement.unminted += message.amount();
-                events::queued_up(self.rt, message)
+                events::queued_up(self.rt, message, position)
             }
             Some(id) => {
                 *self.settlement.locked.entry(id).or_default() += message.amount();
-                events::queued_down(self.rt, id, message)
+                events::queued_down(self.rt, id, message, position)
             }
         }
     }
@@ -451,7 +469,7 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         let address = destination.address;
         self.state.keep_unclaimed(self.rt.store(), &address, &amount)?;
         self.is_changed = true;
-        events::unclaimed(self.rt, &message.id, &address)?;
+        events::unclaimed(self.rt, &message.id, &address, self.position)?;
         Ok(exit_code)
     }
 

@@ -1,16 +1,27 @@
 //! What anyone may ask of the gateway: to send a message, to answer a call, to have value credited that was kept.
 
-use actor_runtime::{ActorError, Runtime};
+use actor_runtime::{ActorError, Runtime, decode_params};
+use fvm_ipld_encoding::ipld_block::IpldBlock;
 use fvm_shared::address::{Address, Protocol};
 use fvm_shared::econ::TokenAmount;
 use subnet_types::actors::{AnswerParams, ClaimParams, EnqueueReturn, SendParams, refusal};
 use subnet_types::cross::{CrossAddress, CrossKind, CrossMessage};
-use subnet_types::limits::{CROSS_CALL_GAS_MAX, CROSS_RETURN_BYTES_MAX};
+use subnet_types::limits::{CROSS_CALL_GAS_MAX, CROSS_RETURN_BYTES_MAX, SUBNET_DEPTH_MAX};
 
 use crate::children::height;
 use crate::state::{State, Way, departure_fee};
 use crate::types::{Draft, GatewayError};
 use crate::{events, ext};
+
+/// The parameters of [`send`]. A destination below the deepest chain that may be has no name here; who asks for one learns
+/// just that, and not that the parameters are none.
+pub(crate) fn decode(params: Option<IpldBlock>) -> Result<SendParams, ActorError> {
+    let levels = params.as_ref().and_then(|block| SendParams::levels_named(&block.data));
+    match levels.filter(|levels| *levels > SUBNET_DEPTH_MAX) {
+        Some(actual) => Err(GatewayError::TooDeep { actual }.into()),
+        None => decode_params(params),
+    }
+}
 
 /// Anyone sends a message to another chain of the hierarchy. Allowed while a delivery runs: an actor that is called may
 /// call others.
@@ -116,6 +127,7 @@ fn way_to(rt: &impl Runtime, state: &State, to: &CrossAddress, kind: &CrossKind)
     let resolve = |address: &Address| rt.resolve_address(address);
     let no_way = |code| match code {
         refusal::KILLED_SUBNET => GatewayError::KilledSubnet { subnet: to.subnet.clone() },
+        refusal::UNKNOWN_SUBNET => GatewayError::UnknownSubnet { from: state.subnet.clone(), to: to.subnet.clone() },
         _ => GatewayError::NoRoute { from: state.subnet.clone(), to: to.subnet.clone() },
     };
     Ok(state.way_to(rt.store(), &to.subnet, kind, resolve)?.map_err(no_way)?)
@@ -128,11 +140,11 @@ fn set_out(rt: &impl Runtime, state: &State, way: &Way, message: CrossMessage) -
     match way {
         Way::Here => {}
         Way::Up { .. } => {
-            events::queued_up(rt, &message)?;
+            events::queued_up(rt, &message, None)?;
             ext::unmint(rt, &amount)?;
         }
         Way::Down { id, .. } => {
-            events::queued_down(rt, *id, &message)?;
+            events::queued_down(rt, *id, &message, None)?;
             ext::lock(rt, *id, &amount)?;
         }
     }

@@ -52,7 +52,7 @@ pub fn dispatch<R: Runtime>(
         gateway::DELIVER => encode_return(&traffic::deliver(rt, decode_params(params)?)?),
         gateway::CLOSE_CHILD => encode_return(&ending::close(rt, decode_params(params)?)?),
         gateway::REFUND_CHILD => encode_return(&ending::refund(rt, decode_params(params)?)?),
-        gateway::SEND => encode_return(&door::send(rt, decode_params(params)?)?),
+        gateway::SEND => encode_return(&door::send(rt, door::decode(params)?)?),
         gateway::ANSWER => encode_return(&door::answer(rt, decode_params(params)?)?),
         gateway::CLAIM => nothing(door::claim(rt, decode_params(params)?)),
         gateway::APPLY_PARENT_UPDATE => {

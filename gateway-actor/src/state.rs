@@ -210,6 +210,9 @@ mod parent;
 mod route;
 mod unclaimed;
 
+/// Entries of a table with their keys, and the key with which the next page begins.
+pub type Page<K, T> = (Vec<(K, T)>, Option<K>);
+
 pub use delivery::{Edge, arrival_fee, departure_fee, receipt_of, refusal_here};
 pub use parent::RefusedChange;
 pub use route::{Way, is_on_the_way};

@@ -9,6 +9,7 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use subnet_types::cross::{CrossAddress, CrossKind, call_key};
 use subnet_types::genesis::ParentAnchor;
 use subnet_types::identity::ChainIdentity;
+use subnet_types::limits::SUBNET_DEPTH_MAX;
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
 use subnet_types::{Digest, SubnetId, ValidatorSet};
@@ -305,12 +306,26 @@ pub enum GatewayError {
         received: String,
     },
     /// No message goes there from here.
-    #[error("no route from {from} to {to}: the way ends at a chain without such a child, or without a parent")]
+    #[error("no route from {from} to {to}: they are in different hierarchies")]
     NoRoute {
         /// This chain.
         from: SubnetId,
         /// The target.
         to: SubnetId,
+    },
+    /// The way down ends at this chain.
+    #[error("{from} has no active child on the way to {to}")]
+    UnknownSubnet {
+        /// This chain.
+        from: SubnetId,
+        /// The target.
+        to: SubnetId,
+    },
+    /// No chain can be so far down.
+    #[error("the destination has {actual} levels, a chain at most {SUBNET_DEPTH_MAX}")]
+    TooDeep {
+        /// Levels of the name that came, the root included.
+        actual: usize,
     },
     /// Ids mean something else on every chain.
     #[error("recipient {address} is an id, expected f1, f2, f3 or f4")]
@@ -573,8 +588,10 @@ impl GatewayError {
             Self::DeliveryGas { .. } => 72,
             Self::NegativePrice { .. } => 73,
             Self::FailureKeepsValue { .. } => 74,
+            Self::TooDeep { .. } => 75,
             Self::NotExited { .. } => 76,
             Self::RefundGas { .. } => 77,
+            Self::UnknownSubnet { .. } => 78,
         };
         ExitCode::new(code)
     }

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
+use crate::regular;
+
 /// Peers that one list may name.
 const PEERS_MAX: usize = 64;
 /// Endpoints of the parent that may be named.
@@ -23,7 +25,7 @@ pub const LANES_MAX: u32 = 64;
 /// Bytes of a moniker, which other nodes print.
 const MONIKER_BYTES_MAX: usize = 64;
 /// Bytes of a configuration file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -299,14 +301,6 @@ pub enum ConfigError {
         /// What the system said.
         reason: String,
     },
-    /// The file is too large to be one.
-    #[error("{path} has {actual} bytes, a configuration has at most {FILE_BYTES_MAX}")]
-    TooLarge {
-        /// Which.
-        path: PathBuf,
-        /// Its bytes.
-        actual: u64,
-    },
     /// Not TOML, a field of another type, or an unknown one.
     #[error("configuration: {0}")]
     Form(String),
@@ -328,12 +322,9 @@ impl Config {
     /// # Errors
     /// When it cannot be read or is wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |error: std::io::Error| ConfigError::Read { path: path.to_owned(), reason: error.to_string() };
-        let actual = std::fs::metadata(path).map_err(read)?.len();
-        if actual > FILE_BYTES_MAX {
-            return Err(ConfigError::TooLarge { path: path.to_owned(), actual });
-        }
-        Self::parse(&std::fs::read_to_string(path).map_err(read)?)
+        let read = |reason: String| ConfigError::Read { path: path.to_owned(), reason };
+        let bytes = regular::read(path, FILE_BYTES_MAX).map_err(|error| read(error.to_string()))?;
+        Self::parse(&String::from_utf8(bytes).map_err(|error| read(error.to_string()))?)
     }
 
     /// Reads and checks a text.

@@ -19,5 +19,6 @@ pub mod logging;
 pub mod metrics;
 pub mod node;
 pub mod parent;
+mod regular;
 pub mod rpc;
 pub mod storage;

@@ -50,8 +50,6 @@ pub struct ParentLedger {
     pub accepted: Vec<Accepted>,
     /// The next bottom-up nonce to deliver.
     pub next_delivery: Nonce,
-    /// Fees that accepted checkpoints reported as burned.
-    pub burned_reported: TokenAmount,
 }
 
 impl ParentLedger {
@@ -78,7 +76,6 @@ impl ParentLedger {
         let expected = self.accepted.last().map_or(Sequence::new(1), |last| last.sequence.next());
         let sequence = params.checkpoint.sequence;
         ensure!(sequence == expected, "checkpoint {sequence} was accepted where {expected} had to follow");
-        self.burned_reported += &params.checkpoint.burned;
         self.accepted.push(Accepted {
             sequence,
             child_height: params.checkpoint.height,

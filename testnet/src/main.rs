@@ -28,7 +28,7 @@ const INTERRUPTED: u8 = 130;
     after_help = "Exit codes:\n  0    done; for demo: every step's check passed\n  1    something failed, and was said\n  \
         2    the command line or topology is wrong\n  130  interrupted\n\n\
         Try it:\n  testnet demo                 two chains of four validators, about two minutes\n  \
-        testnet demo-deep            five chains on three levels, about five minutes\n  \
+        testnet demo-deep            five chains on three levels, about two minutes\n  \
         testnet up                   the same two chains, to play with\n  \
         subnet-node chain head --rpc http://127.0.0.1:<port that `up` printed>\n  \
         testnet bench                how much a chain does\n  \

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use client::api::{
-    ActorStateJson, BlockDetails, CheckpointRecord, ChildStatus, CrossStatus, FilecoinApiClient, JsonCid,
+    ActorStateJson, BlockDetails, CheckpointRecord, ChildStatus, CrossTraceInfo, FilecoinApiClient, JsonCid,
     MessageStatus, SignedMessageJson, SubnetApiClient, SubnetInfo,
 };
 use fvm_shared::ActorID;
@@ -138,12 +138,12 @@ impl Remote {
         self.named("message status", SubnetApiClient::message_status(&self.client, message).await)
     }
 
-    /// Where a cross message is, as this chain sees it.
+    /// What happened to a cross message on this chain.
     ///
     /// # Errors
     /// As every call.
-    pub async fn cross_status(&self, id: Digest) -> anyhow::Result<CrossStatus> {
-        self.named("cross status", SubnetApiClient::cross_status(&self.client, id).await)
+    pub async fn cross_trace(&self, id: Digest) -> anyhow::Result<CrossTraceInfo> {
+        self.named("cross trace", SubnetApiClient::cross_trace(&self.client, id).await)
     }
 
     /// What an address holds after the last block.

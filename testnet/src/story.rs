@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use client::api::CrossStage;
+use client::api::{CrossEvent, CrossStepInfo, CrossTraceInfo};
 use fvm_shared::econ::TokenAmount;
 use subnet_types::{Digest, Height, Sequence};
 
@@ -98,18 +98,16 @@ impl<'a> Cast<'a> {
             .await?;
         let id: Digest = serde_json::from_value(sent["id"].clone()).context("the id that `cross fund` printed")?;
         let in_root_block: Height = serde_json::from_value(sent["height"].clone()).context("its height")?;
-        let status = self
+        let arrival = self
             .eventually("the child applies the message", async || {
-                let status = self.child.remote().cross_status(id).await?;
-                Ok(status.stage.is_final().then_some(status))
+                Ok(step_of(&self.child.remote().cross_trace(id).await?, CrossEvent::Applied))
             })
             .await?;
         report.fund.latency_ms = Some(ms(started));
-        ensure!(status.stage == CrossStage::Delivered, "the fund message ended {:?}, expected delivered", status.stage);
+        ensure!(arrival.exit_code == Some(0), "the fund message ended with {:?}, expected 0", arrival.exit_code);
         let held = self.child.remote().balance(&alice.address).await?;
         expect_equal("alice's balance in the child", &TokenAmount::from_whole(FUNDED_FIL), &held)?;
-        let applied = status.height.context("the child does not say at which height it applied the message")?;
-        let blocks = self.child_blocks(in_root_block, applied).await?;
+        let blocks = self.child_blocks(in_root_block, arrival.height).await?;
         report.fund.child_blocks = Some(blocks);
         step.done(&format!(
             "in her account {:.1} s after sending, {blocks} child blocks after the root's finality",
@@ -212,10 +210,12 @@ impl<'a> Cast<'a> {
             .await?;
         report.release.latency_ms = Some(ms(started));
         expect_equal("bob's balance on the root", &expected, &paid)?;
-        let status = self.root.remote().cross_status(id).await?;
-        ensure!(status.stage == CrossStage::Delivered, "the release ended {:?}, expected delivered", status.stage);
-        let status = self.child.remote().cross_status(id).await?;
-        let sequence = status.checkpoint.context("the child does not say which checkpoint carries the release")?;
+        let arrival = step_of(&self.root.remote().cross_trace(id).await?, CrossEvent::Applied);
+        let exit_code = arrival.and_then(|step| step.exit_code);
+        ensure!(exit_code == Some(0), "the release ended with {exit_code:?}, expected 0");
+        let cut = step_of(&self.child.remote().cross_trace(id).await?, CrossEvent::Checkpointed);
+        let sequence = cut.and_then(|step| step.checkpoint);
+        let sequence = sequence.context("the child does not say which checkpoint carries the release")?;
         step.done(&format!("paid {:.1} s after sending, by checkpoint {sequence}", started.elapsed().as_secs_f64()));
         Ok(sequence)
     }
@@ -359,6 +359,11 @@ fn figures(chain: &Chain, agreement: &Agreement) -> ChainFigures {
         block_interval_ms_p50: agreement.interval_ms_p50(),
         finality_ms_p50: chain.watcher.finality_ms_p50(),
     }
+}
+
+/// The step of a message at which this happened to it. Nobody forges ids here, so the id alone tells it.
+fn step_of(trace: &CrossTraceInfo, event: CrossEvent) -> Option<CrossStepInfo> {
+    trace.steps.iter().find(|step| step.event == event).cloned()
 }
 
 fn expect_equal(what: &str, expected: &TokenAmount, actual: &TokenAmount) -> anyhow::Result<()> {

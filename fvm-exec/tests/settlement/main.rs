@@ -6,6 +6,7 @@
 mod common;
 mod containment;
 mod doors;
+mod drain;
 mod ending;
 mod gas;
 mod hostile;

@@ -25,7 +25,11 @@ fn recipient(nonce: u64) -> Address {
 
 /// `count` transfers up, each of another value to another recipient.
 pub fn batch(root: &Root, subnet: &Subnet, count: u64, to: &dyn Fn(u64) -> Address) -> Vec<CrossMessage> {
-    let first = root.state(subnet).next_batch_nonce.get();
+    batch_from(subnet, root.state(subnet).next_batch_nonce.get(), count, to)
+}
+
+/// As [`batch`], from a nonce on.
+pub fn batch_from(subnet: &Subnet, first: u64, count: u64, to: &dyn Fn(u64) -> Address) -> Vec<CrossMessage> {
     let message = |nonce| CrossMessage {
         id: Digest([1; 32]),
         origin: CrossAddress { subnet: subnet.name.clone(), address: secp(1) },

@@ -13,7 +13,7 @@ use subnet_types::cross::{CrossKind, CrossMessage, message_id};
 use subnet_types::quantity::Height;
 
 use super::route::is_on_the_way;
-use super::{State, load, narrow_nodes, save, state_error};
+use super::{Page, State, load, narrow_nodes, save, state_error};
 use crate::types::{GatewayError, OwedAnswer, PendingMessage};
 
 /// Origin sequences in one word of `settled`.
@@ -60,6 +60,25 @@ fn all<T: DeserializeOwned>(store: &impl Blockstore, root: &Cid) -> Result<Vec<(
     Ok(all)
 }
 
+/// Entries from the key `from` on, at most `max`, and the key of the one after them.
+fn page<T: DeserializeOwned>(
+    store: &impl Blockstore,
+    root: &Cid,
+    from: Option<&Digest>,
+    max: usize,
+) -> Result<Page<Digest, T>, GatewayError> {
+    let mut found = Vec::new();
+    let from = from.map(|key| BytesKey(key.as_bytes().to_vec()));
+    let (_, next) = entries(store, root)?
+        .for_each_ranged(from.as_ref(), Some(max), |key, link| {
+            found.push((Digest::try_from(key.0.as_slice())?, load(store, link)?));
+            Ok(())
+        })
+        .map_err(state_error)?;
+    let next = next.map(|key| Digest::try_from(key.0.as_slice()).map_err(state_error)).transpose()?;
+    Ok((found, next))
+}
+
 impl State {
     /// Takes note of a message sent from here whose answer must come, at `height`.
     ///
@@ -102,6 +121,19 @@ impl State {
     /// When the store fails.
     pub fn all_pending_messages(&self, store: &impl Blockstore) -> Result<Vec<(Digest, PendingMessage)>, GatewayError> {
         all(store, &self.pending_messages)
+    }
+
+    /// Messages that wait for their answers, from the id `from` on, which must be one of them; at most `max`.
+    ///
+    /// # Errors
+    /// When `from` is none of them, or the store fails.
+    pub fn pending_page(
+        &self,
+        store: &impl Blockstore,
+        from: Option<&Digest>,
+        max: usize,
+    ) -> Result<Page<Digest, PendingMessage>, GatewayError> {
+        page(store, &self.pending_messages, from, max)
     }
 
     /// Whether the message sent from here with this origin sequence has been answered, or can be answered only by what
@@ -191,6 +223,19 @@ impl State {
     /// When the store fails.
     pub fn all_owed(&self, store: &impl Blockstore) -> Result<Vec<(Digest, OwedAnswer)>, GatewayError> {
         all(store, &self.owed)
+    }
+
+    /// Answers owed, by the calls' keys, from the key `from` on, which must be one of them; at most `max`.
+    ///
+    /// # Errors
+    /// When `from` is none of them, or the store fails.
+    pub fn owed_page(
+        &self,
+        store: &impl Blockstore,
+        from: Option<&Digest>,
+        max: usize,
+    ) -> Result<Page<Digest, OwedAnswer>, GatewayError> {
+        page(store, &self.owed, from, max)
     }
 
     /// Takes out the answer owed to the call with this key.

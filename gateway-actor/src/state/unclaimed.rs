@@ -6,7 +6,7 @@ use fvm_ipld_hamt::{BytesKey, Hamt};
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 
-use super::{State, narrow_nodes, state_error};
+use super::{Page, State, narrow_nodes, state_error};
 use crate::types::GatewayError;
 
 type Ledger<B> = Hamt<B, TokenAmount>;
@@ -48,6 +48,29 @@ impl State {
         self.unclaimed = ledger.flush().map_err(state_error)?;
         self.unclaimed_total -= &amount;
         Ok(amount)
+    }
+
+    /// Entries from the address `from` on, which must have one; at most `max`. With the address of the one after them.
+    ///
+    /// # Errors
+    /// When `from` has none, or the store fails.
+    pub fn unclaimed_page(
+        &self,
+        store: &impl Blockstore,
+        from: Option<&Address>,
+        max: usize,
+    ) -> Result<Page<Address, TokenAmount>, GatewayError> {
+        let ledger = Ledger::load_with_config(&self.unclaimed, store, narrow_nodes()).map_err(state_error)?;
+        let mut found = Vec::new();
+        let from = from.map(|address| BytesKey(address.to_bytes()));
+        let (_, next) = ledger
+            .for_each_ranged(from.as_ref(), Some(max), |key, amount| {
+                found.push((Address::from_bytes(&key.0)?, amount.clone()));
+                Ok(())
+            })
+            .map_err(state_error)?;
+        let next = next.map(|key| Address::from_bytes(&key.0).map_err(state_error)).transpose()?;
+        Ok((found, next))
     }
 
     /// The whole ledger.

@@ -3,14 +3,18 @@
 use actor_runtime::{Runtime, encode_params};
 use fvm_shared::error::ExitCode;
 use gateway_actor::dispatch;
+use gateway_actor::types::Draft;
 use subnet_types::actors::{ApplyParentUpdateParams, BURNT_FUNDS_ID, SYSTEM_ID, gateway};
-use subnet_types::cross::MessageBatch;
+use subnet_types::cross::{CrossKind, MessageBatch};
 use subnet_types::genesis::mint_reserve;
-use subnet_types::hash::cid_of_bytes;
+use subnet_types::hash::{cid_of_bytes, encode};
+use subnet_types::limits::{
+    CROSS_MESSAGES_PER_BLOCK_MAX, CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX, CROSS_MESSAGES_PER_CHECKPOINT_MAX,
+};
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, TimestampMs};
 
-use crate::world::{ALICE, World, down, fil, nobody, set, validator};
+use crate::world::{ALICE, CHILD, World, at, child, down, f1, fil, nobody, root, set, validator};
 
 #[test]
 fn cut_fixes_batch_burn_cursor_and_configuration() {
@@ -122,6 +126,60 @@ fn value_may_go_down_and_up_for_ever() {
         assert_eq!((cut.messages.value, cut.burned), (half.clone(), fil(0)));
     }
     assert_eq!(world.minted(), fil(0));
+}
+
+/// Ten thousand transfers put into a queue by `queue`, each worth its number.
+const QUEUED: u64 = 10_000;
+
+#[test]
+fn ten_thousand_messages_up_leave_by_cuts_within_limits_in_order_and_once() {
+    let world = World::subnet();
+    let mut state = world.state();
+    for value in 1..=QUEUED {
+        let draft = Draft::new(f1("alice"), at(root(), f1("bob")), fil(value), CrossKind::Transfer);
+        state.send_up(world.rt.store(), Height::new(5), draft).unwrap();
+    }
+    world.rt.save_state(&state).unwrap();
+    world.rt.set_balance(SYSTEM_ID, &state.reserve);
+    let (mut next, mut cuts) = (0, 0);
+    while world.state().outbox.count > 0 {
+        cuts += 1;
+        let cut = world.cut(10 * cuts).unwrap();
+        assert!(cut.messages.count > 0 && cut.messages.count <= CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64);
+        let batch = world.state().batch(world.rt.store(), &cut).unwrap();
+        assert_eq!(MessageBatch::of(Nonce::new(next), &batch), cut.messages);
+        let bytes: usize = batch.iter().map(|message| encode(message).len()).sum();
+        assert!(bytes <= CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX, "{bytes} bytes");
+        for message in batch {
+            assert_eq!((message.nonce.get(), message.value), (next, fil(next + 1)));
+            next += 1;
+        }
+    }
+    assert_eq!((next, cuts as u64), (QUEUED, QUEUED.div_ceil(CROSS_MESSAGES_PER_CHECKPOINT_MAX as u64)));
+}
+
+#[test]
+fn ten_thousand_messages_down_are_read_in_ranges_that_fit_a_block_in_order_and_once() {
+    let parent = World::root_with_child();
+    let mut state = parent.state();
+    for value in 1..=QUEUED {
+        let draft = Draft::new(f1("carol"), at(child(), f1("dave")), fil(value), CrossKind::Transfer);
+        state.queue_down(parent.rt.store(), CHILD, Height::new(5), draft).unwrap();
+    }
+    let (mut next, mut blocks) = (0, 0);
+    loop {
+        // What a block of the child takes: from its cursor on.
+        let range = state.top_down(parent.rt.store(), CHILD, Nonce::new(next), CROSS_MESSAGES_PER_BLOCK_MAX).unwrap();
+        if range.is_empty() {
+            break;
+        }
+        blocks += 1;
+        for message in range {
+            assert_eq!((message.nonce.get(), message.value), (next, fil(next + 1)));
+            next += 1;
+        }
+    }
+    assert_eq!((next, blocks), (QUEUED, QUEUED.div_ceil(CROSS_MESSAGES_PER_BLOCK_MAX as u64)));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A child whose end is announced, and one that has ended.
 
-use actor_runtime::{Runtime, SendReturn, encode_params};
+use std::collections::BTreeSet;
+
+use actor_runtime::{Runtime, SendReturn, decode_params, encode_params};
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
 use gateway_actor::dispatch;
@@ -210,6 +212,43 @@ fn strangers_close_and_refund_nothing_and_too_little_gas_refunds_nothing() {
     assert_eq!(world.error(CHILD, 0, gateway::REFUND_CHILD, &refund).exit_code, ExitCode::new(77));
     world.rt.set_gas(300_000_000, 0);
     assert_eq!(world.refund(9), (1, 0));
+}
+
+#[test]
+fn refund_that_runs_out_of_gas_changes_nothing_and_goes_through_with_more() {
+    // What sends cost is not the gateway's to know: here up to far more than it reckons with.
+    for per_send in [0, 20_000_000, 60_000_000, 150_000_000] {
+        let world = World::root_with_child();
+        for _ in 0..3 {
+            world.ok::<EnqueueReturn>(ROBOT, 5, gateway::SEND, &call_to(at(child(), f1("bob")), 1_000));
+        }
+        world.unlocking(1_000_000);
+        assert_eq!(world.close(true), 3);
+        let (mut gas, mut refusals) = (50_000_000, BTreeSet::new());
+        let mut left = 3;
+        while left > 0 {
+            world.rt.set_gas(gas, per_send);
+            let before = world.state();
+            let params = encode_params(&RefundChildParams { messages_max: 3 }).unwrap();
+            match world.call(CHILD, 0, gateway::REFUND_CHILD, params) {
+                Ok(done) => {
+                    let done: RefundReturn = decode_params(done).unwrap();
+                    assert!(done.refunded > 0 && done.left == left - done.refunded);
+                    left = done.left;
+                }
+                Err(error) => {
+                    refusals.insert(error.exit_code.value());
+                    assert_eq!(world.state(), before, "{error}");
+                    gas += 10_000_000;
+                    assert!(gas < 2_000_000_000, "no gas is enough: {error}");
+                }
+            }
+        }
+        // Too little to begin with, and too little when the sender was to be told.
+        assert!(refusals.iter().all(|code| [72, 77].contains(code)) && refusals.contains(&77), "{refusals:?}");
+        assert_eq!(refusals.contains(&72), per_send == 150_000_000, "{per_send}: {refusals:?}");
+        assert!(world.state().all_pending_messages(Runtime::store(&world.rt)).unwrap().is_empty());
+    }
 }
 
 #[test]

@@ -4,14 +4,17 @@ use actor_runtime::Runtime;
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
+use fvm_shared::event::ActorEvent;
 use subnet_types::SubnetId;
 use subnet_types::actors::{SYSTEM_ID, checkpoint, refusal};
 use subnet_types::cross::{CrossKind, CrossMessage};
+use subnet_types::events::gateway as events;
 use subnet_types::genesis::mint_reserve;
+use subnet_types::hash::encode;
 use subnet_types::limits::CROSS_MESSAGE_BYTES_MAX;
 use subnet_types::quantity::{Height, Nonce};
 
-use crate::world::{CHILD, World, as_call, as_receipt, at, child, down, f1, fil, root, up};
+use crate::world::{CHILD, World, as_call, as_receipt, at, child, down, f1, fil, nobody, root, up};
 
 /// Id of another child's checkpoint actor.
 const SIBLING: u64 = 201;
@@ -58,6 +61,49 @@ fn message_crosses_to_a_sibling_at_the_common_ancestor() {
     }
     let lock = (Address::new_id(SIBLING), checkpoint::LOCK, fil(21));
     assert_eq!(world.sends(), vec![lock], "what left one custody is in the other");
+}
+
+/// Of each event of a kind, where the message came from: the child's actor and its nonce there.
+fn places(events: &[ActorEvent], kind: &str) -> Vec<(Option<u64>, Option<u64>)> {
+    let of_kind = events.iter().filter(|event| event.entries[0].value == encode(&kind));
+    let number = |event: &ActorEvent, key: &str| {
+        let entry = event.entries.iter().find(|entry| entry.key == key)?;
+        Some(fvm_ipld_encoding::from_slice::<u64>(&entry.value).unwrap())
+    };
+    of_kind.map(|event| (number(event, events::FROM_ACTOR_KEY), number(event, events::FROM_NONCE_KEY))).collect()
+}
+
+#[test]
+fn events_say_at_which_place_a_message_came_so_that_an_id_used_twice_confuses_nobody() {
+    let world = World::root_with_child();
+    world.add_child(SIBLING, Address::new_actor(b"sibling"), 0);
+    world.fund(5);
+    let sent = world.rt.take_events();
+    assert_eq!(places(&sent, events::MESSAGE_QUEUED_DOWN), [(None, None)], "it set out here");
+    // One goes on, one is credited here, one forges its origin: all with one id.
+    let id = to_sibling(4).id;
+    let lost = CrossMessage { id, destination: at(root(), nobody()), ..up(6, 3) };
+    let forged = CrossMessage { id, origin: at(root(), f1("carol")), ..up(7, 3) };
+    world.deliver_all(&[to_sibling(4), CrossMessage { id, ..up(5, 3) }, lost, forged]);
+    let events = world.rt.take_events();
+    let came = |nonce| (Some(CHILD), Some(nonce));
+    assert_eq!(places(&events, events::MESSAGE_SETTLED), [4, 5, 6, 7].map(came));
+    assert_eq!(places(&events, events::MESSAGE_QUEUED_DOWN), [came(4), (None, None)], "and an answer, made here");
+
+    let world = below_a_subnet();
+    let mut message = down(9, 5);
+    message.destination = at(grandchild(), f1("dave"));
+    let mut kept = as_receipt(down(10, 5), f1("erin"), 8);
+    kept.fee = fil(1);
+    let mut state = world.state();
+    state.parent.as_mut().unwrap().next_nonce = Nonce::new(9);
+    world.rt.save_state(&state).unwrap();
+    world.apply_all(vec![message, kept]);
+    let events = world.rt.take_events();
+    let came = |nonce| (None, Some(nonce));
+    assert_eq!(places(&events, events::MESSAGE_SETTLED), [9, 10].map(came));
+    assert_eq!(places(&events, events::MESSAGE_QUEUED_DOWN), [came(9)]);
+    assert_eq!(places(&events, events::VALUE_UNCLAIMED), [came(10)]);
 }
 
 #[test]

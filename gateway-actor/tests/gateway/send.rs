@@ -5,12 +5,14 @@ use actor_runtime::{Runtime, SendReturn};
 use fvm_shared::METHOD_SEND;
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
-use subnet_types::actors::{EnqueueReturn, RegisterChildParams, SYSTEM_ID, SendParams, checkpoint, gateway};
+use subnet_types::actors::{
+    CallParams, EnqueueReturn, RegisterChildParams, SYSTEM_ID, SendParams, checkpoint, gateway,
+};
 use subnet_types::cross::{CrossKind, departure_gas, message_id};
 use subnet_types::genesis::mint_reserve;
 use subnet_types::limits::{
     CROSS_CALL_GAS_MAX, CROSS_HOP_GAS, CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_CHECKPOINT_BYTES_MAX,
-    CROSS_MESSAGES_PER_CHECKPOINT_MAX, OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX,
+    CROSS_MESSAGES_PER_CHECKPOINT_MAX, OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX, SUBNET_DEPTH_MAX,
 };
 use subnet_types::quantity::Height;
 use subnet_types::{Digest, SubnetId};
@@ -122,8 +124,8 @@ fn the_own_chain_and_chains_without_a_way_are_refused() {
     let world = World::root_with_child();
     let error = |subnet| refused(&world, 1, &transfer_to(at(subnet, f1("bob"))));
     assert_eq!(error(root()), 64, "self-destination");
-    assert_eq!(error(below(&root(), b"unknown")), 50);
-    assert_eq!(error(below(&root(), b"robot")), 50, "an actor that exists but is no child");
+    assert_eq!(error(below(&root(), b"unknown")), 78);
+    assert_eq!(error(below(&root(), b"robot")), 78, "an actor that exists but is no child");
     assert_eq!(error(SubnetId::root(315)), 50, "a root has no way up");
     assert_eq!(error(SubnetId::root(315).child(child_address()).unwrap()), 50);
 
@@ -131,7 +133,24 @@ fn the_own_chain_and_chains_without_a_way_are_refused() {
     let error = |subnet| refused(&world, 1, &transfer_to(at(subnet, f1("bob"))));
     assert_eq!(error(child()), 64, "self-destination");
     assert_eq!(error(SubnetId::root(315)), 50, "another hierarchy is not up");
-    assert_eq!(error(below(&child(), b"unknown")), 50);
+    assert_eq!(error(below(&child(), b"unknown")), 78);
+}
+
+#[test]
+fn a_name_with_more_levels_than_a_chain_may_have_is_refused_as_too_deep() {
+    let world = World::root_with_child();
+    // As `SendParams`, with a route that no `SubnetId` may have.
+    let send = |steps: usize| {
+        let route = vec![Address::new_actor(b"unknown"); steps];
+        let to = ((314u64, route), f1("bob"));
+        let params = (to, None::<CallParams>, fil(0), None::<Height>, false);
+        world.error(ALICE, 1, gateway::SEND, &params).exit_code.value()
+    };
+    assert_eq!(send(SUBNET_DEPTH_MAX - 1), 78, "as deep as may be, and not there");
+    assert_eq!(send(SUBNET_DEPTH_MAX), 75);
+    assert_eq!(send(SUBNET_DEPTH_MAX + 20), 75);
+    let garbage = world.error(ALICE, 1, gateway::SEND, &("no", "parameters")).exit_code;
+    assert_eq!(garbage, ExitCode::USR_SERIALIZATION);
 }
 
 #[test]
@@ -140,7 +159,7 @@ fn nothing_goes_down_until_the_child_has_a_genesis() {
     world.rt.add_actor(CHILD, code("checkpoint"), Some(child_address()));
     let params = RegisterChildParams { actor: child_address(), cross_gas_price: fil(0) };
     world.ok::<RawOrUnit>(CHILD, 0, gateway::REGISTER_CHILD, &params);
-    assert_eq!(refused(&world, 1, &transfer_to(at(child(), f1("bob")))), 50);
+    assert_eq!(refused(&world, 1, &transfer_to(at(child(), f1("bob")))), 78);
     world.call(CHILD, 0, gateway::ACTIVATE_CHILD, None).unwrap();
     world.fund(1);
 }

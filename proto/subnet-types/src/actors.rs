@@ -10,6 +10,7 @@ use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use fvm_shared::error::ExitCode;
 use fvm_shared::{ActorID, MethodNum};
+use serde::de::IgnoredAny;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::bytes::{BlsPublicKey, BlsSignature, Ed25519Signature, VoteKey};
@@ -330,6 +331,17 @@ pub struct SendParams {
     pub expires: Option<Height>,
     /// As there.
     pub wants_receipt: bool,
+}
+
+impl SendParams {
+    /// Levels of the destination's name in encoded parameters, the root included, also where they are more than a
+    /// [`SubnetId`] may have; `None` when the bytes are no such parameters.
+    pub fn levels_named(bytes: &[u8]) -> Option<usize> {
+        type Named = ((u64, Vec<Address>), IgnoredAny);
+        type Loose = (Named, IgnoredAny, IgnoredAny, IgnoredAny, IgnoredAny);
+        let (((_, route), _), ..): Loose = fvm_ipld_encoding::from_slice(bytes).ok()?;
+        Some(route.len().saturating_add(1))
+    }
 }
 
 /// Parameters of [`gateway::ANSWER`].

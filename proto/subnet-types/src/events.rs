@@ -10,27 +10,37 @@ use serde::Serialize;
 pub const TYPE_KEY: &str = "$type";
 
 /// Types of the gateway's events.
+///
+/// An id is the word of whoever sends a message, and a chain can use one that another chain's message has. What tells two
+/// apart is the position on the edge that a message came by: `from-nonce`, and `from-actor`, the id of the child's
+/// checkpoint actor, where it came from a child and not from the parent. A message that set out here has neither.
 pub mod gateway {
+    /// Key of the checkpoint actor of the child that a message came from.
+    pub const FROM_ACTOR_KEY: &str = "from-actor";
+    /// Key of a message's position on the edge that it came by.
+    pub const FROM_NONCE_KEY: &str = "from-nonce";
+
     /// A child has a name: `actor` (id), `subnet`.
     pub const CHILD_REGISTERED: &str = "child-registered";
     /// A child's genesis is fixed: `actor` (id).
     pub const CHILD_ACTIVATED: &str = "child-activated";
     /// A change waits for a child: `actor` (id), `configuration`.
     pub const CHANGE_LOGGED: &str = "change-logged";
-    /// A message waits for a child: `actor` (id), `id`, `nonce`.
+    /// A message waits for a child: `actor` (id), `id`, `nonce`. One that goes on also `from-nonce` and `from-actor`.
     pub const MESSAGE_QUEUED_DOWN: &str = "message-queued-down";
-    /// A message waits for the next checkpoint: `id`, `nonce`.
+    /// A message waits for the next checkpoint: `id`, `nonce`. One that goes on also `from-nonce` and `from-actor`.
     pub const MESSAGE_QUEUED_UP: &str = "message-queued-up";
-    /// A message from the parent or a child was delivered, went on or was refused: `id`, `exit-code`. Of a receipt that
-    /// counts here also `of`, the message that it answers, and `outcome`, the exit code that it brings.
+    /// A message from the parent or a child was delivered, went on or was refused: `id`, `exit-code`, `from-nonce`,
+    /// `from-actor`. Of a receipt that counts here also `of`, the message that it answers, and `outcome`, the exit code
+    /// that it brings.
     pub const MESSAGE_SETTLED: &str = "message-settled";
-    /// Value that came back could not be credited: `id`, `address`.
+    /// Value that came back could not be credited: `id`, `address`, `from-nonce`, `from-actor`.
     pub const VALUE_UNCLAIMED: &str = "value-unclaimed";
     /// Such value was credited after all: `address`.
     pub const VALUE_CLAIMED: &str = "value-claimed";
     /// The way down to a child closed: `actor` (id), `has-exited`.
     pub const CHILD_CLOSED: &str = "child-closed";
-    /// A message for a child that has exited was answered: `actor` (id), `id`, `amount` (what came back).
+    /// A message for a child that has exited was answered: `actor` (id), `id`, `nonce`, `amount` (what came back).
     pub const MESSAGE_REFUNDED: &str = "message-refunded";
     /// A child's checkpoint was accepted: `actor` (id), `top-down-nonce`, `configuration`.
     pub const CHECKPOINT_COMMITTED: &str = "checkpoint-committed";
@@ -58,9 +68,9 @@ pub mod checkpoint {
     pub const CHECKPOINT_ACCEPTED: &str = "checkpoint-accepted";
     /// Messages were delivered: `from` (nonce), `to` (next nonce).
     pub const MESSAGES_DELIVERED: &str = "messages-delivered";
-    /// The gateway would not even take a message: `nonce`, `exit-code`.
+    /// The gateway would not even take a message: `id`, `nonce`, `exit-code`.
     pub const MESSAGE_UNCLAIMED: &str = "message-unclaimed";
-    /// It took such a message after all: `nonce`, `exit-code` (zero, or why the value went back).
+    /// It took such a message after all: `id`, `nonce`, `exit-code` (zero, or why the value went back).
     pub const MESSAGE_CLAIMED: &str = "message-claimed";
     /// Value was locked: `amount`.
     pub const VALUE_LOCKED: &str = "value-locked";

@@ -21,6 +21,10 @@ const ATTEMPTS_MAX: usize = 60;
 /// Pause between two attempts.
 const ATTEMPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// For how long one edge is read, whatever its nodes answer: with many checkpoints or messages that wait, or a node that
+/// stays behind, the figures of one moment cannot be had.
+const READ_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Unaccepted and undelivered checkpoints that are looked at. A child whose settlement stands still for longer is not
 /// reckoned.
 const CHECKPOINTS_MAX: u64 = 10_000;
@@ -145,6 +149,12 @@ pub enum SupplyError {
         /// What is missing.
         problem: String,
     },
+    /// It took too long.
+    #[error("the edge to {child} could not be read within {} s: its nodes are slow, or far too much waits", READ_TIME_MAX.as_secs())]
+    TooLong {
+        /// The chain at the lower end.
+        child: SubnetId,
+    },
     /// What a node answered contradicts itself.
     #[error("{url} contradicts itself: {problem}")]
     Contradiction {
@@ -162,8 +172,16 @@ pub enum SupplyError {
 /// before.
 ///
 /// # Errors
-/// When a node cannot be asked, is too far behind, or contradicts itself.
+/// When a node cannot be asked, is too far behind, takes too long, or contradicts itself.
 pub async fn read(parent: &Client, child: &Client, subnet: &SubnetId) -> Result<EdgeFigures, SupplyError> {
+    let reading = read_unbounded(parent, child, subnet);
+    match tokio::time::timeout(READ_TIME_MAX, reading).await {
+        Ok(figures) => figures,
+        Err(_) => Err(SupplyError::TooLong { child: subnet.clone() }),
+    }
+}
+
+async fn read_unbounded(parent: &Client, child: &Client, subnet: &SubnetId) -> Result<EdgeFigures, SupplyError> {
     let above = parent.cross_pending(None).await?;
     let (subnet, url) = (subnet.clone(), child.url().to_owned());
     let edge = above.children.iter().find(|edge| edge.subnet == subnet).cloned();

@@ -2,7 +2,7 @@
 
 use cid::Cid;
 use client::api::{
-    ApiError, BlockHeaderJson, CrossStage, CrossStatus, DagCbor, JsonAddress, JsonAmount, JsonBytes, JsonCid,
+    ApiError, BlockHeaderJson, CrossPosition, CrossTraceInfo, DagCbor, JsonAddress, JsonAmount, JsonBytes, JsonCid,
     MessageJson, RejectionReason, SignatureJson, SignedMessageJson, SubnetInfo, Tipset, ValidatorsInfo,
 };
 use fvm_shared::address::Address;
@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use subnet_types::hash::cid_of_bytes;
 use subnet_types::{
-    BlsPublicKey, ConfigurationNumber, Digest, Height, Power, SignedMessage, Validator, ValidatorSet, VoteKey,
+    BlsPublicKey, ConfigurationNumber, Digest, Height, Nonce, Power, SignedMessage, SubnetId, Validator, ValidatorSet,
+    VoteKey,
 };
 
 const CID: &str = "bafy2bzaceaa466o2jfc4g4ggrmtf55ygigvkmxvkr5mvhy4qbwlxetbmlkqjk";
@@ -182,13 +183,16 @@ fn info_leaves_out_what_there_is_not() {
 }
 
 #[test]
-fn cross_status_is_short_where_little_is_known() {
-    let unknown = CrossStatus::unknown(Digest([1; 32]));
-    assert_eq!(serde_json::to_value(&unknown).expect("writes"), json!({"id": "01".repeat(32), "stage": "unknown"}));
-    assert!(!CrossStage::Queued.is_final() && CrossStage::Returned.is_final() && CrossStage::Delivered.is_final());
-    for stage in ["unknown", "queued", "sealed", "confirmed", "arrived", "delivered", "returned"] {
-        assert_eq!(read::<CrossStage>(json!(stage)).to_string(), stage);
-    }
+fn steps_of_a_cross_message_say_by_which_edge_it_came() {
+    let step = json!({
+        "event": "applied", "height": 3, "timestampMs": 5, "exitCode": 0, "came": {"edge": "/r1", "nonce": 7},
+    });
+    let trace = json!({"id": "01".repeat(32), "subnet": "/r1", "isAwaited": false, "steps": [step]});
+    same::<CrossTraceInfo>(&trace);
+    let trace = read::<CrossTraceInfo>(trace);
+    let at = |nonce| CrossPosition { edge: SubnetId::root(1), nonce: Nonce::new(nonce) };
+    assert_eq!(trace.arrival(&at(7)).map(|step| step.height), Some(Height::new(3)));
+    assert_eq!(trace.arrival(&at(8)), None, "another message with the same id");
 }
 
 #[test]

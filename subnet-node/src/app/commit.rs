@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use cid::Cid;
 use engine_api::{Block, DecidedBlock, SignedExtension};
 use fvm_exec::{BlockOutput, StateView};
+use fvm_shared::ActorID;
 use mempool::Commit;
 use subnet_types::actors::CheckpointCut;
 use subnet_types::{Digest, FinalityCertificate, Height, QuorumCertificate, Sequence, SignedMessage};
@@ -153,7 +154,7 @@ impl Inner {
         let DecidedBlock { block, certificate, extensions } = decided;
         let height = block.header.height;
         let validators = self.validators_after(&output)?;
-        let mut cross = cross_index::traces(height, &output.events);
+        let mut cross = cross_index::traces(height, &output.events, |actor| self.is_child(actor, &output))?;
         let checkpoint = match &output.cut {
             Some(cut) => {
                 cross.extend(self.cut_traces(cut, &output)?);
@@ -243,11 +244,18 @@ impl Inner {
         let after = self.after(output);
         let gateway = StateView::new(&after, &output.state_root)?.gateway()?;
         let messages = gateway.batch(&after, cut).map_err(ChainError::Gateway)?;
-        let step = CrossStep::Cut { sequence: cut.sequence };
+        let step = |nonce| CrossStep::Cut { sequence: cut.sequence, nonce };
         Ok(messages
             .into_iter()
-            .map(|message| (message.id, CrossTrace { height: cut.height, step: step.clone() }))
+            .map(|message| (message.id, CrossTrace { height: cut.height, step: step(message.nonce) }))
             .collect())
+    }
+
+    /// Whether an actor is the checkpoint actor of a child after the block.
+    fn is_child(&self, actor: ActorID, output: &BlockOutput) -> Result<bool, ChainError> {
+        let after = self.after(output);
+        let gateway = StateView::new(&after, &output.state_root)?.gateway()?;
+        Ok(gateway.child(&after, actor).map_err(ChainError::Gateway)?.is_some())
     }
 
     fn after<'a>(&'a self, output: &'a BlockOutput) -> After<'a> {

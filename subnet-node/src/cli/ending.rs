@@ -19,6 +19,7 @@ use subnet_types::parent::WitnessBlock;
 
 use super::context::{Context, SenderArgs};
 use super::error::CliError;
+use super::files;
 use super::genesis::fil;
 use super::parse;
 
@@ -123,9 +124,21 @@ struct Refunded {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Claimed {
     address: JsonAddress,
     amount: JsonAmount,
+    /// By proofs of balances on this subnet, this one included.
+    claimed_in_all: JsonAmount,
+    /// What is left in custody for others.
+    left: JsonAmount,
+}
+
+impl Claimed {
+    fn text(&self) -> String {
+        let paid = format!("{} went to {}", fil(&self.amount.0), self.address);
+        format!("{paid}\nclaimed in all {}, left in custody {}", fil(&self.claimed_in_all.0), fil(&self.left.0))
+    }
 }
 
 #[derive(Serialize)]
@@ -224,8 +237,10 @@ async fn claim(context: &Context, args: ClaimArgs) -> Result<(), CliError> {
     let tell = |waiting: &Waiting| progress.tell(waiting);
     let amount = subnet::claim(&sender, actor, &params, context.wait_options(), tell).await?;
     drop(progress);
-    let claimed = Claimed { address: args.address.into(), amount: amount.into() };
-    context.output.result(&claimed, || format!("{} went to {}", fil(&claimed.amount.0), claimed.address));
+    let status = parent.child_status(&child).await?;
+    let (claimed_in_all, left) = (status.claimed, status.custody);
+    let claimed = Claimed { address: args.address.into(), amount: amount.into(), claimed_in_all, left };
+    context.output.result(&claimed, || claimed.text());
     Ok(())
 }
 
@@ -269,11 +284,7 @@ async fn prove(
 
 fn read(file: &Path) -> Result<Vec<WitnessBlock>, CliError> {
     let failed = |problem: String| CliError::failure(format!("{}: {problem}", file.display()));
-    let size = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
-    if size > MESSAGE_BYTES_MAX as u64 {
-        return Err(failed(format!("{size} bytes, a proof has at most {MESSAGE_BYTES_MAX}")));
-    }
-    let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+    let bytes = files::read_bounded(file, MESSAGE_BYTES_MAX)?;
     decode_canonical(&bytes).map_err(|error| failed(format!("holds no proof of a balance: {error}")))
 }
 

@@ -1,20 +1,15 @@
 //! Files that commands read and write: bounded, and never replaced.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use super::error::CliError;
+use crate::regular;
 
-/// The content of a file that may not be larger than `bytes_max`.
+/// The content of a regular file that may not be larger than `bytes_max`.
 pub fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
-    let file = File::open(path).map_err(|error| CliError::file("read", path, error))?;
-    let mut bytes = Vec::new();
-    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| CliError::file("read", path, error))?;
-    if bytes.len() > bytes_max {
-        return Err(CliError::file("use", path, format!("it has more than {bytes_max} bytes")));
-    }
-    Ok(bytes)
+    regular::read(path, bytes_max).map_err(|error| CliError::file("read", path, error))
 }
 
 /// Writes a file that does not exist yet; one with the same content is left as it is.

@@ -39,10 +39,10 @@ use error::CliError;
 const EXIT_CODES: &str = "Exit codes:\n  \
     0  done\n  \
     1  failed; for doctor: a check failed\n  \
-    2  the command line is wrong\n  \
+    2  the command line is wrong, or names too few nodes\n  \
     3  not found, or refused by the chain\n  \
     4  cannot reach the node\n  \
-    5  waited too long; it may still come\n\n\
+    5  waited until --timeout; what is waited for may still come\n\n\
     A root of four validators on this machine:\n  \
     export SUBNET_PASSWORD=secret\n  \
     subnet-node genesis new --chain-id 31415926 --generate 4 --homes ./nodes --owner-balance \"100 FIL\"\n  \
@@ -105,7 +105,8 @@ enum Command {
     /// does not matter whether the node runs.
     ///
     /// With --supply it checks a running hierarchy instead: whether what is locked for each child is what the child
-    /// holds, what is between the two, and what burned.
+    /// holds, what is between the two, and what burned. Exit code 0 means that every edge below the chains asked is
+    /// conserved, 1 that one is not or could not be read, 2 that a child has no node named and so nobody knows.
     #[command(after_help = "Examples:\n  subnet-node doctor --home ./nodes/node-0 --json\n  \
         subnet-node doctor --supply --rpc http://127.0.0.1:1234 --endpoint http://127.0.0.1:2234")]
     Doctor(DoctorArgs),

@@ -1,6 +1,6 @@
 //! Values on the command line, parsed once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cid::Cid;
@@ -13,6 +13,8 @@ use subnet_types::cross::CrossAddress;
 use subnet_types::genesis::{GenesisBalance, MembershipMode};
 use subnet_types::limits::CROSS_MESSAGE_BYTES_MAX;
 use subnet_types::subnet_id::{SubnetIdError, parse_address};
+
+use crate::regular;
 
 /// An amount with its unit.
 pub fn amount(text: &str) -> Result<TokenAmount, String> {
@@ -95,11 +97,8 @@ impl Hasher for Blake2b512 {
 /// Bytes in hexadecimal, or the content of a file after `@`.
 pub fn bytes_or_file(text: &str) -> Result<Vec<u8>, String> {
     let Some(path) = text.strip_prefix('@') else { return bytes(text) };
-    let length = std::fs::metadata(path).map_err(|error| format!("cannot read {path}: {error}"))?.len();
-    if length > CROSS_MESSAGE_BYTES_MAX as u64 {
-        return Err(format!("{path} has {length} bytes, a cross message at most {CROSS_MESSAGE_BYTES_MAX}"));
-    }
-    std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))
+    // Nothing larger crosses.
+    regular::read(Path::new(path), CROSS_MESSAGE_BYTES_MAX).map_err(|error| format!("cannot read {path}: {error}"))
 }
 
 /// Bytes in hexadecimal, with or without `0x`.
@@ -139,7 +138,9 @@ mod tests {
         std::fs::write(&path, [1, 2]).unwrap();
         assert_eq!(bytes_or_file(&named), Ok(vec![1, 2]));
         assert_eq!(bytes_or_file("0x0102"), Ok(vec![1, 2]));
-        std::fs::write(&path, vec![0; CROSS_MESSAGE_BYTES_MAX + 1]).unwrap();
-        assert!(bytes_or_file(&named).is_err(), "nothing that large crosses");
+        for unfit in regular::tests::unfit(folder.path(), CROSS_MESSAGE_BYTES_MAX) {
+            let error = bytes_or_file(&format!("@{}", unfit.display())).unwrap_err();
+            assert!(error.contains(&unfit.display().to_string()) && error.contains(": it "), "{error}");
+        }
     }
 }

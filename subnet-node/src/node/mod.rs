@@ -20,6 +20,7 @@ use std::sync::Arc;
 use cid::Cid;
 use engine_api::{ConsensusEngine as _, EngineConfig, EngineEvent, EngineKeys, ExitReason, RunningEngine};
 use engine_malachite::MalachiteEngine;
+use fvm_exec::genesis_file::GENESIS_FILE_BYTES_MAX;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,7 @@ use crate::home::Home;
 use crate::logging;
 use crate::metrics::gauge;
 use crate::parent::ParentSource;
+use crate::regular;
 
 /// How often gauges of peers and mempool are renewed.
 const GAUGES_INTERVAL: std::time::Duration = std::time::Duration::from_secs(2);
@@ -95,8 +97,8 @@ pub async fn run_until(home: &Home, overrides: Overrides, stop: CancellationToke
 
 fn read_genesis(home: &Home) -> Result<GenesisContent, NodeError> {
     let path = home.genesis();
-    let bytes =
-        std::fs::read(&path).map_err(|error| NodeError::Genesis { path: path.clone(), reason: error.to_string() })?;
+    let bytes = regular::read(&path, GENESIS_FILE_BYTES_MAX)
+        .map_err(|error| NodeError::Genesis { path: path.clone(), reason: error.to_string() })?;
     GenesisContent::parse(&bytes).map_err(|error| NodeError::Genesis { path, reason: error.to_string() })
 }
 

@@ -10,6 +10,8 @@ use subnet_types::block::decode_canonical;
 use subnet_types::hash::encode;
 use subnet_types::limits::BLOCK_INFO_BYTES_MAX;
 
+use crate::regular::{self, ReadError};
+
 /// How the names of proofs end.
 pub const EXTENSION: &str = "proof";
 
@@ -27,13 +29,13 @@ pub enum ProofFileError {
         /// What the system said.
         reason: String,
     },
-    /// No update may be as large.
-    #[error("{path} has {actual} bytes, a proof has at most {BLOCK_INFO_BYTES_MAX}")]
-    TooLarge {
+    /// No regular file, or larger than any update may be.
+    #[error("{path} is no proof: {reason}")]
+    Unfit {
         /// Which file.
         path: PathBuf,
-        /// Its bytes.
-        actual: u64,
+        /// What is wrong with it.
+        reason: ReadError,
     },
     /// It holds something else.
     #[error("{path} holds no parent update: {reason}")]
@@ -63,11 +65,10 @@ pub fn write(path: &Path, update: &ParentUpdate) -> Result<usize, ProofFileError
 /// # Errors
 /// When the file cannot be read or holds something else.
 pub fn read(path: &Path) -> Result<ParentUpdate, ProofFileError> {
-    let actual = std::fs::metadata(path).map_err(|error| io(path, &error))?.len();
-    if actual > BLOCK_INFO_BYTES_MAX as u64 {
-        return Err(ProofFileError::TooLarge { path: path.to_owned(), actual });
-    }
-    let bytes = std::fs::read(path).map_err(|error| io(path, &error))?;
+    let bytes = regular::read(path, BLOCK_INFO_BYTES_MAX).map_err(|error| match error {
+        ReadError::Io(error) => io(path, &error),
+        reason => ProofFileError::Unfit { path: path.to_owned(), reason },
+    })?;
     decode_canonical(&bytes).map_err(|reason| ProofFileError::Malformed { path: path.to_owned(), reason })
 }
 
@@ -113,10 +114,11 @@ mod tests {
         std::fs::write(path("notes.txt"), b"no proof").unwrap();
         assert!(matches!(read(&path("a.proof")), Err(ProofFileError::Malformed { .. })));
         assert!(matches!(read(&path("c.proof")), Err(ProofFileError::Io { .. })));
-        let large = std::fs::File::create(path("d.proof")).unwrap();
-        large.set_len(BLOCK_INFO_BYTES_MAX as u64 + 1).unwrap();
-        assert!(matches!(read(&path("d.proof")), Err(ProofFileError::TooLarge { .. })));
-        assert_eq!(list(folder.path()).unwrap(), ["a.proof", "b.proof", "d.proof"].map(path));
+        let other = tempfile::tempdir().unwrap();
+        for unfit in regular::tests::unfit(other.path(), BLOCK_INFO_BYTES_MAX) {
+            assert!(matches!(read(&unfit), Err(ProofFileError::Unfit { .. })), "{}", unfit.display());
+        }
+        assert_eq!(list(folder.path()).unwrap(), ["a.proof", "b.proof"].map(path));
         assert!(list(&path("nowhere")).unwrap().is_empty());
     }
 }

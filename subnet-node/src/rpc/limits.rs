@@ -46,6 +46,9 @@ pub const UNCLAIMED_PER_ANSWER_MAX: usize = 16;
 /// Cross messages that one answer lists. Each may be as large as one of those may be.
 pub const CROSS_MESSAGES_PER_ANSWER_MAX: usize = 128;
 
+/// Answers that are awaited or owed, or entries of the unclaimed ledger, of those that one answer lists.
+pub const CROSS_LEDGER_PER_ANSWER_MAX: usize = 128;
+
 /// Pending messages that one answer lists.
 pub const PENDING_PER_ANSWER_MAX: usize = 10_000;
 

@@ -39,7 +39,6 @@ mod children;
 mod context;
 mod convert;
 mod cross;
-mod cross_status;
 mod dag_json;
 mod eth_address;
 mod explain;

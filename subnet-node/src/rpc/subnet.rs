@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use client::api::{
-    ActorCode, ApiError, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary,
-    CrossMessageInfo, CrossPending, CrossStatus, CrossTraceInfo, DagCbor, EdgePrice, FinalizedHeader, HeaderInfo,
-    JsonAddress, JsonBytes, JsonCid, MessageStatus, ParentProof, ParentViewInfo, SubnetApiServer, SubnetInfo,
-    SupplyInfo, TrackedSet, ValidatorsInfo,
+    ActorCode, ApiError, AwaitedAnswer, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus,
+    ChildSummary, CrossMessageInfo, CrossPending, CrossTraceInfo, DagCbor, EdgePrice, FinalizedHeader, HeaderInfo,
+    JsonAddress, JsonBytes, JsonCid, MessageStatus, OwedAnswer, Page, ParentProof, ParentViewInfo, SubnetApiServer,
+    SubnetInfo, SupplyInfo, TrackedSet, UnclaimedValue, ValidatorsInfo,
 };
 use engine_api::Block;
 use fvm_exec::genesis_file::GENESIS_FILE_BYTES_MAX;
@@ -18,6 +18,7 @@ use super::chain::{internal, stored};
 use super::context::RpcContext;
 use super::gate::Gate;
 use crate::parent::api::ProofQuery;
+use crate::regular;
 
 pub(super) struct SubnetMethods {
     context: RpcContext,
@@ -90,11 +91,8 @@ impl SubnetApiServer for SubnetMethods {
 
     async fn genesis_file(&self) -> Result<JsonBytes, ApiError> {
         self.run(|context| {
-            let bytes = std::fs::read(&context.genesis_file).map_err(internal)?;
-            // The file was checked when the node started; somebody changed it since.
-            if bytes.len() > GENESIS_FILE_BYTES_MAX {
-                return Err(internal(format!("the genesis file has grown to {} bytes", bytes.len())));
-            }
+            // The file was checked when the node started; somebody may have changed it since.
+            let bytes = regular::read(&context.genesis_file, GENESIS_FILE_BYTES_MAX).map_err(internal)?;
             Ok(JsonBytes(bytes))
         })
         .await
@@ -144,10 +142,6 @@ impl SubnetApiServer for SubnetMethods {
         self.run(move |context| context.message_status(message.0)).await
     }
 
-    async fn cross_status(&self, id: Digest) -> Result<CrossStatus, ApiError> {
-        self.run(move |context| context.cross_status(id)).await
-    }
-
     async fn cross_trace(&self, id: Digest) -> Result<CrossTraceInfo, ApiError> {
         self.run(move |context| context.cross_trace(id)).await
     }
@@ -163,6 +157,33 @@ impl SubnetApiServer for SubnetMethods {
         height: Option<Height>,
     ) -> Result<Vec<CrossMessageInfo>, ApiError> {
         self.run(move |context| context.cross_queue(child.as_ref(), from_nonce, height)).await
+    }
+
+    async fn cross_awaited(
+        &self,
+        from: Option<Digest>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<AwaitedAnswer, Digest>, ApiError> {
+        self.run(move |context| context.cross_awaited(from, max as usize, height)).await
+    }
+
+    async fn cross_owed(
+        &self,
+        from: Option<Digest>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<OwedAnswer, Digest>, ApiError> {
+        self.run(move |context| context.cross_owed(from, max as usize, height)).await
+    }
+
+    async fn cross_unclaimed(
+        &self,
+        from: Option<JsonAddress>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<UnclaimedValue, JsonAddress>, ApiError> {
+        self.run(move |context| context.cross_unclaimed(from, max as usize, height)).await
     }
 
     async fn actors(&self) -> Result<Vec<ActorCode>, ApiError> {

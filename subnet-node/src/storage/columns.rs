@@ -58,7 +58,7 @@ pub(super) const META_IDENTITY: &[u8] = b"identity";
 pub(super) const META_HEAD: &[u8] = b"head";
 
 /// Layout that this code reads and writes.
-pub(super) const SCHEMA_VERSION: u64 = 1;
+pub(super) const SCHEMA_VERSION: u64 = 2;
 
 pub(super) fn number_key(number: u64) -> [u8; 8] {
     number.to_be_bytes()

@@ -22,8 +22,8 @@ use std::sync::Arc;
 pub use error::StoreError;
 pub use open::MemoryLimits;
 pub use records::{
-    BlockEvents, BlockReceipts, BlockResults, CROSS_TRACES_PER_ID_MAX, CheckpointRecord, CrossStep, CrossTrace,
-    MessagePosition, StoredCertificate,
+    BlockEvents, BlockReceipts, BlockResults, CROSS_TRACES_PER_EDGE_MAX, CheckpointRecord, CrossOrigin, CrossStep,
+    CrossTrace, MessagePosition, StoredCertificate,
 };
 pub use write::{BlockCommit, GenesisCommit};
 

@@ -76,9 +76,19 @@ pub struct CheckpointRecord {
     pub certificate: Option<QuorumCertificate>,
 }
 
-/// Steps of one cross message that are kept. An honest message takes fewer; ids are their senders' word, so a corrupt
-/// chain can use one again and again, and each commit reads and writes all steps of an id.
-pub const CROSS_TRACES_PER_ID_MAX: usize = 16;
+/// Steps of one id that are kept for each edge by which messages with it came. An honest message takes fewer; ids are
+/// their senders' word, so a corrupt chain can use one again and again, and each commit reads and writes all steps of an
+/// id. Counted for each edge, so that no chain leaves others without room.
+pub const CROSS_TRACES_PER_EDGE_MAX: usize = 8;
+
+/// Where a message stood on the edge that it came by. Two messages may have one id, and never one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct CrossOrigin {
+    /// Checkpoint actor of the child that it came from; `None` for the parent.
+    pub child: Option<ActorID>,
+    /// Position on the edge.
+    pub nonce: Nonce,
+}
 
 /// One step of a cross message, or of a child's checkpoint, on this chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -98,27 +108,52 @@ pub enum CrossStep {
         child: ActorID,
         /// Position on the edge.
         nonce: Nonce,
+        /// By which way it came; `None` when it set out here.
+        came: Option<CrossOrigin>,
     },
     /// It waits for the next checkpoint.
     QueuedUp {
         /// Position on the edge.
         nonce: Nonce,
+        /// By which way it came; `None` when it set out here.
+        came: Option<CrossOrigin>,
     },
     /// It is part of a checkpoint.
     Cut {
         /// Which.
         sequence: Sequence,
+        /// Position on the edge.
+        nonce: Nonce,
     },
-    /// It arrived here and was delivered or refused.
+    /// It arrived here and was delivered, went on or was refused.
     Settled {
-        /// Zero when its destination was credited.
+        /// Zero when its destination was credited, or when it went on.
         exit_code: ExitCode,
+        /// By which way it came; `None` of an answer that this chain made for itself.
+        came: Option<CrossOrigin>,
     },
     /// Its value came back and could not be credited.
-    Unclaimed,
-    /// An actor says that it accepted the checkpoint under whose digest this stands.
+    Unclaimed {
+        /// By which way it came; `None` when it never left.
+        came: Option<CrossOrigin>,
+    },
+    /// The gateway would not take it, and the child's checkpoint actor set it aside.
+    SetAside {
+        /// By which way it came.
+        came: CrossOrigin,
+        /// Why.
+        exit_code: ExitCode,
+    },
+    /// It waited for a child that ended, and was answered from here.
+    Refunded {
+        /// The child's checkpoint actor.
+        child: ActorID,
+        /// Position on the edge.
+        nonce: Nonce,
+    },
+    /// A child's checkpoint actor accepted the checkpoint under whose digest this stands.
     Accepted {
-        /// Id of that actor. Whether it is a child's checkpoint actor is for the reader to see.
+        /// Id of that actor.
         actor: ActorID,
         /// Which checkpoint.
         sequence: Sequence,
@@ -130,4 +165,51 @@ pub enum CrossStep {
         /// Zero when the message was delivered, otherwise why not.
         exit_code: ExitCode,
     },
+}
+
+/// On whose account a step is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    /// This chain's own.
+    Here,
+    /// Of messages that came from the parent.
+    Parent,
+    /// Of messages, and checkpoints, that came from the child with this checkpoint actor.
+    Child(ActorID),
+}
+
+impl CrossStep {
+    /// `None` for a cut, which is kept with the step that put the message into the outbox.
+    fn account(&self) -> Option<Account> {
+        let by = |came: &Option<CrossOrigin>| match came {
+            None => Account::Here,
+            Some(CrossOrigin { child: None, .. }) => Account::Parent,
+            Some(CrossOrigin { child: Some(actor), .. }) => Account::Child(*actor),
+        };
+        Some(match self {
+            Self::QueuedDown { came, .. }
+            | Self::QueuedUp { came, .. }
+            | Self::Settled { came, .. }
+            | Self::Unclaimed { came } => by(came),
+            Self::SetAside { came, .. } => by(&Some(*came)),
+            Self::Accepted { actor, .. } => Account::Child(*actor),
+            Self::Refunded { .. } | Self::Answered { .. } => Account::Here,
+            Self::Cut { .. } => return None,
+        })
+    }
+}
+
+impl CrossTrace {
+    /// Whether there is room for this step after those that are kept of its id already.
+    pub(super) fn has_room(&self, kept: &[Self]) -> bool {
+        match (&self.step, self.step.account()) {
+            (CrossStep::Cut { nonce: cut, .. }, _) => {
+                kept.iter().any(|trace| matches!(&trace.step, CrossStep::QueuedUp { nonce, .. } if nonce == cut))
+            }
+            (_, account) => {
+                let same = kept.iter().filter(|trace| trace.step.account() == account).count();
+                same < CROSS_TRACES_PER_EDGE_MAX
+            }
+        }
+    }
 }

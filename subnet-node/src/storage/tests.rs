@@ -5,7 +5,7 @@ use subnet_types::block::BLOCK_VERSION;
 use subnet_types::hash::{cid_of_bytes, encode};
 use subnet_types::{
     BlockHeader, BlockInfo, BlsSignature, ChainIdentity, ConfigurationNumber, Digest, FinalityCertificate, Height,
-    Payload, QuorumCertificate, Sequence, TimestampMs, VoteKey,
+    Nonce, Payload, QuorumCertificate, Sequence, TimestampMs, VoteKey,
 };
 
 use super::*;
@@ -63,9 +63,13 @@ fn commit(height: u64) -> BlockCommit {
         certificate: StoredCertificate { certificate, extensions: vec![] },
         checkpoint: None,
         certified: None,
-        cross: vec![(Digest([7; 32]), CrossTrace { height: Height::new(height), step: CrossStep::Unclaimed })],
+        cross: vec![(Digest([7; 32]), CrossTrace { height: Height::new(height), step: unclaimed(None) })],
         block,
     }
+}
+
+fn unclaimed(child: Option<u64>) -> CrossStep {
+    CrossStep::Unclaimed { came: Some(CrossOrigin { child, nonce: Nonce::new(1) }) }
 }
 
 fn assert_has(store: &Store, commit: &BlockCommit) {
@@ -130,14 +134,38 @@ fn id_that_is_used_again_and_again_does_not_grow_without_end() {
     store.put_genesis(&genesis()).unwrap();
     let again = |height: u64| {
         let mut commit = commit(height);
-        commit.cross = vec![commit.cross[0].clone(); CROSS_TRACES_PER_ID_MAX - 1];
+        commit.cross = vec![commit.cross[0].clone(); CROSS_TRACES_PER_EDGE_MAX - 1];
         commit
     };
     store.commit_block(&again(1)).unwrap();
     store.commit_block(&again(2)).unwrap();
     let heights: Vec<u64> =
         store.cross_traces(&Digest([7; 32])).unwrap().iter().map(|trace| trace.height.get()).collect();
-    assert_eq!((heights.len(), heights.last()), (CROSS_TRACES_PER_ID_MAX, Some(&2)), "the first ones stay");
+    assert_eq!((heights.len(), heights.last()), (CROSS_TRACES_PER_EDGE_MAX, Some(&2)), "the first ones stay");
+}
+
+#[test]
+fn a_chain_that_uses_an_id_again_and_again_leaves_room_for_what_other_chains_send() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    store.put_genesis(&genesis()).unwrap();
+    let id = Digest([7; 32]);
+    let with = |height: u64, steps: Vec<CrossStep>| {
+        let trace = |step| (id, CrossTrace { height: Height::new(height), step });
+        BlockCommit { cross: steps.into_iter().map(trace).collect(), ..commit(height) }
+    };
+    let queued = |nonce, came| CrossStep::QueuedUp { nonce: Nonce::new(nonce), came };
+    let cut = |nonce| CrossStep::Cut { sequence: Sequence::new(1), nonce: Nonce::new(nonce) };
+    let forged = |nonce| queued(nonce, Some(CrossOrigin { child: Some(300), nonce: Nonce::new(nonce) }));
+    store.commit_block(&with(1, (0..100).map(forged).collect())).unwrap();
+    let honest = [queued(100, None), unclaimed(Some(301)), unclaimed(None)];
+    store.commit_block(&with(2, [(0..101).map(cut).collect(), honest.to_vec(), vec![cut(100)]].concat())).unwrap();
+    let kept: Vec<CrossStep> = store.cross_traces(&id).unwrap().into_iter().map(|trace| trace.step).collect();
+    let room = CROSS_TRACES_PER_EDGE_MAX as u64;
+    let mut expected: Vec<CrossStep> = (0..room).map(forged).chain((0..room).map(cut)).collect();
+    expected.extend(honest);
+    expected.push(cut(100));
+    assert_eq!(kept, expected, "cuts are kept of what is kept");
 }
 
 #[test]

@@ -20,8 +20,8 @@ use super::columns::{
 };
 use super::read::read_error;
 use super::{
-    BlockEvents, BlockReceipts, BlockResults, CROSS_TRACES_PER_ID_MAX, CheckpointRecord, CrossTrace, Durability,
-    MessagePosition, Store, StoreError, StoredCertificate,
+    BlockEvents, BlockReceipts, BlockResults, CheckpointRecord, CrossTrace, Durability, MessagePosition, Store,
+    StoreError, StoredCertificate,
 };
 
 /// Everything that enters the store with genesis.
@@ -163,7 +163,7 @@ impl Store {
     }
 
     /// A block may do several things to one message, so its traces are put together before they are written. Of each id
-    /// the first [`CROSS_TRACES_PER_ID_MAX`] are kept.
+    /// so many are kept ([`CrossTrace::has_room`]).
     fn with_earlier_traces(
         &self,
         new: &[(Digest, CrossTrace)],
@@ -174,7 +174,7 @@ impl Store {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(self.cross_traces(id)?),
             };
-            if traces.len() < CROSS_TRACES_PER_ID_MAX {
+            if trace.has_room(traces) {
                 traces.push(trace.clone());
             }
         }

@@ -270,7 +270,7 @@ async fn reckon(
     let mut edges = Vec::new();
     for (parent, child) in network.edges() {
         let reckoned = supply::edge(parent, child).await?;
-        let figures = reckoned.figures();
+        let figures = reckoned.figures().into();
         let violations = reckoned.supply.violations;
         edges.push(EdgeReport { child: child.spec.name.clone(), figures, violations });
     }

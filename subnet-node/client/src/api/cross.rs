@@ -24,10 +24,25 @@ pub enum CrossEvent {
     Accepted,
     /// It came here and was delivered, went on, or was refused.
     Applied,
+    /// The gateway would not take it, and the child's checkpoint actor set it aside; anybody may have it delivered again.
+    SetAside,
     /// Its value could not be credited and lies in the unclaimed ledger.
     Unclaimed,
+    /// It waited for a child that ended, and was answered from here.
+    Refunded,
     /// Its answer came back to this chain, which sent it.
     Answered,
+}
+
+/// A place on an edge. Ids are the word of whoever sends a message, so two messages can have one; they never have one
+/// place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrossPosition {
+    /// The edge, named by its lower end.
+    pub edge: SubnetId,
+    /// Counts the messages that cross it this way.
+    pub nonce: Nonce,
 }
 
 /// One thing that happened to a cross message, in one block.
@@ -43,10 +58,13 @@ pub struct CrossStepInfo {
     /// Time of the block after it, whose header commits to what this one did; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_ms: Option<TimestampMs>,
-    /// The child that it is queued for, or whose checkpoint was accepted.
+    /// By which edge it came to this chain; absent when it set out here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came: Option<CrossPosition>,
+    /// The child that it is queued for, or was, or whose checkpoint was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<SubnetId>,
-    /// Its position on the edge.
+    /// Its position on the edge that it leaves by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
     /// The checkpoint.
@@ -68,8 +86,17 @@ pub struct CrossTraceInfo {
     pub id: Digest,
     /// The chain that answers.
     pub subnet: SubnetId,
+    /// Whether this chain sent it, and its answer must come and has not.
+    pub is_awaited: bool,
     /// In the order in which they happened; empty when the chain has never seen it.
     pub steps: Vec<CrossStepInfo>,
+}
+
+impl CrossTraceInfo {
+    /// What came of the message that left the chain at the other end of an edge at this place.
+    pub fn arrival(&self, from: &CrossPosition) -> Option<&CrossStepInfo> {
+        self.steps.iter().find(|step| step.event == CrossEvent::Applied && step.came.as_ref() == Some(from))
+    }
 }
 
 /// An account or actor on a chain.
@@ -265,4 +292,61 @@ pub struct EdgePrice {
     pub edge: SubnetId,
     /// For each unit of delivery gas.
     pub price: JsonAmount,
+}
+
+/// Part of a list. Which entry comes first depends on how the chain's state keeps them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T, K> {
+    /// As many as were asked for, or as one answer holds.
+    pub items: Vec<T>,
+    /// With what the next page begins; absent after the last one.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub next: Option<K>,
+}
+
+/// A message that was sent from here and waits for its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwaitedAnswer {
+    /// The message.
+    pub id: Digest,
+    /// Who sent it, on this chain.
+    pub origin: JsonAddress,
+    /// Whom it is for.
+    pub destination: CrossEnd,
+    /// What it brings.
+    pub value: JsonAmount,
+    /// What was prepaid.
+    pub fee: JsonAmount,
+    /// Height of this chain at which it was sent.
+    pub sent_at: Height,
+}
+
+/// An answer that an actor of this chain has put off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwedAnswer {
+    /// What the actor answers the call by.
+    pub key: Digest,
+    /// The call.
+    pub id: Digest,
+    /// The address that was called.
+    pub called: JsonAddress,
+    /// Who called.
+    pub origin: CrossEnd,
+    /// What the call brought. The actor has it.
+    pub value: JsonAmount,
+    /// What is left for the way back.
+    pub fee: JsonAmount,
+}
+
+/// What the gateway keeps for an address that it could not be credited to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnclaimedValue {
+    /// Whose it is.
+    pub address: JsonAddress,
+    /// How much.
+    pub value: JsonAmount,
 }

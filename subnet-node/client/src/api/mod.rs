@@ -18,8 +18,8 @@ mod subnet_methods;
 
 pub use chain::{BlockHeaderJson, BlockMessages, Tipset, TipsetKey};
 pub use cross::{
-    ChildEdge, CrossEnd, CrossEvent, CrossKindInfo, CrossMessageInfo, CrossPending, CrossStepInfo, CrossTraceInfo,
-    EdgePrice, OutboxInfo, ParentCursorInfo,
+    AwaitedAnswer, ChildEdge, CrossEnd, CrossEvent, CrossKindInfo, CrossMessageInfo, CrossPending, CrossPosition,
+    CrossStepInfo, CrossTraceInfo, EdgePrice, OutboxInfo, OwedAnswer, Page, ParentCursorInfo, UnclaimedValue,
 };
 pub use error::{ApiError, RejectionReason, code};
 pub use filecoin::{FilecoinApiClient, FilecoinApiServer};
@@ -27,8 +27,8 @@ pub use message::{MessageJson, MessageSendSpec, SignatureJson, SignedMessageJson
 pub use scalar::{AMOUNT_DIGITS_MAX, JsonAddress, JsonAmount, JsonBytes, JsonCid};
 pub use state::{ActorStateJson, ApiVersion, InvocationResult, MessageGasCost, MessageLookup, ReadState, ReceiptJson};
 pub use status::{
-    BalanceProof, CheckpointRecord, CheckpointSummary, ChildStatus, CrossEdge, CrossStage, CrossStatus, MessageStage,
-    MessageStatus, ParentViewInfo, SupplyInfo,
+    BalanceProof, CheckpointRecord, CheckpointSummary, ChildStatus, MessageStage, MessageStatus, ParentViewInfo,
+    SupplyInfo,
 };
 pub use subnet::{
     ActorCode, BlockDetails, ChildSummary, DagCbor, FinalizedHeader, HeaderInfo, ParentLink, ParentProof,

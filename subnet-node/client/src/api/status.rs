@@ -202,60 +202,6 @@ pub struct MessageStatus {
     pub r#return: Option<JsonBytes>,
 }
 
-/// Which way a cross message crosses the edge that this chain sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CrossEdge {
-    /// From this chain's parent into it, or from it into a child.
-    TopDown,
-    /// From a child into this chain, or from it to its parent.
-    BottomUp,
-}
-
-/// How far a cross message is, as one chain sees it. A chain sees its own side of an edge: the sender's chain says
-/// `queued`, `sealed` and `confirmed`, the receiver's says `delivered` or `returned`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CrossStage {
-    /// This chain knows no such message.
-    Unknown,
-    /// Leaves this chain; waits for the next chain to see it.
-    Queued,
-    /// Bottom-up: part of a checkpoint that the validators signed.
-    Sealed,
-    /// The chain on the other side reports that it applied or accepted it.
-    Confirmed,
-    /// Arrived here and waits for its delivery.
-    Arrived,
-    /// Arrived here, and the destination was credited.
-    Delivered,
-    /// Arrived here, was refused, and the value is on its way back as a receipt.
-    Returned,
-}
-
-impl fmt::Display for CrossEdge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TopDown => "top-down",
-            Self::BottomUp => "bottom-up",
-        })
-    }
-}
-
-impl fmt::Display for CrossStage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unknown => "unknown",
-            Self::Queued => "queued",
-            Self::Sealed => "sealed",
-            Self::Confirmed => "confirmed",
-            Self::Arrived => "arrived",
-            Self::Delivered => "delivered",
-            Self::Returned => "returned",
-        })
-    }
-}
-
 impl fmt::Display for MessageStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -263,62 +209,6 @@ impl fmt::Display for MessageStage {
             Self::Pending => "pending",
             Self::Included => "included",
         })
-    }
-}
-
-impl CrossStage {
-    /// Whether the receiving chain is done with the message.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Delivered | Self::Returned)
-    }
-}
-
-/// Where a cross message is and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CrossStatus {
-    /// The message.
-    pub id: Digest,
-    /// How far it is.
-    pub stage: CrossStage,
-    /// Which way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edge: Option<CrossEdge>,
-    /// The child on whose edge it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub child: Option<SubnetId>,
-    /// Its position on that edge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<Nonce>,
-    /// Its value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<JsonAmount>,
-    /// Height of this chain at which it reached the stage, where this node recorded it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub height: Option<Height>,
-    /// Why it was returned, or zero.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<u32>,
-    /// Bottom-up: the checkpoint that carries it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Sequence>,
-}
-
-impl CrossStatus {
-    /// The answer of a chain that has never seen `id`.
-    pub fn unknown(id: Digest) -> Self {
-        let stage = CrossStage::Unknown;
-        Self {
-            id,
-            stage,
-            edge: None,
-            child: None,
-            nonce: None,
-            value: None,
-            height: None,
-            exit_code: None,
-            checkpoint: None,
-        }
     }
 }
 

@@ -6,12 +6,13 @@ use subnet_types::bytes::Digest;
 use subnet_types::genesis::ActivationRecord;
 use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
-use super::cross::{CrossMessageInfo, CrossPending, CrossTraceInfo, EdgePrice};
+use super::cross::{
+    AwaitedAnswer, CrossMessageInfo, CrossPending, CrossTraceInfo, EdgePrice, OwedAnswer, Page, UnclaimedValue,
+};
 use super::error::ApiError;
 use super::scalar::{JsonAddress, JsonBytes, JsonCid};
 use super::status::{
-    BalanceProof, CheckpointRecord, CheckpointSummary, ChildStatus, CrossStatus, MessageStatus, ParentViewInfo,
-    SupplyInfo,
+    BalanceProof, CheckpointRecord, CheckpointSummary, ChildStatus, MessageStatus, ParentViewInfo, SupplyInfo,
 };
 use super::subnet::{
     ActorCode, BlockDetails, ChildSummary, DagCbor, FinalizedHeader, ParentProof, SubnetInfo, TrackedSet,
@@ -99,10 +100,6 @@ pub trait SubnetApi {
     #[method(name = "MessageStatus")]
     async fn message_status(&self, message: JsonCid) -> Result<MessageStatus, ApiError>;
 
-    /// Where a cross message is, as far as this chain sees it.
-    #[method(name = "CrossStatus")]
-    async fn cross_status(&self, id: Digest) -> Result<CrossStatus, ApiError>;
-
     /// All that happened to a cross message on this chain, with heights and times. For the digest of a child's
     /// checkpoint: when this chain accepted it.
     #[method(name = "CrossTrace")]
@@ -121,6 +118,33 @@ pub trait SubnetApi {
         from_nonce: Nonce,
         height: Option<Height>,
     ) -> Result<Vec<CrossMessageInfo>, ApiError>;
+
+    /// Messages that this chain sent and that wait for their answers after a height, from an id on; at most `max`.
+    #[method(name = "CrossAwaited")]
+    async fn cross_awaited(
+        &self,
+        from_id: Option<Digest>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<AwaitedAnswer, Digest>, ApiError>;
+
+    /// Answers that actors of this chain owe after a height, from a call's key on; at most `max`.
+    #[method(name = "CrossOwed")]
+    async fn cross_owed(
+        &self,
+        from_key: Option<Digest>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<OwedAnswer, Digest>, ApiError>;
+
+    /// What lies in the gateway's unclaimed ledger after a height, from an address on; at most `max` entries.
+    #[method(name = "CrossUnclaimed")]
+    async fn cross_unclaimed(
+        &self,
+        from_address: Option<JsonAddress>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<UnclaimedValue, JsonAddress>, ApiError>;
 
     /// The price of the first edge on the way from this chain to another.
     #[method(name = "CrossPrice")]

@@ -9,9 +9,10 @@ use subnet_types::quantity::{ConfigurationNumber, Height, Nonce, Sequence};
 
 use super::{Client, RpcError};
 use crate::api::{
-    ActorCode, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus, ChildSummary,
-    CrossMessageInfo, CrossPending, CrossStatus, CrossTraceInfo, EdgePrice, FinalizedHeader, MessageStatus,
-    ParentProof, ParentViewInfo, SubnetApiClient as _, SubnetInfo, SupplyInfo, TrackedSet, ValidatorsInfo,
+    ActorCode, AwaitedAnswer, BalanceProof, BlockDetails, CheckpointRecord, CheckpointSummary, ChildStatus,
+    ChildSummary, CrossMessageInfo, CrossPending, CrossTraceInfo, EdgePrice, FinalizedHeader, JsonAddress,
+    MessageStatus, OwedAnswer, Page, ParentProof, ParentViewInfo, SubnetApiClient as _, SubnetInfo, SupplyInfo,
+    TrackedSet, UnclaimedValue, ValidatorsInfo,
 };
 
 impl Client {
@@ -161,14 +162,6 @@ impl Client {
         self.call("Subnet.MessageStatus", self.http.message_status(message.into())).await
     }
 
-    /// Where a cross message is, as far as this chain sees it.
-    ///
-    /// # Errors
-    /// When the call brings no result.
-    pub async fn cross_status(&self, id: Digest) -> Result<CrossStatus, RpcError> {
-        self.call("Subnet.CrossStatus", self.http.cross_status(id)).await
-    }
-
     /// All that happened to a cross message on this chain, or when it accepted the checkpoint with this digest.
     ///
     /// # Errors
@@ -196,6 +189,45 @@ impl Client {
         height: Option<Height>,
     ) -> Result<Vec<CrossMessageInfo>, RpcError> {
         self.call("Subnet.CrossQueue", self.http.cross_queue(child.cloned(), from_nonce, height)).await
+    }
+
+    /// Messages that this chain sent and that wait for their answers, from an id on; at most `max`.
+    ///
+    /// # Errors
+    /// When the call brings no result, as where no message of this id waits.
+    pub async fn cross_awaited(
+        &self,
+        from: Option<Digest>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<AwaitedAnswer, Digest>, RpcError> {
+        self.call("Subnet.CrossAwaited", self.http.cross_awaited(from, max, height)).await
+    }
+
+    /// Answers that actors of this chain owe, from a call's key on; at most `max`.
+    ///
+    /// # Errors
+    /// When the call brings no result, as where nothing is owed under this key.
+    pub async fn cross_owed(
+        &self,
+        from: Option<Digest>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<OwedAnswer, Digest>, RpcError> {
+        self.call("Subnet.CrossOwed", self.http.cross_owed(from, max, height)).await
+    }
+
+    /// What lies in the gateway's unclaimed ledger, from an address on; at most `max` entries.
+    ///
+    /// # Errors
+    /// When the call brings no result, as where nothing is kept for this address.
+    pub async fn cross_unclaimed(
+        &self,
+        from: Option<JsonAddress>,
+        max: u32,
+        height: Option<Height>,
+    ) -> Result<Page<UnclaimedValue, JsonAddress>, RpcError> {
+        self.call("Subnet.CrossUnclaimed", self.http.cross_unclaimed(from, max, height)).await
     }
 
     /// The price of the first edge on the way to `to`.

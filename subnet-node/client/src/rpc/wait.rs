@@ -9,7 +9,7 @@ use subnet_types::bytes::Digest;
 use tokio::time::Instant;
 
 use super::{Client, RpcError};
-use crate::api::{CrossStatus, MessageStage, MessageStatus};
+use crate::api::{CrossPosition, CrossStepInfo, MessageStage, MessageStatus};
 
 /// How to wait.
 #[derive(Clone, Copy, Debug)]
@@ -74,19 +74,21 @@ impl Client {
         self.wait(format!("message {message}"), options, &mut progress, ask).await
     }
 
-    /// Waits until this chain, the receiver of the cross message `id`, has delivered or returned it.
+    /// Waits until this chain has delivered or refused the cross message `id` that left the chain at the other end of an
+    /// edge at `from`. Another message with the same id is not taken for it.
     ///
     /// # Errors
     /// When the deadline passes or the node cannot be asked.
     pub async fn wait_cross(
         &self,
         id: Digest,
+        from: &CrossPosition,
         options: WaitOptions,
         mut progress: impl FnMut(&Waiting),
-    ) -> Result<CrossStatus, WaitError> {
+    ) -> Result<CrossStepInfo, WaitError> {
         let ask = || async move {
-            let status = self.cross_status(id).await?;
-            Ok((status.stage.to_string(), status.stage.is_final().then_some(status)))
+            let arrival = self.cross_trace(id).await?.arrival(from).cloned();
+            Ok(("on its way".to_owned(), arrival))
         };
         self.wait(format!("cross message {id}"), options, &mut progress, ask).await
     }

@@ -35,7 +35,10 @@ async fn period_ends_in_a_checkpoint_that_a_quorum_certifies_across_restarts() {
     assert_eq!(messages[0].destination.address, account(7).address());
     let steps: Vec<_> =
         node.chain().cross_traces(&messages[0].id).unwrap().into_iter().map(|trace| trace.step).collect();
-    let expected = [CrossStep::QueuedUp { nonce: Nonce::ZERO }, CrossStep::Cut { sequence: Sequence::new(1) }];
+    let expected = [
+        CrossStep::QueuedUp { nonce: Nonce::ZERO, came: None },
+        CrossStep::Cut { sequence: Sequence::new(1), nonce: Nonce::ZERO },
+    ];
     assert_eq!(steps, expected);
 
     // The votes of the next height carry the signatures.

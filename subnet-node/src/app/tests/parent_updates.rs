@@ -11,7 +11,7 @@ use super::parent_chain::parent_set;
 use super::world::{Node, ParentState, account, certified, fil, parent_update, subnet, top_down, validators};
 use crate::parent::ParentCursor;
 use crate::parent::rules::{Adoption, ParentUpdateRejection as R, ProvenUpdate, TrustRule, check, no_certificate};
-use crate::storage::CrossStep;
+use crate::storage::{CrossOrigin, CrossStep};
 
 fn cursor(node: &Node) -> ParentCursor {
     let gateway = node.chain().latest_state().unwrap().gateway().unwrap();
@@ -75,7 +75,7 @@ async fn value_from_the_parent_is_credited_once_and_can_be_spent() {
 
     let traces = node.chain().cross_traces(&messages(&node)[0].id).unwrap();
     assert!(
-        matches!(traces[..], [ref trace] if matches!(trace.step, CrossStep::Settled { exit_code } if exit_code.is_success()))
+        matches!(traces[..], [ref trace] if matches!(trace.step, CrossStep::Settled { exit_code, came: Some(CrossOrigin { child: None, .. }) } if exit_code.is_success()))
     );
 }
 

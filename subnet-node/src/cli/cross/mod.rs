@@ -72,17 +72,21 @@ pub enum CrossCommand {
         #[command(flatten)]
         sender: SenderArgs,
     },
-    /// Show where a cross message is: one line for each edge that it crosses, with times
+    /// Show where a cross message is: each edge that it crosses, with times by the clocks of the chains
     ///
-    /// Each chain knows its own part of the way, so name a node of every chain with --endpoint. Exit code 0 means
-    /// delivered, or, without --watch, on its way; 3 means refused, and the reason is printed; with --watch, 5 means
-    /// still on its way after --timeout.
+    /// Each chain knows its own part of the way, so name a node of every chain with --endpoint, and above all one of the
+    /// chain that sent it: only there its id is no word of others. Exit code 0 means delivered, or, without --watch, on
+    /// its way; 3 means refused, and the reason is printed, or that no chain knows it; with --watch, 5 means that after
+    /// --timeout it is still on its way, or with --settled that its answer is not back.
     #[command(after_help = "Example:\n  \
         subnet-node cross status 9d5f1c8c3a0f7e2b4d6a8c0e1f3b5d7f9a1c3e5b7d9f1a3c5e7b9d1f3a5c7e9b --watch --endpoint http://127.0.0.1:2234")]
     Status(StatusArgs),
-    /// List the cross messages that wait on this chain: for each child, for the next checkpoint, and for an answer
-    #[command(after_help = "Example:\n  subnet-node cross pending")]
-    Pending,
+    /// List what waits on this chain: messages for each child and for the next checkpoint, checkpoints that the parent has
+    /// not accepted, answers that are awaited or owed, and value that nobody has claimed
+    ///
+    /// Which checkpoints the parent has accepted, a node of the parent tells: one of config.toml, or of --endpoint.
+    #[command(after_help = "Example:\n  subnet-node cross pending --limit 100 --endpoint http://127.0.0.1:1234")]
+    Pending(PendingArgs),
 }
 
 /// Options of `cross send`.
@@ -127,9 +131,23 @@ pub struct StatusArgs {
     /// Wait until it is delivered or refused
     #[arg(long)]
     watch: bool,
-    /// Wait until its answer has come back as well
+    /// Wait until nothing more comes of it: until its answer is back, or until it is delivered where none is to come
     #[arg(long, requires = "watch")]
     settled: bool,
+    #[command(flatten)]
+    endpoints: EndpointArgs,
+}
+
+/// Options of `cross pending`.
+#[derive(Args, Debug)]
+pub struct PendingArgs {
+    /// Entries of each list
+    #[arg(long, value_name = "COUNT", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..=pending::LIMIT_MAX as i64))]
+    limit: u32,
+    /// Begin the lists of queued messages with this nonce, instead of the first one that waits
+    #[arg(long, value_name = "NONCE")]
+    from_nonce: Option<u64>,
     #[command(flatten)]
     endpoints: EndpointArgs,
 }
@@ -137,7 +155,7 @@ pub struct StatusArgs {
 /// Nodes of the other chains.
 #[derive(Args, Debug)]
 pub struct EndpointArgs {
-    /// A node of a chain on the way, besides --rpc and the parent's nodes in config.toml. May be repeated
+    /// A node of another chain, besides --rpc and the parent's nodes in config.toml. One for each chain; may be repeated
     #[arg(long = "endpoint", value_name = "URL")]
     pub endpoints: Vec<String>,
 }
@@ -153,7 +171,7 @@ impl CrossCommand {
                 send::transfer(context, None, to, amount, to_rpc.as_deref(), &sender).await
             }
             Self::Status(args) => args.run(context).await,
-            Self::Pending => pending::run(context).await,
+            Self::Pending(args) => args.run(context).await,
         }
     }
 }

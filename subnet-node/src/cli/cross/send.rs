@@ -1,7 +1,7 @@
 //! `cross send`, and its two common cases, `cross fund` and `cross release`.
 
-use client::api::{CrossEnd, CrossStage, CrossStatus, JsonAmount};
-use client::cross::{self, Enqueued, fee_needed, way};
+use client::api::{CrossEnd, CrossPosition, CrossStepInfo, JsonAmount};
+use client::cross::{self, Enqueued, fee_needed, first_edge, way};
 use client::{Client, Sender, Waiting};
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
@@ -28,7 +28,7 @@ struct Crossing {
     fee: JsonAmount,
     height: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    arrival: Option<CrossStatus>,
+    arrival: Option<CrossStepInfo>,
 }
 
 impl SendArgs {
@@ -73,7 +73,7 @@ pub(super) async fn transfer(
                 .hint("name a node of the subnet with --rpc URL")
         })?,
     };
-    let receiver = receiver(to_rpc, &subnet).await?;
+    let receiver = receiver(to_rpc, &chains.here, &subnet).await?;
     let fee = default_fee(context, &chains, &subnet, None, false).await?;
     let sender = context.sender(sender).await?;
     let to = to.unwrap_or_else(|| sender.address());
@@ -82,15 +82,26 @@ pub(super) async fn transfer(
     finish(context, &params, sent, amount, receiver).await
 }
 
-/// The node to wait at, on the chain that it must be on.
-async fn receiver(url: Option<&str>, expected: &SubnetId) -> Result<Option<Client>, CliError> {
+/// The node to wait at, on the chain that it must be on, and the edge by which the message comes there.
+async fn receiver(
+    url: Option<&str>,
+    here: &SubnetId,
+    expected: &SubnetId,
+) -> Result<Option<(Client, SubnetId)>, CliError> {
     let Some(url) = url else { return Ok(None) };
+    let edge = first_edge(here, expected).filter(|_| way(here, expected).is_some_and(|way| way.len() == 2));
+    let Some(edge) = edge else {
+        return Err(CliError::usage(format!(
+            "--to-rpc waits for the chain at the other end of an edge, {expected} is none"
+        ))
+        .hint("leave it out, and follow the message with `cross status ID --watch`"));
+    };
     let client = Client::connect(url)?;
     let actual = client.info().await?.subnet;
     if actual != *expected {
         return Err(CliError::usage(format!("--to-rpc {url} is a node of {actual}, expected one of {expected}")));
     }
-    Ok(Some(client))
+    Ok(Some((client, edge)))
 }
 
 /// What the edges on the way ask for. An edge of which no node is known counts like the one before.
@@ -151,18 +162,19 @@ async fn finish(
     params: &SendParams,
     sent: Enqueued,
     amount: TokenAmount,
-    receiver: Option<Client>,
+    receiver: Option<(Client, SubnetId)>,
 ) -> Result<(), CliError> {
     let id = sent.message.id;
     let arrival = match receiver {
-        Some(receiver) if context.is_waiting => {
+        Some((receiver, edge)) if context.is_waiting => {
             let progress = context.output.progress("on its way");
-            Some(receiver.wait_cross(id, context.wait_options(), |waiting| progress.tell(waiting)).await?)
+            let from = CrossPosition { edge, nonce: sent.message.nonce };
+            Some(receiver.wait_cross(id, &from, context.wait_options(), |waiting| progress.tell(waiting)).await?)
         }
         _ => None,
     };
-    if let Some(CrossStatus { stage: CrossStage::Returned, exit_code, .. }) = &arrival {
-        let why = exit_code.map_or_else(|| "its value could not be credited".to_owned(), describe);
+    if let Some(exit_code) = arrival.as_ref().and_then(|step| step.exit_code).filter(|code| *code != 0) {
+        let why = describe(exit_code);
         return Err(CliError::rejected(format!("{id} was refused: {why}; its value is on its way back")));
     }
     let crossing = Crossing {
@@ -196,9 +208,8 @@ impl Crossing {
             ("fee", fil(&self.fee.0)),
             ("left at height", self.height.to_string()),
         ];
-        match self.arrival.as_ref().map(|status| status.height) {
-            Some(Some(height)) => rows.push(("delivered at height", height.to_string())),
-            Some(None) => rows.push(("delivered at height", "unknown".to_owned())),
+        match &self.arrival {
+            Some(step) => rows.push(("delivered at height", step.height.to_string())),
             None => rows.push(("follow it with", format!("subnet-node cross status {} --watch", self.id))),
         }
         table(&rows)

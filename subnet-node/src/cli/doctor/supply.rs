@@ -7,7 +7,7 @@ use subnet_types::{Height, SubnetId};
 
 use crate::cli::context::Context;
 use crate::cli::cross::{Chains, EndpointArgs};
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, Exit};
 use crate::cli::genesis::fil;
 use crate::cli::output::columns;
 
@@ -29,7 +29,10 @@ struct Edge {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Reckoning {
+    /// Every edge below the chains that were asked is reckoned and conserved.
     conserved: bool,
+    /// Every edge below the chains that were asked is reckoned.
+    complete: bool,
     edges: Vec<Edge>,
     /// Children of which no node was named.
     not_asked: Vec<SubnetId>,
@@ -71,16 +74,36 @@ pub(in crate::cli) async fn run(context: &Context, endpoints: &EndpointArgs) -> 
         return Err(CliError::usage("no edge has a known node at both ends")
             .hint("name a node of the child, or of the parent, with --endpoint URL"));
     }
-    let reckoning = Reckoning { conserved: edges.iter().all(|edge| edge.conserved), edges, not_asked };
+    let reckoning = Reckoning::of(edges, not_asked);
     context.output.result(&reckoning, || reckoning.text());
-    if reckoning.conserved {
-        return Ok(());
-    }
-    let wrong = reckoning.edges.iter().filter(|edge| !edge.conserved).count();
-    Err(CliError::reported(format!("supply is not conserved on {wrong} of {} edges", reckoning.edges.len())))
+    reckoning.verdict()
 }
 
 impl Reckoning {
+    fn of(edges: Vec<Edge>, not_asked: Vec<SubnetId>) -> Self {
+        let complete = not_asked.is_empty();
+        let conserved = complete && edges.iter().all(|edge| edge.conserved);
+        Self { conserved, complete, edges, not_asked }
+    }
+
+    /// A failed check weighs more than one that was not made.
+    fn verdict(&self) -> Result<(), CliError> {
+        let wrong = self.edges.iter().filter(|edge| !edge.conserved).count();
+        if wrong > 0 {
+            return Err(CliError::reported(format!(
+                "supply is not conserved on {wrong} of {} edges",
+                self.edges.len()
+            )));
+        }
+        if !self.complete {
+            let (missing, all) = (self.not_asked.len(), self.not_asked.len() + self.edges.len());
+            let problem = format!("incomplete: {missing} of {all} edges are not reckoned, the others are conserved");
+            return Err(CliError { exit: Exit::Usage, ..CliError::reported(problem) }
+                .hint("name a node of each of these children with --endpoint URL"));
+        }
+        Ok(())
+    }
+
     fn text(&self) -> String {
         let rows: Vec<[String; 6]> = self.edges.iter().map(Edge::row).collect();
         let header = ["CHILD", "CUSTODY", "= CIRCULATING", "+ IN FLIGHT", "+ BURNED", "CONSERVED"];
@@ -126,8 +149,17 @@ mod tests {
         assert!(good.conserved && good.row()[5] == "yes");
         let bad = Edge::from(figures(TokenAmount::from_whole(2)));
         assert!(!bad.conserved && bad.violations.len() == 1);
-        let text = Reckoning { conserved: false, edges: vec![good, bad], not_asked: vec![SubnetId::root(5)] }.text();
+        let reckoning = Reckoning::of(vec![good, bad], vec![SubnetId::root(5)]);
+        assert_eq!(reckoning.verdict().unwrap_err().exit, Exit::Failure);
+        let text = reckoning.text();
         assert!(text.contains("NO") && text.contains("circulating + in flight + burned"), "{text}");
         assert!(text.contains("/r5: not reckoned"), "{text}");
+
+        let reckoning = Reckoning::of(vec![Edge::from(figures(one.clone()))], vec![SubnetId::root(5)]);
+        assert!(!reckoning.conserved && !reckoning.complete, "nobody knows");
+        let error = reckoning.verdict().unwrap_err();
+        assert!(error.exit == Exit::Usage && error.message.contains("incomplete: 1 of 2"), "{}", error.message);
+        let whole = Reckoning::of(vec![Edge::from(figures(one.clone()))], vec![]);
+        assert!(whole.conserved && whole.complete && whole.verdict().is_ok());
     }
 }
