@@ -124,9 +124,10 @@ for (const name of ['Registry', 'Subnet', 'SubnetOffice', 'SubnetArchive', 'Bala
   contracts[name] = { runtime_bytes: artifact.deployedBytecode.object.length / 2 - 1 };
 }
 const { checkpoints } = JSON.parse(fs.readFileSync('out/gas.json'));
+const fifty_transfers = JSON.parse(fs.readFileSync('out/messages-gas.json'));
 const balance_proof = JSON.parse(fs.readFileSync('out/balance-gas.json'));
 fs.mkdirSync('../target/bench', { recursive: true });
-fs.writeFileSync('../target/bench/contracts.json', JSON.stringify({ contracts, checkpoints, balance_proof }, null, 2) + '\n');
+fs.writeFileSync('../target/bench/contracts.json', JSON.stringify({ contracts, checkpoints, fifty_transfers, balance_proof }, null, 2) + '\n');
 console.log('| validators | signatures | EVM gas | calldata bytes | slots read | slots written | FEVM estimate |');
 console.log('|---|---|---|---|---|---|---|');
 for (const row of checkpoints) {
