@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {World} from "./base/World.sol";
-import {CallActorMock, Receiver, Refuser, Token} from "./base/Recipients.sol";
+import {CallActorMock, Receiver, Refuser, ResolveAddressMock, Token} from "./base/Recipients.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ISubnet} from "../src/ISubnet.sol";
 import {Registry} from "../src/Registry.sol";
@@ -580,6 +580,35 @@ contract ExitTest is World {
         same(subnet.status().ledger.burned, 1 ether, "an id of another chain is nobody's here");
         same(subnet.status().life.nextNonce, 2, "nobody would read an answer");
         same(custody(), 4 ether, "custody");
+        checkMoney();
+    }
+
+    function test_native_account_has_what_is_kept_for_it_paid_elsewhere() public {
+        CrossMessage[] memory messages = one(transferTo(0, address(new Refuser()), 1 ether));
+        submit(nextCheckpoint(messages));
+        exit();
+        vm.prank(SUBMITTER, SUBMITTER);
+        subnet.deliverBatch(2, messages, new bytes32[](0));
+        bytes memory account = messages[0].origin.account;
+        address holder = Addresses.maskedId(1234);
+        // Where there is no such precompile no address leads anywhere.
+        vm.prank(holder);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotHolder.selector, holder, address(0)));
+        subnet.claimUnclaimedAs(account, address(0xBEEF00));
+        vm.etch(0xFE00000000000000000000000000000000000001, address(new ResolveAddressMock()).code);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotHolder.selector, address(this), holder));
+        subnet.claimUnclaimedAs(account, address(0xBEEF00));
+        bytes memory missing = hex"01bccafce0b3010a52143dc6f093151d131e1a3fee";
+        vm.prank(holder);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotHolder.selector, holder, address(0)));
+        subnet.claimUnclaimedAs(missing, address(0xBEEF00));
+        bytes memory ethereum = Addresses.ofEthereum(ALICE);
+        vm.prank(holder);
+        vm.expectRevert(abi.encodeWithSelector(Errors.RecipientKind.selector, ethereum));
+        subnet.claimUnclaimedAs(ethereum, address(0xBEEF00));
+        vm.prank(holder);
+        subnet.claimUnclaimedAs(account, address(0xBEEF00));
+        same(address(0xBEEF00).balance, 1 ether, "paid");
         checkMoney();
     }
 
