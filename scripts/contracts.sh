@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and tests the Solidity contracts, and compares the size of their code with the EVM's limit. Packages come from
-# npm, as the lock names them; after that nothing needs a network. The committed artefacts (what nodes deploy and call) have
+# Builds, analyses and tests the Solidity contracts, and compares the size of their code with the EVM's limit. Packages
+# come from npm and PyPI, as the lock and requirements.txt name them; after that nothing needs a network. The committed artefacts (what nodes deploy and call) have
 # to be what the sources give; with --write they are made so. With --bench it also prints what a checkpoint costs, and
 # writes the figures to target/bench/contracts.json. CASES is how many cases a fuzz test has (256).
 set -euo pipefail
@@ -96,6 +96,22 @@ for (const [name, file] of Object.entries(names)) {
 process.exit(differs ? 1 : 0);
 JS
 
+# The analyser (Slither) reads what the compiler said of the release. Its own packages come from PyPI, pinned like npm's.
+if ! cmp -s requirements.txt cache/analyser/requirements.txt; then
+    rm -rf cache/analyser
+    if ! python3 -m venv cache/analyser; then
+        echo "contracts: this needs Python 3.10 or later with venv; install your system's package python3-venv" >&2
+        exit 1
+    fi
+    cache/analyser/bin/pip install --quiet --no-deps --disable-pip-version-check -r requirements.txt
+    cp requirements.txt cache/analyser/
+fi
+rm -f out/analysis.json
+PATH="$PWD/node_modules/.bin:$PATH" cache/analyser/bin/slither . --ignore-compile --foundry-out-directory out/release \
+    --exclude-informational --exclude-optimization --filter-paths node_modules --fail-none \
+    --json out/analysis.json >out/analysis.log 2>&1 </dev/null || { cat out/analysis.log >&2; exit 1; }
+bin/triage out/analysis.json analysis.json
+
 cases=${CASES:-256}
 FOUNDRY_PROFILE=test FOUNDRY_FUZZ_RUNS=$cases FOUNDRY_INVARIANT_RUNS=$((cases / 8 + 1)) forge test
 
@@ -108,9 +124,10 @@ for (const name of ['Registry', 'Subnet', 'SubnetOffice', 'SubnetArchive', 'Bala
   contracts[name] = { runtime_bytes: artifact.deployedBytecode.object.length / 2 - 1 };
 }
 const { checkpoints } = JSON.parse(fs.readFileSync('out/gas.json'));
+const fifty_transfers = JSON.parse(fs.readFileSync('out/messages-gas.json'));
 const balance_proof = JSON.parse(fs.readFileSync('out/balance-gas.json'));
 fs.mkdirSync('../target/bench', { recursive: true });
-fs.writeFileSync('../target/bench/contracts.json', JSON.stringify({ contracts, checkpoints, balance_proof }, null, 2) + '\n');
+fs.writeFileSync('../target/bench/contracts.json', JSON.stringify({ contracts, checkpoints, fifty_transfers, balance_proof }, null, 2) + '\n');
 console.log('| validators | signatures | EVM gas | calldata bytes | slots read | slots written | FEVM estimate |');
 console.log('|---|---|---|---|---|---|---|');
 for (const row of checkpoints) {

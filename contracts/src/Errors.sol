@@ -93,6 +93,7 @@ interface Errors {
     error GasLimit(uint64 actual, uint64 max);
     error DataTooLong(uint256 actual, uint256 max);
     error NothingUnclaimed(bytes account);
+    error NotHolder(address caller, address holder);
     error AlreadySettled(uint64 nonce);
     error NotRefundable(uint64 nonce, uint64 applied, uint64 next);
 

@@ -126,6 +126,7 @@ interface ISubnet is Errors {
     function claimStake(address to) external;
     function claimUnclaimed(bytes calldata account) external;
     function claimUnclaimedTo(address to) external;
+    function claimUnclaimedAs(bytes calldata account, address to) external;
     function burn() external;
     function proveEquivocation(Checkpoint calldata one, Checkpoint calldata other, Accusation[] calldata accusations)
         external;

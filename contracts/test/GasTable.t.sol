@@ -76,6 +76,40 @@ contract GasTableTest is World {
         }
     }
 
+    /// @dev What a checkpoint costs that brings and delivers fifty transfers to accounts that have a balance.
+    function test_fifty_transfers_with_a_checkpoint() public {
+        beginActive(4);
+        fund(100 ether);
+        CrossMessage[] memory messages = new CrossMessage[](50);
+        for (uint256 i = 0; i < 50; ++i) {
+            address to = address(uint160(0xB0B000 + i));
+            vm.deal(to, 1);
+            messages[i] = transferTo(uint64(i), to, 1 ether);
+        }
+        Checkpoint memory checkpoint = nextCheckpoint(messages);
+        ValidatorList memory signers = list();
+        bytes memory signatures = certificate(checkpoint, quorum());
+        bytes memory input = abi.encodeCall(ISubnet.submitCheckpoint, (checkpoint, signers, signatures, messages));
+        address target = address(subnet);
+        vm.cool(target);
+        vm.record();
+        vm.prank(SUBMITTER, SUBMITTER);
+        uint256 gas = gasleft();
+        (bool isAccepted,) = target.call(input);
+        gas -= gasleft();
+        holds(isAccepted && subnet.status().cursor.nextDeliveryNonce == 50, "accepted and delivered");
+        (, bytes32[] memory writes) = vm.accesses(target);
+        // Head, digest, state root, identity (the first one names it), cursor, money.
+        same(distinct(writes), 6, "slots written");
+        gas += 21_000;
+        for (uint256 i = 0; i < input.length; ++i) {
+            gas += input[i] == 0 ? 4 : 16;
+        }
+        string memory figures = string.concat('{"evm_gas":', vm.toString(gas), ',"calldata_bytes":');
+        figures = string.concat(figures, vm.toString(input.length), "}\n");
+        vm.writeFile("out/messages-gas.json", figures);
+    }
+
     function test_checkpoints_stay_within_their_goals() public {
         uint256[6] memory sizes = [uint256(4), 16, 32, 64, 100, 200];
         uint256[6] memory goals = [uint256(20e6), 0, 65e6, 0, 170e6, 0];

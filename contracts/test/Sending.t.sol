@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {World} from "./base/World.sol";
-import {CallActorMock, Receiver, Refuser, Token} from "./base/Recipients.sol";
+import {CallActorMock, Receiver, Refuser, ResolveAddressMock, Token} from "./base/Recipients.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ISubnet} from "../src/ISubnet.sol";
 import {Registry} from "../src/Registry.sol";
@@ -179,10 +179,29 @@ contract SendingTest is World {
         receipt.answered = Protocol.messageId(subnet.PARENT(), sent.origin, receipt.answeredSequence);
     }
 
+    /// @dev Delivers messages of a subnet that has applied all that is queued.
+    function answer(CrossMessage[] memory messages) private {
+        Checkpoint memory checkpoint = nextCheckpoint(messages);
+        checkpoint.appliedNonce = subnet.status().life.nextNonce;
+        submit(checkpoint, messages);
+    }
+
+    /// @dev Otherwise a refund after an exit and an answer could both be missing, or both be paid.
+    function test_message_that_was_not_applied_is_not_answered() public {
+        send(plain(), 5 ether);
+        CrossMessage memory receipt = receiptOf(0, 107, 1 ether);
+        submit(one(receipt));
+        same(subnet.unclaimedOf(receipt.destination.account), 1 ether, "kept");
+        holds(!subnet.queued(0).isSettled, "not answered");
+        answer(one(receiptOf(0, 107, 1 ether)));
+        holds(subnet.queued(0).isSettled, "answered");
+        checkMoney();
+    }
+
     function expectKept(CrossMessage memory receipt) private {
         uint256 kept = subnet.unclaimedOf(receipt.destination.account);
         uint256 before = ALICE.balance;
-        submit(one(receipt));
+        answer(one(receipt));
         same(subnet.unclaimedOf(receipt.destination.account), kept + receipt.value, "kept");
         same(ALICE.balance, before, "not paid");
         checkMoney();
@@ -190,7 +209,7 @@ contract SendingTest is World {
 
     function test_refund_is_credited_once() public {
         send(plain(), 5 ether);
-        submit(one(receiptOf(0, 107, 5 ether)));
+        answer(one(receiptOf(0, 107, 5 ether)));
         same(ALICE.balance, 1000 ether, "back");
         holds(subnet.queued(0).isSettled, "settled");
         send(plain(), 5 ether);
@@ -241,7 +260,7 @@ contract SendingTest is World {
         expectKept(receiptOf(0, 0, 1));
         CrossMessage memory receipt = receiptOf(0, 0, 1);
         receipt.origin.subnet = string.concat(ownName, "/", Addresses.stepText(F2));
-        submit(one(receipt));
+        answer(one(receipt));
         holds(subnet.queued(0).isSettled, "settled");
     }
 
@@ -250,7 +269,7 @@ contract SendingTest is World {
         request.route = new bytes[](1);
         request.route[0] = F2;
         send(request, 1 ether);
-        submit(one(receiptOf(0, 108, 1 ether)));
+        answer(one(receiptOf(0, 108, 1 ether)));
         holds(subnet.queued(0).isSettled, "settled");
         same(ALICE.balance, 1000 ether, "back");
     }
@@ -262,7 +281,7 @@ contract SendingTest is World {
         vm.deal(address(this), 2 ether);
         receiver.sendDown{value: 2 ether}(subnet, request, 2 ether);
         CrossMessage memory receipt = receiptOf(0, 33, 2 ether);
-        submit(one(receipt));
+        answer(one(receipt));
         same(address(receiver).balance, 2 ether, "credited");
         same(receiver.answered(), receipt.answered, "told of which message");
         same(receiver.outcome(), 33, "outcome");
@@ -276,7 +295,7 @@ contract SendingTest is World {
         ISubnet.Send memory request = plain();
         vm.deal(address(refuser), 2 ether);
         refuser.sendDown(subnet, request, 2 ether);
-        submit(one(receiptOf(0, 107, 2 ether)));
+        answer(one(receiptOf(0, 107, 2 ether)));
         bytes memory account = Addresses.ofEthereum(address(refuser));
         same(subnet.unclaimedOf(account), 2 ether, "kept");
         vm.expectPartialRevert(Errors.PaymentFailed.selector);
@@ -294,19 +313,19 @@ contract SendingTest is World {
         CrossMessage memory message = transferTo(0, address(0xCAFE00), 1 ether);
         message.fee = 100 * uint256(HOP_GAS) + 7;
         uint256 before = SUBMITTER.balance;
-        submit(one(message));
+        answer(one(message));
         same(SUBMITTER.balance - before, 100 * uint256(HOP_GAS), "earned");
         same(subnet.status().ledger.burned, 7, "nobody is told of the rest");
         message = transferTo(1, address(0xCAFE00), 1 ether);
         message.fee = 100 * uint256(HOP_GAS) - 1;
-        submit(one(message));
+        answer(one(message));
         same(subnet.queued(1).number, EXIT_FEE_TOO_LOW, "too low");
         same(subnet.queued(1).value, 1 ether, "the value goes back");
         same(subnet.queued(1).fee, 0, "a refusal is as much work, so its fee is the submitter's");
         same(SUBMITTER.balance - before, 200 * uint256(HOP_GAS) - 1, "earned twice");
         message = transferTo(2, address(subnet), 1 ether);
         message.fee = 100 * uint256(HOP_GAS) + 7;
-        submit(one(message));
+        answer(one(message));
         same(subnet.queued(2).number, EXIT_FORBIDDEN, "refused");
         same(subnet.queued(2).fee, 7, "the rest of the fee goes back");
         checkMoney();
@@ -561,6 +580,35 @@ contract ExitTest is World {
         same(subnet.status().ledger.burned, 1 ether, "an id of another chain is nobody's here");
         same(subnet.status().life.nextNonce, 2, "nobody would read an answer");
         same(custody(), 4 ether, "custody");
+        checkMoney();
+    }
+
+    function test_native_account_has_what_is_kept_for_it_paid_elsewhere() public {
+        CrossMessage[] memory messages = one(transferTo(0, address(new Refuser()), 1 ether));
+        submit(nextCheckpoint(messages));
+        exit();
+        vm.prank(SUBMITTER, SUBMITTER);
+        subnet.deliverBatch(2, messages, new bytes32[](0));
+        bytes memory account = messages[0].origin.account;
+        address holder = Addresses.maskedId(1234);
+        // Where there is no such precompile no address leads anywhere.
+        vm.prank(holder);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotHolder.selector, holder, address(0)));
+        subnet.claimUnclaimedAs(account, address(0xBEEF00));
+        vm.etch(0xFE00000000000000000000000000000000000001, address(new ResolveAddressMock()).code);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotHolder.selector, address(this), holder));
+        subnet.claimUnclaimedAs(account, address(0xBEEF00));
+        bytes memory missing = hex"01bccafce0b3010a52143dc6f093151d131e1a3fee";
+        vm.prank(holder);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotHolder.selector, holder, address(0)));
+        subnet.claimUnclaimedAs(missing, address(0xBEEF00));
+        bytes memory ethereum = Addresses.ofEthereum(ALICE);
+        vm.prank(holder);
+        vm.expectRevert(abi.encodeWithSelector(Errors.RecipientKind.selector, ethereum));
+        subnet.claimUnclaimedAs(ethereum, address(0xBEEF00));
+        vm.prank(holder);
+        subnet.claimUnclaimedAs(account, address(0xBEEF00));
+        same(address(0xBEEF00).balance, 1 ether, "paid");
         checkMoney();
     }
 

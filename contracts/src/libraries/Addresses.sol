@@ -19,6 +19,7 @@ library Addresses {
         Ethereum
     }
 
+    address private constant RESOLVE_ADDRESS = 0xFE00000000000000000000000000000000000001;
     uint160 private constant MASKED_ID = uint160(0xff) << 152;
     bytes32 private constant ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 
@@ -46,6 +47,14 @@ library Addresses {
     /// @notice The Ethereum address that stands for an id.
     function maskedId(uint64 id) internal pure returns (address) {
         return address(MASKED_ID | id);
+    }
+
+    /// @notice The Ethereum form of the actor that an address leads to, by its id; zero when there is none.
+    /// @dev Filecoin's precompile takes the address's bytes and returns a word, or nothing (builtin-actors,
+    /// `evm/src/interpreter/precompiles/fvm.rs`, `resolve_address`).
+    function resolve(bytes memory text) internal view returns (address) {
+        (bool isDone, bytes memory output) = RESOLVE_ADDRESS.staticcall(text);
+        return isDone && output.length == 32 ? maskedId(uint64(uint256(bytes32(output)))) : address(0);
     }
 
     /// @notice What an address is. Never fails: whatever is no address is unknown.

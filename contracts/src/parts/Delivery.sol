@@ -331,7 +331,8 @@ abstract contract Delivery is Settlement {
         uint64 sequence = receipt.answeredSequence;
         uint64 nonce = sequence & (2 ** 40 - 1);
         bytes calldata account = receipt.destination.account;
-        bool isOurs = sequence - nonce == ORIGIN_SEQUENCE_BASE && nonce < _life.nextNonce;
+        // What the subnet has not applied it cannot answer, and after an exit it is refunded.
+        bool isOurs = sequence - nonce == ORIGIN_SEQUENCE_BASE && nonce < _head.appliedNonce;
         if (!isOurs || Protocol.messageId(PARENT, account, sequence) != receipt.answered) return EXIT_RECEIPT_UNKNOWN;
         QueuedMessage storage sent = _queue[nonce];
         bool isAnswered = sent.kind == KIND_CALL || sent.wantsReceipt || receipt.number != EXIT_OK;

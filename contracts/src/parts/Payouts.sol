@@ -25,6 +25,17 @@ abstract contract Payouts is Payments {
         _payUnclaimed(Addresses.ofEthereum(msg.sender), Addresses.ofEthereum(to));
     }
 
+    /// @notice A native account or actor that cannot be paid has what is kept for its address paid to another one. On a
+    /// subnet whose supply is a token that is the only way for f1 and f3.
+    /// @param account Its address, which leads to the caller's id.
+    function claimUnclaimedAs(bytes calldata account, address to) external notDelivering {
+        (Addresses.Kind kind,) = Addresses.parse(account);
+        if (kind != Addresses.Kind.Account && kind != Addresses.Kind.Actor) revert RecipientKind(account);
+        address holder = Addresses.resolve(account);
+        if (holder != msg.sender) revert NotHolder(msg.sender, holder);
+        _payUnclaimed(account, Addresses.ofEthereum(to));
+    }
+
     function _payUnclaimed(bytes memory account, bytes memory to) private {
         uint256 amount = _takeUnclaimed(account);
         (Addresses.Kind kind, address ethereum) = Addresses.parse(to);

@@ -150,6 +150,16 @@ contract CallActorMock {
     }
 }
 
+/// @notice Filecoin's `resolve_address` precompile (0xfe…01), after builtin-actors, `precompiles/fvm.rs`: input is the bytes
+/// of a Filecoin address, output the id as one word, or nothing where no actor has it. Here each f1 has id 1234 but for
+/// one that ends in 0xEE, which does not exist.
+contract ResolveAddressMock {
+    fallback(bytes calldata input) external returns (bytes memory) {
+        require(input.length == 21 && input[0] == 0x01);
+        return input[20] == 0xee ? bytes("") : abi.encode(uint256(1234));
+    }
+}
+
 /// @notice An ERC-20 token that can keep a part of each transfer, refuse transfers, and call whoever sends.
 contract Token {
     mapping(address => uint256) public balanceOf;
