@@ -42,6 +42,8 @@ pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<Ref
     messages.truncate(usize::try_from(fitting).unwrap_or(usize::MAX));
     let refunded = messages.len() as u64;
     let left = state.pass_refunded(rt.store(), id, refunded)?;
+    // Saved whatever the messages come to: one that brings nothing, or that is burned, changes nothing else in the state.
+    rt.save_state(&state)?;
     let amount: TokenAmount = messages.iter().map(CrossMessage::amount).sum();
     let mut granted = ext::unlock(rt, id, amount)?;
     let mut delivery = Delivery::from_child(rt, state, id, child);

@@ -199,6 +199,37 @@ fn receipt_that_comes_for_a_dead_subnet_is_kept_here() {
 }
 
 #[test]
+fn answers_that_leave_nothing_to_keep_are_passed_for_good() {
+    let world = World::root_with_child();
+    world.add_child(OTHER, other_address(), 0);
+    let sibling = root().child(other_address()).unwrap();
+    // A sibling's answer to an id of the child, which nobody has here, and many that bring nothing.
+    let answer = |nonce: u64, value: u64, to: Address| {
+        let receipt = as_receipt(up(nonce, value), to, 0);
+        CrossMessage { origin: at(sibling.clone(), f1("mallory")), destination: at(child(), to), ..receipt }
+    };
+    let mut messages = vec![answer(0, 7, Address::new_id(1_234))];
+    messages.extend((1..71).map(|nonce| answer(nonce, 0, f1("nobody"))));
+    let count = messages.len() as u64;
+    let done: DeliverReturn = world.ok(OTHER, 7, gateway::DELIVER, &DeliverParams { messages });
+    assert!(done.outcomes.iter().all(|code| code.is_success()), "{:?}", done.outcomes);
+    world.fund(10);
+    world.unlocking(1_000);
+    assert_eq!(world.close(true), count + 1);
+    let (before, burnt) = (world.holds(f1("alice")), world.burnt());
+    assert_eq!(world.refund(1), (1, count));
+    assert_eq!(world.burnt(), &burnt + fil(7));
+    // As many in a call as its gas is there for.
+    let mut left = count;
+    while left > 0 {
+        let (refunded, then) = world.refund(64);
+        assert!(refunded > 0 && then == left - refunded, "{refunded} of {left}, and {then} are left");
+        left = then;
+    }
+    assert_eq!((world.holds(f1("alice")), world.burnt()), (before + fil(10), burnt + fil(7)));
+}
+
+#[test]
 fn strangers_close_and_refund_nothing_and_too_little_gas_refunds_nothing() {
     let world = World::root_with_child();
     world.fund(10);
