@@ -73,14 +73,17 @@ pub(crate) fn refund_child(rt: &impl Runtime, params: &RefundChildParams) -> Res
     ask(rt, "RefundChild", gateway::REFUND_CHILD, Some(params))
 }
 
-/// Hands messages with their amounts to the gateway in one call, which may use the gas of all of them. Returns how that
-/// call ended: anything but success means that it changed nothing and the value came back.
-pub(crate) fn deliver(rt: &impl Runtime, messages: &[CrossMessage]) -> Result<SendReturn, ActorError> {
+/// Hands messages with their amounts to the gateway in one call, which may use so much gas, or all that there is.
+/// Returns how that call ended: anything but success means that it changed nothing and the value came back.
+pub(crate) fn deliver(
+    rt: &impl Runtime,
+    messages: &[CrossMessage],
+    gas_limit: Option<u64>,
+) -> Result<SendReturn, ActorError> {
     let to = Address::new_id(GATEWAY_ID);
     let params = encode_params(&DeliverParams { messages: messages.to_vec() })?;
     let value = messages.iter().map(CrossMessage::amount).sum();
-    let gas_limit = messages.iter().map(CrossMessage::delivery_gas).sum();
-    rt.send(&to, gateway::DELIVER, params, &value, Some(gas_limit))
+    rt.send(&to, gateway::DELIVER, params, &value, gas_limit)
 }
 
 /// Takes value out of circulation for good.

@@ -81,7 +81,9 @@ pub(crate) fn deliver_unclaimed(
     }
     state.is_delivering = true;
     rt.save_state(&state)?;
-    let sent = ext::deliver(rt, std::slice::from_ref(&message))?;
+    // With all the gas that its caller gives: the limit under which it failed would let it fail for ever, and it keeps
+    // nobody else waiting.
+    let sent = ext::deliver(rt, std::slice::from_ref(&message), None)?;
     let nonce = message.nonce;
     if !sent.is_success() {
         return Err(Rejection::StillUnclaimed { nonce, exit_code: sent.exit_code }.into());
@@ -125,7 +127,8 @@ fn deliver_from_cursor(
         }
         state.is_delivering = true;
         rt.save_state(&state)?;
-        let exit_code = ext::deliver(rt, run)?.exit_code;
+        let gas_limit = run.iter().map(CrossMessage::delivery_gas).sum();
+        let exit_code = ext::deliver(rt, run, Some(gas_limit))?.exit_code;
         state = rt.load_state()?;
         match run {
             _ if exit_code.is_success() => {}

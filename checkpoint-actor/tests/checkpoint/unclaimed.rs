@@ -36,7 +36,7 @@ fn anyone_has_it_delivered_once_the_gateway_takes_it() {
     assert_eq!((world.delivered(), world.state().unclaimed), (vec![1, 2], atto(100)));
     let sent = world.rt.take_sends().pop().unwrap();
     assert_eq!((sent.to, sent.method, sent.value), (Address::new_id(GATEWAY_ID), gateway::DELIVER, atto(100)));
-    assert!(sent.gas_limit.is_some(), "it has its own gas");
+    assert_eq!(sent.gas_limit, None, "with all the gas that there is: with as much as before it would fail again");
 
     assert_eq!(world.deliver_unclaimed(&messages[0]), Ok(ExitCode::OK));
     assert_eq!((world.delivered(), world.state().unclaimed), (vec![1, 2, 0], atto(0)));

@@ -32,7 +32,7 @@ use subnet_types::cross::CrossMessage;
 use subnet_types::hash::encode;
 use subnet_types::limits::{
     BLOCK_INFO_BYTES_MAX, CHANGES_PER_UPDATE_MAX, CROSS_MESSAGE_BYTES_MAX, CROSS_MESSAGES_PER_BLOCK_MAX,
-    HANDOVERS_PER_UPDATE_MAX, UPDATE_GAS_MAX, VALIDATORS_MAX,
+    HANDOVERS_PER_UPDATE_MAX, VALIDATORS_MAX,
 };
 use subnet_types::parent::{MembershipChange, WitnessBlock};
 use subnet_types::quantity::{ConfigurationNumber, Nonce};
@@ -76,8 +76,6 @@ pub struct RangeLimits {
     pub messages_max: usize,
     /// Bytes of encoded messages: the range ends with the message that reaches them.
     pub message_bytes_max: usize,
-    /// Gas that delivering the messages may use: the range ends with the message that reaches it.
-    pub message_gas_max: u64,
     /// Membership changes.
     pub changes_max: usize,
 }
@@ -87,7 +85,6 @@ impl RangeLimits {
     pub const UPDATE: Self = Self {
         messages_max: CROSS_MESSAGES_PER_BLOCK_MAX,
         message_bytes_max: UPDATE_MESSAGE_BYTES_MAX,
-        message_gas_max: UPDATE_GAS_MAX,
         changes_max: CHANGES_PER_UPDATE_MAX,
     };
 }
@@ -96,15 +93,13 @@ impl RangeLimits {
 #[derive(Clone, Copy, Debug, Default)]
 struct Load {
     bytes: usize,
-    gas: u64,
 }
 
 impl Load {
     /// Adds the next message, and says whether it is the last of its range.
     fn add(&mut self, message: &CrossMessage, limits: &RangeLimits) -> bool {
         self.bytes += encode(message).len();
-        self.gas = self.gas.saturating_add(message.delivery_gas());
-        self.bytes >= limits.message_bytes_max || self.gas >= limits.message_gas_max
+        self.bytes >= limits.message_bytes_max
     }
 }
 

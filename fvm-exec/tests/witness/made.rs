@@ -171,7 +171,7 @@ pub fn ask(child: &SubnetId, nonce: u64, configuration: u64, messages_max: usize
         child: child.clone(),
         from_nonce: Nonce::new(nonce),
         from_configuration: ConfigurationNumber::new(configuration),
-        limits: RangeLimits { messages_max, message_gas_max: u64::MAX, ..RangeLimits::UPDATE },
+        limits: RangeLimits { messages_max, ..RangeLimits::UPDATE },
     }
 }
 

@@ -4,7 +4,6 @@ use fvm_exec::witness::{RangeLimits, RangeQuery, WitnessError, record, verify};
 use proptest::prelude::*;
 use subnet_types::cross::CrossMessage;
 use subnet_types::hash::encode;
-use subnet_types::limits::UPDATE_GAS_MAX;
 use subnet_types::parent::MembershipChange;
 use subnet_types::{ConfigurationNumber, Nonce};
 
@@ -51,14 +50,13 @@ struct Model {
 impl Model {
     /// The range from `from` on, by the rule as it is told.
     fn messages(&self, from: usize, limits: &RangeLimits) -> Vec<CrossMessage> {
-        let (mut range, mut bytes, mut gas): (Vec<CrossMessage>, usize, u64) = (Vec::new(), 0, 0);
+        let (mut range, mut bytes): (Vec<CrossMessage>, usize) = (Vec::new(), 0);
         for message in &self.messages[from..] {
-            let is_reached = bytes >= limits.message_bytes_max || gas >= limits.message_gas_max;
+            let is_reached = bytes >= limits.message_bytes_max;
             if range.len() == limits.messages_max || (!range.is_empty() && is_reached) {
                 break;
             }
             bytes += encode(message).len();
-            gas += message.delivery_gas();
             range.push(message.clone());
         }
         range
@@ -67,15 +65,11 @@ impl Model {
 
 fn limits() -> impl Strategy<Value = RangeLimits> {
     let bytes = prop_oneof![Just(1_usize << 20), 0..60_000_usize];
-    let gas = prop_oneof![Just(u64::MAX), 0..UPDATE_GAS_MAX];
-    (0..150_usize, bytes, gas, 0..40_usize).prop_map(
-        |(messages_max, message_bytes_max, message_gas_max, changes_max)| RangeLimits {
-            messages_max,
-            message_bytes_max,
-            message_gas_max,
-            changes_max,
-        },
-    )
+    (0..150_usize, bytes, 0..40_usize).prop_map(|(messages_max, message_bytes_max, changes_max)| RangeLimits {
+        messages_max,
+        message_bytes_max,
+        changes_max,
+    })
 }
 
 proptest! {

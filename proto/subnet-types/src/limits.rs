@@ -61,10 +61,6 @@ pub const CROSS_CARRY_GAS: u64 = 20_000_000;
 /// delivery.
 pub const CROSS_AFTER_CODE_GAS: u64 = 50_000_000;
 
-/// Delivery gas of the messages of one parent update together: the update ends with the message that reaches it. As many
-/// transfers as one block applies stay below it.
-pub const UPDATE_GAS_MAX: u64 = 8_000_000_000;
-
 /// Headers by which one parent update leads from the tracked set to the one that voted.
 pub const HANDOVERS_PER_UPDATE_MAX: usize = 16;
 
@@ -120,9 +116,10 @@ pub const BLOCK_INTERVAL_MS_MIN: u64 = 200;
 /// Longest block interval that can be configured, in milliseconds.
 pub const BLOCK_INTERVAL_MS_MAX: u64 = 60_000;
 
-const _: () = assert!(UPDATE_GAS_MAX + crate::cross::DELIVERY_GAS_MAX < IMPLICIT_GAS_MAX);
+// An update applies one message at least, whatever it is, and as many transfers as it may bring.
+const _: () = assert!(2 * crate::cross::DELIVERY_GAS_MAX < IMPLICIT_GAS_MAX);
 const _: () = assert!(CROSS_RETURN_BYTES_MAX as u64 * CROSS_BYTE_GAS < CROSS_AFTER_CODE_GAS / 2);
-const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX as u64 * CROSS_HOP_GAS <= UPDATE_GAS_MAX);
+const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX as u64 * CROSS_HOP_GAS < IMPLICIT_GAS_MAX);
 const _: () = assert!(CROSS_RETURN_BYTES_MAX + 1024 <= CROSS_MESSAGE_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGES_PER_BLOCK_MAX * CROSS_MESSAGE_BYTES_MAX <= BLOCK_INFO_BYTES_MAX);
 const _: () = assert!(CROSS_MESSAGE_BYTES_MAX <= SLICE_BYTES_MAX);

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use cid::Cid;
 use engine_api::{Block, DecidedBlock, SignedExtension};
 use fvm_exec::{BlockOutput, StateView};
-use fvm_shared::ActorID;
 use mempool::Commit;
 use subnet_types::actors::CheckpointCut;
 use subnet_types::{Digest, FinalityCertificate, Height, QuorumCertificate, Sequence, SignedMessage};
@@ -154,7 +153,7 @@ impl Inner {
         let DecidedBlock { block, certificate, extensions } = decided;
         let height = block.header.height;
         let validators = self.validators_after(&output)?;
-        let mut cross = cross_index::traces(height, &output.events, |actor| self.is_child(actor, &output))?;
+        let mut cross = self.event_traces(height, &output)?;
         let checkpoint = match &output.cut {
             Some(cut) => {
                 cross.extend(self.cut_traces(cut, &output)?);
@@ -251,11 +250,17 @@ impl Inner {
             .collect())
     }
 
-    /// Whether an actor is the checkpoint actor of a child after the block.
-    fn is_child(&self, actor: ActorID, output: &BlockOutput) -> Result<bool, ChainError> {
+    /// What the block's events tell of cross messages. The gateway is read at most once.
+    fn event_traces(&self, height: Height, output: &BlockOutput) -> Result<Vec<(Digest, CrossTrace)>, ChainError> {
         let after = self.after(output);
-        let gateway = StateView::new(&after, &output.state_root)?.gateway()?;
-        Ok(gateway.child(&after, actor).map_err(ChainError::Gateway)?.is_some())
+        let mut gateway = None;
+        cross_index::traces(height, &output.events, |actor| {
+            if gateway.is_none() {
+                gateway = Some(StateView::new(&after, &output.state_root)?.gateway()?);
+            }
+            let child = gateway.as_ref().map(|gateway| gateway.child(&after, actor).map_err(ChainError::Gateway));
+            Ok(child.transpose()?.flatten().is_some())
+        })
     }
 
     fn after<'a>(&'a self, output: &'a BlockOutput) -> After<'a> {

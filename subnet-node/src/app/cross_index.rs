@@ -2,6 +2,9 @@
 //! acceptance of a child's checkpoint by the checkpoint's digest.
 
 use fvm_ipld_encoding::from_slice;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use fvm_shared::ActorID;
 use fvm_shared::error::ExitCode;
 use fvm_shared::event::{ActorEvent, StampedEvent};
@@ -13,24 +16,31 @@ use subnet_types::{Digest, Height};
 use crate::storage::{CrossOrigin, CrossStep, CrossTrace};
 
 /// The traces of a block at `height`, in the order of its events. Any actor can emit what a checkpoint actor does, so
-/// `is_child` says who is one.
+/// `is_child` says who is one. It is asked once for each emitter: a block has room for some hundred thousand events of
+/// one actor.
 ///
 /// # Errors
 /// Those of `is_child`.
 pub(super) fn traces<E>(
     height: Height,
     events: &[Vec<StampedEvent>],
-    is_child: impl Fn(ActorID) -> Result<bool, E>,
+    mut is_child: impl FnMut(ActorID) -> Result<bool, E>,
 ) -> Result<Vec<(Digest, CrossTrace)>, E> {
     let mut traces = Vec::new();
+    let mut emitters = BTreeMap::new();
     for StampedEvent { emitter, event } in events.iter().flatten() {
         let steps = if *emitter == GATEWAY_ID {
             [step(event), answered(event)]
         } else {
-            match of_child(*emitter, event) {
-                Some(found) if is_child(*emitter)? => [Some(found), None],
-                _ => [None, None],
+            if emitters.get(emitter) == Some(&false) {
+                continue;
             }
+            let Some(found) = of_child(*emitter, event) else { continue };
+            let is_known = match emitters.entry(*emitter) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => *unknown.insert(is_child(*emitter)?),
+            };
+            [is_known.then_some(found), None]
         };
         traces.extend(steps.into_iter().flatten().map(|(id, step)| (id, CrossTrace { height, step })));
     }
@@ -185,6 +195,22 @@ mod tests {
             (of, CrossStep::SetAside { came, exit_code: ExitCode::new(7) }),
         ];
         assert_eq!(steps(events), expected, "a receipt that does not count answers nothing");
+    }
+
+    #[test]
+    fn each_emitter_is_looked_up_once() {
+        let accepted = EventBuilder::new(checkpoint::CHECKPOINT_ACCEPTED)
+            .indexed("sequence", &Sequence::new(4))
+            .indexed("digest", &Digest([9; 32]))
+            .build();
+        let events: Vec<_> = (0..3_000).map(|n| stamped(199 + n % 3, accepted.clone())).collect();
+        let mut asked = Vec::new();
+        let is_child = |actor| {
+            asked.push(actor);
+            Ok::<_, std::convert::Infallible>(actor == 200)
+        };
+        let Ok(found) = traces(Height::new(9), &[events], is_child);
+        assert_eq!((found.len(), asked), (1_000, vec![199, 200, 201]));
     }
 
     #[test]
