@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {World} from "./base/World.sol";
-import {Burner, CallActorMock, Receiver, Reenterer, Refuser, Shouter} from "./base/Recipients.sol";
+import {Burner, CallActorMock, Receiver, Reenterer, Refuser, ResolveAddressMock, Shouter} from "./base/Recipients.sol";
 import {Courier, ICrossReceiver} from "../src/Courier.sol";
 import {ISubnet} from "../src/ISubnet.sol";
 import {Errors} from "../src/Errors.sol";
@@ -91,6 +91,18 @@ contract DeliveryTest is World {
         payNative(abi.encodePacked(hex"040a", Addresses.maskedId(1234)));
         same(nativeOf(hex"00d209").balance, 1 ether, "f01234");
         checkMoney();
+    }
+
+    /// @dev By its id it would be paid without a call, so that the value would be nobody's.
+    function test_ids_of_the_contract_and_its_courier_are_refused() public {
+        vm.etch(0xFE00000000000000000000000000000000000001, address(new ResolveAddressMock()).code);
+        address[2] memory own = [address(subnet), subnet.COURIER()];
+        for (uint64 i = 0; i < 2; ++i) {
+            address masked = Addresses.maskedId(uint64(uint16(uint160(own[i]))) + 100);
+            expectRefusal(transfer(i, abi.encodePacked(hex"040a", masked), 1 ether), EXIT_FORBIDDEN);
+        }
+        payNative(abi.encodePacked(hex"040a", Addresses.maskedId(99_999)));
+        same(custody(), 99 ether, "another one is paid");
     }
 
     function test_exit_code_of_a_native_transfer_is_told() public {

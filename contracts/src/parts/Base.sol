@@ -225,7 +225,7 @@ abstract contract Base is Errors {
 
     /// @dev Whether value sent there would be lost or counted twice, or calls there are not for other chains.
     function _isForbidden(Addresses.Kind kind, address account) internal view returns (bool) {
-        if (kind == Addresses.Kind.Id) return uint64(uint160(account)) < 100;
+        if (kind == Addresses.Kind.Id) return uint64(uint160(account)) < 100 || _isOwnId(account);
         if (kind != Addresses.Kind.Ethereum) return false;
         uint160 number = uint160(account);
         // Precompiles: Ethereum's at the bottom, Filecoin's at 0xfe.
@@ -233,5 +233,11 @@ abstract contract Base is Errors {
         if (isPrecompile || account == address(this) || account == address(_courier())) return true;
         if (account == address(_registry()) || account == address(_token())) return true;
         return account.code.length != 0 && _registry().isSubnet(account);
+    }
+
+    /// @dev Whether an id is this contract's or its courier's: a bare transfer runs no code that could refuse it.
+    function _isOwnId(address masked) private view returns (bool) {
+        return masked == Addresses.resolve(Addresses.ofEthereum(address(this)))
+            || masked == Addresses.resolve(Addresses.ofEthereum(address(_courier())));
     }
 }

@@ -152,9 +152,11 @@ contract CallActorMock {
 
 /// @notice Filecoin's `resolve_address` precompile (0xfe…01), after builtin-actors, `precompiles/fvm.rs`: input is the bytes
 /// of a Filecoin address, output the id as one word, or nothing where no actor has it. Here each f1 has id 1234 but for
-/// one that ends in 0xEE, which does not exist.
+/// one that ends in 0xEE, which does not exist, and each f410 the id that its last two bytes
+/// make, plus 100.
 contract ResolveAddressMock {
     fallback(bytes calldata input) external returns (bytes memory) {
+        if (input.length == 22 && input[0] == 0x04) return abi.encode(uint256(uint16(bytes2(input[20:22]))) + 100);
         require(input.length == 21 && input[0] == 0x01);
         return input[20] == 0xee ? bytes("") : abi.encode(uint256(1234));
     }
