@@ -287,11 +287,15 @@ impl<'a, R: Runtime> Delivery<'a, R> {
     }
 
     fn take_receipt(&mut self, message: &CrossMessage) -> Result<ExitCode, ActorError> {
-        if let Some(exit_code) = self.refusal(message) {
-            return self.refuse(message, exit_code);
+        let refused = self.refusal(message);
+        if refused == Some(refusal::FORGED_ORIGIN) {
+            return self.refuse(message, refusal::FORGED_ORIGIN);
         }
         // A receipt goes on whatever is left of its fee: without it the sender would never know.
         let (message, _) = &self.arrive(message);
+        if let Some(exit_code) = refused {
+            return self.refuse(message, exit_code);
+        }
         match self.way_of(message)? {
             Ok(Way::Here) => self.receive(message),
             Ok(way) => match self.send_on(&way, message.clone())? {
@@ -302,7 +306,9 @@ impl<'a, R: Runtime> Delivery<'a, R> {
         }
     }
 
-    /// A receipt for this chain: what it brings is credited first, then the sender is told when it has code.
+    /// A receipt for this chain: what it brings is credited first, then the sender is told, when it has code and the
+    /// message is on record. Of a plain transfer nothing says who may answer it: any chain could tell an actor that one was
+    /// refused which has arrived.
     fn receive(&mut self, receipt: &CrossMessage) -> Result<ExitCode, ActorError> {
         let pending = match self.state.settle_receipt(self.rt.store(), receipt)? {
             Ok(pending) => pending,
@@ -320,12 +326,13 @@ impl<'a, R: Runtime> Delivery<'a, R> {
             }
         }
         let CrossKind::Receipt { of, exit_code, return_data, .. } = &receipt.kind else { return Ok(ExitCode::OK) };
-        if ext::has_code(self.rt, &to) {
+        if let Some(sent) = pending
+            && ext::has_code(self.rt, &to)
+        {
             let (of, exit_code, return_data) = (*of, *exit_code, return_data.clone());
-            let from = pending.map_or_else(|| receipt.origin.clone(), |sent| sent.destination);
             let notice = CrossReceipt {
                 of,
-                from,
+                from: sent.destination,
                 exit_code,
                 return_data,
                 value: receipt.value.clone(),

@@ -34,8 +34,8 @@ impl Sending {
 
 /// Sends value, and returns the id of the message.
 ///
-/// With `wants_receipt` the actor is told how it ended, as it is for a call; otherwise it hears of it only when the transfer
-/// is refused, by a receipt that brings the value back. An actor without a receipt handler gets that value all the same.
+/// With `wants_receipt` the actor is told how it ended, as it is for a call. Without, it hears nothing of it: when the transfer
+/// is refused, the value just comes back.
 ///
 /// # Errors
 /// The gateway's refusal, with its exit code: nothing was sent, and nothing was paid.

@@ -141,6 +141,17 @@ fn actors_are_credited_first_and_then_told_by_the_courier() {
 }
 
 #[test]
+fn nobody_can_tell_an_actor_that_its_plain_transfer_was_refused() {
+    let world = World::root_with_child();
+    let plain = SendParams { wants_receipt: false, ..transfer_to(at(child(), f1("bob"))) };
+    world.ok::<EnqueueReturn>(ROBOT, 5, gateway::SEND, &plain);
+    world.sends();
+    // It was delivered, and the child that has it says otherwise; a true refusal looks the same.
+    assert_eq!(world.deliver(&receipt(0, 2, robot(), 0, 106)), ExitCode::OK);
+    assert_eq!(world.sends(), vec![(robot(), METHOD_SEND, fil(2))], "the value, and no word of it");
+}
+
+#[test]
 fn what_the_told_actor_does_changes_nothing() {
     for answer in [SendReturn::failed(ExitCode::SYS_OUT_OF_GAS), SendReturn::failed(ExitCode::USR_FORBIDDEN)] {
         let world = World::root_with_child();
