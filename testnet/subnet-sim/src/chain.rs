@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use client::keys::AccountKey;
 use client::sign_message;
 use engine_api::{Block, DecidedBlock, Source, Verdict};
@@ -16,9 +16,9 @@ use mempool::{AccountSource, AccountView};
 use parking_lot::Mutex;
 use subnet_node::app::accounts::LatestAccounts;
 use subnet_node::app::genesis::GenesisContent;
-use subnet_node::app::{ChainReader, Clock, pool_rules};
+use subnet_node::app::{ChainReader, Clock, Tip, pool_rules};
 use subnet_types::membership::is_quorum;
-use subnet_types::{BlockHeader, ChainIdentity, Height, Payload, Power, SignedMessage, SubnetId};
+use subnet_types::{BlockHeader, ChainIdentity, Height, ParentUpdate, Payload, Power, SignedMessage, SubnetId};
 
 use crate::node::{Node, Surroundings, certificate};
 use crate::parent::{Lie, ParentView, Readers, forge};
@@ -180,7 +180,19 @@ impl Chain {
         if !self.level()? {
             return Ok(None);
         }
-        let Some((decision, decided)) = self.decide_next(prng)? else { return Ok(None) };
+        let Some((decision, decided)) = self.decide_next(prng, None)? else { return Ok(None) };
+        self.commit(&decided, prng)?;
+        self.head = Some(decided);
+        Ok(Some(decision))
+    }
+
+    /// Has the next proposer bring `update`, whatever it is. `None` when everybody refused the block.
+    ///
+    /// # Errors
+    /// As [`Self::decide`], or when some accept the block and others do not.
+    pub fn decide_with(&mut self, update: &ParentUpdate, prng: &mut Prng) -> anyhow::Result<Option<Decision>> {
+        ensure!(self.level()?, "too few nodes of {} run", self.name);
+        let Some((decision, decided)) = self.decide_next(prng, Some(update))? else { return Ok(None) };
         self.commit(&decided, prng)?;
         self.head = Some(decided);
         Ok(Some(decision))
@@ -203,7 +215,11 @@ impl Chain {
         Ok(true)
     }
 
-    fn decide_next(&self, prng: &mut Prng) -> anyhow::Result<Option<(Decision, DecidedBlock)>> {
+    fn decide_next(
+        &self,
+        prng: &mut Prng,
+        brought: Option<&ParentUpdate>,
+    ) -> anyhow::Result<Option<(Decision, DecidedBlock)>> {
         let Some(best) = self.best() else { return Ok(None) };
         let head = best.height().context("the best node runs")?;
         let height = head.next();
@@ -222,13 +238,17 @@ impl Chain {
             let turn = (height.get() + u64::from(round)) as usize % rules.validators.len();
             let proposer = rules.validators.validators()[turn].vote_key;
             let Some(proposer) = voters.iter().find(|node| node.keys.vote.public() == proposer) else { continue };
-            let block = proposer.build(height, round)?;
+            let mut block = proposer.build(height, round)?;
+            if let Some(update) = brought {
+                block = with_update(&block, |brought| *brought = Some(update.clone()))?;
+                let mut verdicts = voters.iter().map(|node| node.judge(&block, round, Source::Live));
+                if verdicts.all(|verdict| matches!(verdict, Ok(Verdict::Reject(_)))) {
+                    return Ok(None);
+                }
+            }
             let others: Vec<&Node> = voters.iter().copied().filter(|node| node.number != proposer.number).collect();
             let forged = u32::from(prng.permille(self.forged_permille) && self.refuses_forged(&block, &others, prng)?);
-            for node in &others {
-                let verdict = node.judge(&block, round, Source::Live)?;
-                ensure!(verdict == Verdict::Accept, "{} judged an honest block {height}: {verdict:?}", self.name);
-            }
+            self.all_accept(&block, round, &others)?;
             let signatures = voters.iter().map(|node| node.precommit(&identity, &block, round)).collect();
             let mut extensions = Vec::new();
             if rules.extensions_required {
@@ -250,21 +270,33 @@ impl Chain {
     /// news, and somebody to refuse them.
     fn refuses_forged(&self, block: &Block, others: &[&Node], prng: &mut Prng) -> anyhow::Result<bool> {
         let lie = Lie::FALSE[prng.index(Lie::FALSE.len())];
-        let (mut info, messages) = block.payload.parse()?;
-        let Some(update) = info.parent_update.as_mut().filter(|_| !others.is_empty()) else { return Ok(false) };
-        forge(update, lie);
-        let payload = Payload::new(&info, &messages);
-        let header = BlockHeader { payload_root: payload.root(), ..block.header.clone() };
-        let forged = Block { header, payload };
-        for node in others {
-            let verdict = node.judge(&forged, 0, Source::Live)?;
-            ensure!(
-                matches!(verdict, Verdict::Reject(_)),
-                "{}: a proof that is {lie:?} was judged {verdict:?}",
-                self.name
-            );
+        let (info, _) = block.payload.parse()?;
+        if info.parent_update.is_none() || others.is_empty() {
+            return Ok(false);
         }
+        let forged = with_update(block, |update| update.iter_mut().for_each(|update| forge(update, lie)))?;
+        self.all_refuse(&forged, others).with_context(|| format!("a proof that is {lie:?}"))?;
         Ok(true)
+    }
+
+    /// An honest block is a good one to everybody.
+    fn all_accept(&self, block: &Block, round: u32, judges: &[&Node]) -> anyhow::Result<()> {
+        for node in judges {
+            let verdict = node.judge(block, round, Source::Live)?;
+            let height = block.header.height;
+            ensure!(verdict == Verdict::Accept, "{} judged an honest block {height}: {verdict:?}", self.name);
+        }
+        Ok(())
+    }
+
+    /// A block that is not honest is one to nobody.
+    fn all_refuse(&self, block: &Block, judges: &[&Node]) -> anyhow::Result<()> {
+        for node in judges {
+            let verdict = node.judge(block, 0, Source::Live)?;
+            let is_rejected = matches!(verdict, Verdict::Reject(_));
+            ensure!(is_rejected, "{} judged a false block: {verdict:?}", self.name);
+        }
+        Ok(())
     }
 
     fn voters(&self, validators: &subnet_types::ValidatorSet) -> Vec<&Node> {
@@ -275,19 +307,16 @@ impl Chain {
     /// Lets every running node commit, but for those that miss it. The proposer's own is never among these, so that the
     /// block is there for the others.
     fn commit(&self, decided: &DecidedBlock, prng: &mut Prng) -> anyhow::Result<()> {
-        let height = decided.block.header.height;
-        let mut made = None;
+        let mut tips = Vec::new();
         for node in self.nodes.iter().filter(|node| node.is_running()) {
             let is_proposer = node.keys.vote.public() == decided.block.header.proposer;
             if !is_proposer && self.missed_permille > 0 && prng.permille(self.missed_permille) {
                 continue;
             }
             node.commit(decided.clone())?;
-            let reader = node.reader().context("the node runs")?;
-            let tip = reader.tip();
-            let known = made.get_or_insert_with(|| tip.clone());
-            ensure!(*known == tip, "nodes of {} disagree after block {height}: {known:?}, {tip:?}", self.name);
+            tips.push(node.reader().context("the node runs")?.tip());
         }
+        agree(&tips).with_context(|| format!("nodes of {}", self.name))?;
         let (_, messages) = decided.block.payload.parse()?;
         self.pool.committed(&messages, &LatestAccounts::new(self.reader()?.clone()))?;
         Ok(())
@@ -299,5 +328,76 @@ impl Chain {
     /// When the store fails.
     pub fn state_root(&self, height: Height) -> anyhow::Result<Option<cid::Cid>> {
         Ok(self.reader()?.state_root(height)?)
+    }
+}
+
+/// The same block with other news of the parent.
+fn with_update(block: &Block, change: impl FnOnce(&mut Option<ParentUpdate>)) -> anyhow::Result<Block> {
+    let (mut info, messages) = block.payload.parse()?;
+    change(&mut info.parent_update);
+    let payload = Payload::new(&info, &messages);
+    let header = BlockHeader { payload_root: payload.root(), ..block.header.clone() };
+    Ok(Block { header, payload })
+}
+
+/// All nodes make the same of a block.
+fn agree(tips: &[Arc<Tip>]) -> anyhow::Result<()> {
+    let differs = tips.windows(2).find(|pair| pair[0] != pair[1]);
+    if let Some([one, other]) = differs {
+        bail!("they disagree after block {}: {one:?}, {other:?}", one.height);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use fvm_shared::econ::TokenAmount;
+
+    use super::*;
+    use crate::world::{Options, World};
+
+    fn world() -> World {
+        let mut world = World::new(Options { nodes: 4, ..Options::default() }, Engine::new(2).unwrap()).unwrap();
+        for _ in 0..3 {
+            world.step().unwrap();
+        }
+        world
+    }
+
+    #[test]
+    fn nodes_that_make_different_things_of_a_block_are_found() {
+        let world = world();
+        let tip = world.chains[0].reader().unwrap().tip();
+        agree(&[tip.clone(), tip.clone(), tip.clone()]).unwrap();
+        let forged: [fn(&mut Tip); 3] = [
+            |tip| tip.results.state_root = tip.results.receipts_root,
+            |tip| tip.id = tip.results.state_root,
+            |tip| tip.next_base_fee += TokenAmount::from_atto(1),
+        ];
+        for change in forged {
+            let mut other = Tip::clone(&tip);
+            change(&mut other);
+            let found = agree(&[tip.clone(), tip.clone(), Arc::new(other)]).unwrap_err();
+            assert!(found.to_string().contains("disagree after block 3"), "{found}");
+        }
+    }
+
+    #[test]
+    fn verdicts_that_are_not_what_a_block_deserves_are_found() {
+        let world = world();
+        let chain = &world.chains[0];
+        let height = chain.best().unwrap().height().unwrap().next();
+        let rules = chain.nodes[0].rules(height).unwrap();
+        let turn = usize::try_from(height.get()).unwrap() % rules.validators.len();
+        let key = rules.validators.validators()[turn].vote_key;
+        let proposer = chain.nodes.iter().find(|node| node.keys.vote.public() == key).unwrap();
+        let judges: Vec<&Node> = chain.nodes.iter().filter(|node| node.number != proposer.number).collect();
+        let honest = proposer.build(height, 0).unwrap();
+        chain.all_accept(&honest, 0, &judges).unwrap();
+        assert!(chain.all_refuse(&honest, &judges).unwrap_err().to_string().contains("judged a false block"));
+        let header = BlockHeader { state_root: honest.header.receipts_root, ..honest.header.clone() };
+        let false_one = Block { header, payload: honest.payload };
+        chain.all_refuse(&false_one, &judges).unwrap();
+        assert!(chain.all_accept(&false_one, 0, &judges).unwrap_err().to_string().contains("judged an honest block"));
     }
 }

@@ -1,28 +1,24 @@
 //! Subnets are created as users do it: by messages to the parent.
 
 use anyhow::{Context, ensure};
-use client::keys::JoinDomain;
 use fvm_ipld_encoding::RawBytes;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
 use init::{ExecParams, ExecReturn};
 use subnet_types::Genesis;
 use subnet_types::actors::{
-    CheckpointConstructorParams, GATEWAY_ID, INIT_ID, JoinParams, RegisterParams, SendParams, checkpoint, gateway,
-    manifest_names,
+    CheckpointConstructorParams, GATEWAY_ID, INIT_ID, RegisterParams, SendParams, checkpoint, gateway, manifest_names,
 };
 use subnet_types::cross::CrossAddress;
 use subnet_types::genesis::{MembershipMode, SubnetParameters};
 use subnet_types::hash::encode;
-use subnet_types::limits::CROSS_HOP_GAS;
 
 use crate::keys::ValidatorKeys;
+use crate::members::STAKE_FIL;
 use crate::world::{World, message, with_bundle};
 
 /// Gas for a message that sets something up.
 const SETUP_GAS: u64 = 3_000_000_000;
-/// Stake of each validator, in whole FIL.
-const STAKE_FIL: u64 = 10;
 /// What each validator gets besides, for fees, in whole FIL.
 const OWNER_FIL: u64 = 5;
 /// What the creator brings to a chain that is to have children, in whole FIL.
@@ -31,6 +27,8 @@ const CREATOR_FIL: u64 = 20_000;
 const LAG_BLOCKS_MAX: u64 = 1_000_000;
 /// Blocks of every step in the end of a subnet, which none of these comes to.
 const LIFE_BLOCKS: u64 = 1_000_000;
+/// Blocks that the stake of somebody who left stays.
+const UNBONDING_BLOCKS: u64 = 20;
 /// Turns of the world in which a funded account has to show.
 const TURNS_MAX: u64 = 5_000;
 
@@ -69,7 +67,7 @@ impl World {
             validators_min: self.options.nodes as u64,
             stake_min: TokenAmount::from_whole(1),
             parent_lag_blocks_max: LAG_BLOCKS_MAX,
-            unbonding_blocks: LIFE_BLOCKS,
+            unbonding_blocks: UNBONDING_BLOCKS,
             silence_blocks_max: LIFE_BLOCKS,
             exit_notice_blocks: LIFE_BLOCKS,
         };
@@ -86,6 +84,9 @@ impl World {
         for node in 0..self.options.nodes {
             self.join(parent, number, node, actor)?;
         }
+        for node in self.options.nodes..self.options.nodes + self.options.spares {
+            self.endow(parent, number, node)?;
+        }
 
         let id = created.id_address.id()?;
         let reader = self.chains[parent].reader()?;
@@ -99,24 +100,18 @@ impl World {
     }
 
     fn join(&mut self, parent: usize, child: usize, node: usize, actor: Address) -> anyhow::Result<()> {
-        let keys = ValidatorKeys::of(child, node)?;
-        let owner = keys.owner.address();
+        self.endow(parent, child, node)?;
+        let join = self.join_message(parent, child, node, actor)?;
+        let receipt = self.send(parent, &ValidatorKeys::of(child, node)?.owner, join)?;
+        ensure!(receipt.exit_code.is_success(), "validator {node} could not join: {}", receipt.exit_code);
+        Ok(())
+    }
+
+    /// Gives the owner of a node its stake, and something for fees.
+    fn endow(&mut self, parent: usize, child: usize, node: usize) -> anyhow::Result<()> {
+        let owner = ValidatorKeys::of(child, node)?.owner.address();
         let given = TokenAmount::from_whole(STAKE_FIL + OWNER_FIL);
         self.send_as_user(parent, 0, message(owner, 0, Vec::new(), given, SETUP_GAS))?;
-        let domain = JoinDomain { parent: *self.chains[parent].reader()?.identity(), actor, owner };
-        let proofs = domain.prove(&keys.vote, &keys.checkpoint);
-        let join = JoinParams {
-            owner,
-            vote_key: keys.vote.public(),
-            vote_proof: proofs.vote,
-            checkpoint_key: keys.checkpoint.public(),
-            checkpoint_proof: proofs.checkpoint,
-            endpoint: String::new(),
-        };
-        let stake = TokenAmount::from_whole(STAKE_FIL);
-        let receipt =
-            self.send(parent, &keys.owner, message(actor, checkpoint::JOIN, encode(&join), stake, SETUP_GAS))?;
-        ensure!(receipt.exit_code.is_success(), "validator {node} could not join: {}", receipt.exit_code);
         Ok(())
     }
 
@@ -131,7 +126,7 @@ impl World {
         let user = self.user(0);
         let before = self.chains[chain].account(&user)?.balance;
         let to = CrossAddress { subnet: self.chains[chain].name.clone(), address: user };
-        let fee = self.fee(0, &to.subnet, CROSS_HOP_GAS);
+        let fee = self.fee(0, &to.subnet, None);
         let amount = &value + &fee;
         let send = SendParams { to, call: None, fee, expires: None, wants_receipt: false };
         let send = message(Address::new_id(GATEWAY_ID), gateway::SEND, encode(&send), amount, SETUP_GAS);

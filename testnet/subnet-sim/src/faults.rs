@@ -14,6 +14,13 @@ const MISSED_PERMILLE: u64 = 40;
 /// Share of blocks with news of the parent whose proposer brings false ones first, in thousandths.
 const FORGED_PERMILLE: u64 = 200;
 
+/// A rule that is broken on purpose, to see that it is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Bug {
+    /// Whatever a minority signs has the signatures of all, as if the power of signers did not count.
+    MinorityCounts,
+}
+
 /// What is wrong now.
 #[derive(Debug, Default)]
 pub struct Faults {

@@ -2,7 +2,10 @@
 
 use anyhow::Context;
 use client::keys::{AccountKey, AccountScheme, CheckpointKeypair, VoteKeypair};
+use engine_api::SignedExtension;
+use subnet_node::checkpoint::certificate::assemble;
 use subnet_types::hash::blake2b_256;
+use subnet_types::{Digest, Ed25519Signature, QuorumCertificate, ValidatorSet};
 
 /// What a validator signs with.
 #[derive(Debug)]
@@ -48,6 +51,31 @@ pub fn checkpoint(chain: usize, node: usize) -> anyhow::Result<CheckpointKeypair
 /// As [`ValidatorKeys::of`].
 pub fn user(number: usize) -> anyhow::Result<AccountKey> {
     account(&format!("user {number}"))
+}
+
+/// What the first `count` validators of a set of chain `number` sign, as a certificate of the whole set: a quorum or not.
+///
+/// # Errors
+/// When there is none to sign, or a signer is none of the simulation's.
+pub fn certify(
+    number: usize,
+    nodes: usize,
+    set: &ValidatorSet,
+    digest: &Digest,
+    count: usize,
+) -> anyhow::Result<QuorumCertificate> {
+    let signing: Vec<_> = set.validators().iter().take(count).cloned().collect();
+    let mut extensions = Vec::new();
+    for node in 0..nodes {
+        let keys = ValidatorKeys::of(number, node)?;
+        let validator = keys.vote.public();
+        if signing.iter().any(|signer| signer.vote_key == validator) {
+            let extension = keys.checkpoint.sign_digest(digest).as_bytes().to_vec();
+            extensions.push(SignedExtension { validator, extension, signature: Ed25519Signature([0; 64]) });
+        }
+    }
+    // They are the first in the order of both sets, so their positions are the same.
+    Ok(assemble(&ValidatorSet::new(set.number(), signing)?, digest, &extensions)?)
 }
 
 fn account(name: &str) -> anyhow::Result<AccountKey> {

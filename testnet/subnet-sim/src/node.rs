@@ -25,7 +25,7 @@ use crate::parent::{ParentView, Readers};
 use crate::pool::SharedPool;
 
 /// Small: a simulation has many databases. What is beyond goes into tables, in memory as well.
-const DATABASE_MEMORY: MemoryLimits = MemoryLimits { block_cache_bytes: 4 << 20, write_buffer_bytes: 48 << 20 };
+const DATABASE_MEMORY: MemoryLimits = MemoryLimits { block_cache_bytes: 4 << 20, write_buffer_bytes: 128 << 20 };
 
 /// Time for a block, which must never run out: what it decided would depend on the machine.
 const TIME_BUDGET: Duration = Duration::from_secs(24 * 3600);

@@ -1,7 +1,7 @@
 //! A node's view of its parent: the parent's own nodes, asked directly for proofs, and sometimes lying.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::Context;
 use cid::Cid;
@@ -57,6 +57,8 @@ pub struct ParentView {
     trusting_period_ms: u64,
     /// What the node asked first says.
     lie: Mutex<Option<Lie>>,
+    /// Whether it hears nothing of its parent.
+    is_deaf: AtomicBool,
     failed: AtomicU64,
     dropped: AtomicU64,
 }
@@ -64,13 +66,18 @@ pub struct ParentView {
 impl ParentView {
     /// The view of the node with this number.
     pub fn new(readers: Readers, node: usize, clock: Clock, trusting_period_ms: u64) -> Self {
-        let (lie, failed, dropped) = Default::default();
-        Self { readers, first: node, clock, trusting_period_ms, lie, failed, dropped }
+        let (lie, is_deaf, failed, dropped) = Default::default();
+        Self { readers, first: node, clock, trusting_period_ms, lie, is_deaf, failed, dropped }
     }
 
     /// From now on the parent node that is asked first lies so, or not at all.
     pub fn set_lie(&self, lie: Option<Lie>) {
         *self.lie.lock() = lie;
+    }
+
+    /// Whether the node hears nothing of its parent from now on.
+    pub fn set_deaf(&self, is_deaf: bool) {
+        self.is_deaf.store(is_deaf, Ordering::Relaxed);
     }
 
     /// Updates that a block brought and that changed nothing.
@@ -93,6 +100,9 @@ impl ParentView {
 
 impl ParentSource for ParentView {
     fn candidate(&self, cursor: &ParentCursor) -> Option<ParentUpdate> {
+        if self.is_deaf.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut lie = *self.lie.lock();
         let now = (self.clock)();
         let rule = TrustRule { block_timestamp: now, trusting_period_ms: self.trusting_period_ms };
@@ -154,8 +164,11 @@ fn has_news(parent: &ChainReader, cursor: &ParentCursor, at: Height) -> anyhow::
     }))
 }
 
-/// The proof of `query` with the parent's header at `height`.
-fn prove(
+/// The proof of `query` with the parent's header at `height`, for a subnet that tracks what `cursor` says.
+///
+/// # Errors
+/// When the parent's state cannot be read, or it has no such header.
+pub fn prove(
     parent: &ChainReader,
     query: &RangeQuery,
     cursor: &ParentCursor,

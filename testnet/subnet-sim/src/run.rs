@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use fvm_exec::Engine;
 use fvm_shared::econ::TokenAmount;
-use subnet_types::Digest;
+use subnet_types::{Digest, Sequence};
 
-use crate::checks::{Edge, Lane};
+use crate::checks::Edge;
 use crate::prng::Prng;
 use crate::world::{Options, Tally, World};
 
@@ -26,6 +26,8 @@ pub struct Outcome {
     pub chains: usize,
     /// Checkpoints accepted.
     pub accepted: u64,
+    /// Configurations that checkpoints confirmed, the first ones included.
+    pub configurations: u64,
     /// Messages applied from above.
     pub down: u64,
     /// Messages delivered from below.
@@ -44,7 +46,7 @@ pub struct Outcome {
 pub fn options_of(seed: u64) -> Options {
     let mut prng = Prng::new(seed ^ 0x5eed);
     // Depth with the root, children of each chain. Together never more than a handful of chains.
-    let shapes = [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1)];
+    let shapes = [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1), (4, 1)];
     let (levels, children) = shapes[prng.index(shapes.len())];
     let nodes = if prng.permille(500) { 1 } else { 4 };
     Options {
@@ -52,8 +54,10 @@ pub fn options_of(seed: u64) -> Options {
         levels,
         children,
         nodes,
+        spares: if prng.permille(500) { 0 } else { 1 + prng.index(2) },
         period: 2 + prng.below(9),
         users: 3 + prng.index(6),
+        bug: None,
         has_faults: nodes > 1,
         price_atto: if prng.permille(500) { 0 } else { 1 + prng.below(1_000) },
         check_every: 5,
@@ -78,7 +82,8 @@ pub fn run(options: Options, turns: u64, engine: Arc<Engine>) -> anyhow::Result<
     world.has_workload = false;
     world.faults.is_active = false;
     let turns_max = REST_TURNS * world.chains.len() as u64;
-    world.run_until("everything arrives", turns_max, World::is_at_rest)?;
+    let rests = world.run_until("everything arrives", turns_max, World::is_at_rest);
+    rests.with_context(|| format!("at the end: {}", world.unrest().join(", ")))?;
     Ok(world.outcome())
 }
 
@@ -86,14 +91,39 @@ impl World {
     /// Whether nothing waits anywhere.
     ///
     /// # Errors
-    /// When a chain cannot be read.
+    /// Never; in the form that [`Self::run_until`] asks for.
     pub fn is_at_rest(&self) -> anyhow::Result<bool> {
-        let all = |lane: &Lane| lane.arrived == lane.queued.len();
-        let arrived = |edge: &Edge| all(&edge.down) && all(&edge.up);
-        Ok(self.is_nothing_posted()
-            && self.chains.iter().all(|chain| chain.waiting() == 0 && chain.nodes.iter().all(|node| node.is_running()))
-            && self.checks.edges.iter().all(arrived)
-            && self.checks.journeys.are_over())
+        Ok(self.unrest().is_empty())
+    }
+
+    /// What still waits, in words.
+    pub fn unrest(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.is_nothing_posted() {
+            found.push("messages are on their way to chains".to_owned());
+        }
+        for chain in &self.chains {
+            let (number, waiting) = (chain.number, chain.waiting());
+            let stopped = chain.nodes.iter().filter(|node| !node.is_running()).count();
+            if waiting > 0 || stopped > 0 {
+                found.push(format!("chain {number} has {waiting} messages in its pool and {stopped} nodes stopped"));
+            }
+        }
+        for Edge { child, down, up, cuts, accepted, .. } in &self.checks.edges {
+            if down.arrived < down.queued.len() || up.arrived < up.queued.len() {
+                let (came, went) = (down.arrived, down.queued.len());
+                let (delivered, covered, sent) = (up.arrived, up.accepted, up.queued.len());
+                let cut = cuts.last_key_value().map_or(Sequence::ZERO, |(last, _)| *last);
+                found.push(format!(
+                    "the edge to chain {child} has {came} of {went} applied, {delivered} of {sent} delivered \
+                     ({covered} accepted), checkpoint {accepted} of {cut} accepted"
+                ));
+            }
+        }
+        if !self.checks.journeys.are_over() {
+            found.push(format!("{} cross messages have not ended", self.checks.journeys.open()));
+        }
+        found
     }
 
     /// What happened so far.
@@ -104,6 +134,7 @@ impl World {
             tally: Tally { dropped: views.map(|view| view.dropped()).sum(), ..self.tally.clone() },
             chains: self.chains.len(),
             accepted: edges.iter().map(|edge| edge.accepted.get()).sum(),
+            configurations: edges.iter().map(|edge| edge.confirmed.get()).sum(),
             down: edges.iter().map(|edge| edge.down.arrived as u64).sum(),
             up: edges.iter().map(|edge| edge.up.arrived as u64).sum(),
             journeys: self.checks.journeys.count(),
@@ -111,5 +142,28 @@ impl World {
             sums: self.checks.sums,
             history: self.history(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::Queued;
+
+    #[test]
+    fn what_is_still_on_its_way_is_found_when_everything_should_rest() {
+        let mut world = World::new(Options::default(), Engine::new(2).unwrap()).unwrap();
+        world.create_child(0).unwrap();
+        world.run_until("everything arrives", 100, World::is_at_rest).unwrap();
+        let nobodys = || Queued { id: Digest::ZERO, amount: TokenAmount::default() };
+        world.checks.edges[0].down.queued.push(nobodys());
+        assert!(!world.is_at_rest().unwrap(), "a message waits for the subnet");
+        world.checks.edges[0].down.queued.clear();
+        world.checks.edges[0].up.queued.push(nobodys());
+        assert!(!world.is_at_rest().unwrap(), "a message waits for the parent");
+        world.checks.edges[0].up.queued.clear();
+        assert!(world.is_at_rest().unwrap());
+        world.chains[1].nodes[0].stop();
+        assert!(!world.is_at_rest().unwrap(), "a node is stopped");
     }
 }

@@ -13,7 +13,7 @@ use fvm_shared::message::Message;
 use subnet_types::actors::{BURNT_FUNDS_ID, CallParams, GATEWAY_ID, SYSTEM_ID, SendParams, gateway};
 use subnet_types::cross::CrossAddress;
 use subnet_types::hash::encode;
-use subnet_types::limits::{CROSS_CALL_GAS_MAX, CROSS_HOP_GAS};
+use subnet_types::limits::CROSS_CALL_GAS_MAX;
 use subnet_types::{Height, SubnetId};
 
 use crate::placed::callee;
@@ -34,6 +34,9 @@ const STARVED_GAS_MIN: u64 = 2_000_000;
 /// Gas that a call asks for.
 const CALL_GAS_MIN: u64 = 2_000_000;
 const CALL_GAS_MAX: u64 = 40_000_000;
+/// Share of calls that ask for all the gas there is, in thousandths, and of these with those that ask for more.
+const FULL_PERMILLE: u64 = 25;
+const BEYOND_PERMILLE: u64 = 40;
 /// Blocks after which a message expires, at most.
 const EXPIRY_BLOCKS_MAX: u64 = 40;
 /// Bytes that a call asks to be answered with, at most: more than a receipt carries.
@@ -67,6 +70,7 @@ impl World {
             let delay_ms = self.prng.below(DELAY_MS_MAX);
             self.post(Post { to: number, sender: Sender::User(user), message }, delay_ms);
         }
+        self.change_members(number)?;
         if self.prng.permille(500) { self.answer(number) } else { Ok(()) }
     }
 
@@ -143,11 +147,10 @@ impl World {
         let call = self.prng.permille(400).then(|| self.call());
         let address = if call.is_some() && !self.prng.permille(300) { callee() } else { self.recipient() };
         let to = CrossAddress { subnet: self.destination(number), address };
-        let gas = CROSS_HOP_GAS + call.as_ref().map_or(0, |call| call.gas_limit.min(CROSS_CALL_GAS_MAX));
-        let mut fee = self.fee(number, &to.subnet, gas) + TokenAmount::from_nano(self.prng.below(100));
+        let mut fee = self.fee(number, &to.subnet, call.as_ref()) + TokenAmount::from_nano(self.prng.below(100));
         if self.prng.permille(2 * WRONG_PERMILLE) {
             // Often enough for the first edge and not for those behind it.
-            fee = self.fee(number, &to.subnet, gas).div_floor(1 + self.prng.below(3));
+            fee = self.fee(number, &to.subnet, call.as_ref()).div_floor(1 + self.prng.below(3));
         }
         let value = if call.is_some() && self.prng.permille(200) { TokenAmount::default() } else { value };
         let is_expiring = self.prng.permille(2 * WRONG_PERMILLE);
@@ -215,13 +218,12 @@ impl World {
             10 => (served::RETURN_GARBAGE, Vec::new()),
             _ => (served::PROBE, encode(&self.probe())),
         };
-        let gas_limit = if self.prng.permille(WRONG_PERMILLE / 4) {
-            CROSS_CALL_GAS_MAX + 1
-        } else {
-            CALL_GAS_MIN + self.prng.below(CALL_GAS_MAX)
+        let gas_limit = match self.prng.below(1_000) {
+            0..FULL_PERMILLE => CROSS_CALL_GAS_MAX,
+            FULL_PERMILLE..BEYOND_PERMILLE => CROSS_CALL_GAS_MAX + 1,
+            // What nobody ends ends with its gas, mostly sooner.
+            _ => CALL_GAS_MIN + self.prng.below(CALL_GAS_MAX),
         };
-        // What nobody ends ends with its gas.
-        let gas_limit = if method == served::LOOP { gas_limit.min(CALL_GAS_MAX) } else { gas_limit };
         CallParams { method, params: RawBytes::new(params), gas_limit }
     }
 
@@ -238,7 +240,7 @@ impl World {
             ),
             _ => {
                 let to = CrossAddress { subnet: self.chains[chain].name.clone(), address: self.user(0) };
-                let fee = self.fee(0, &to.subnet, CROSS_HOP_GAS);
+                let fee = self.fee(0, &to.subnet, None);
                 let value = TokenAmount::from_nano(1u64) + &fee;
                 let send = SendParams { to, call: None, fee, expires: None, wants_receipt: self.prng.permille(500) };
                 (gateway::SEND, encode(&send), value)

@@ -15,14 +15,19 @@ use fvm_shared::message::Message;
 use fvm_shared::receipt::Receipt;
 use subnet_node::app::Clock;
 use subnet_node::app::genesis::GenesisContent;
+use subnet_types::actors::CallParams;
+use subnet_types::cross::{delivery_gas, departure_gas};
 use subnet_types::genesis::{ChainParameters, GENESIS_VERSION, GenesisBalance};
 use subnet_types::hash::blake2b_256;
 use subnet_types::message::SignaturePolicy;
-use subnet_types::{ConfigurationNumber, Digest, Genesis, Power, SubnetId, TimestampMs, Validator, ValidatorSet};
+use subnet_types::{
+    ConfigurationNumber, CrossKind, Digest, Genesis, ParentUpdate, Power, SubnetId, TimestampMs, Validator,
+    ValidatorSet,
+};
 
 use crate::chain::{Chain, ChainParts};
 use crate::checks::Checks;
-use crate::faults::Faults;
+use crate::faults::{Bug, Faults};
 use crate::keys::{self, ValidatorKeys};
 use crate::prng::Prng;
 use crate::submitters::Submitters;
@@ -57,12 +62,16 @@ pub struct Options {
     pub levels: u32,
     /// Children of each chain that is not on the last level.
     pub children: u32,
-    /// Nodes of each chain, all of which are validators.
+    /// Nodes of each chain that are its validators at first.
     pub nodes: usize,
+    /// Further nodes of each subnet. They may become validators, and validators may leave.
+    pub spares: usize,
     /// Blocks between checkpoints.
     pub period: u64,
     /// Users, who have accounts on every chain.
     pub users: usize,
+    /// What is broken, if anything.
+    pub bug: Option<Bug>,
     /// Whether nodes stop, parents lie and submissions go astray.
     pub has_faults: bool,
     /// Price of a unit of delivery gas on every edge, in attoFIL.
@@ -78,8 +87,10 @@ impl Default for Options {
             levels: 1,
             children: 1,
             nodes: 1,
+            spares: 0,
             period: 5,
             users: 8,
+            bug: None,
             has_faults: false,
             price_atto: 0,
             check_every: 10,
@@ -124,6 +135,8 @@ pub struct Tally {
     pub failed: u64,
     /// Messages that the pool refused.
     pub not_admitted: u64,
+    /// Checkpoints that a minority made up.
+    pub made_up: u64,
     /// Nodes stopped.
     pub stopped: u64,
     /// Times at which a parent node began to lie.
@@ -195,7 +208,7 @@ impl World {
             number,
             parent: parent.map(|parent| (parent, self.chains[parent].readers.clone())),
             content,
-            nodes: self.options.nodes,
+            nodes: self.options.nodes + if parent.is_some() { self.options.spares } else { 0 },
             engine: self.engine.clone(),
             clock: self.clock(),
         };
@@ -230,13 +243,19 @@ impl World {
         self.users[number].address()
     }
 
-    /// The fee with which a message of so much delivery gas comes from `chain` to another one, wherever it ends.
-    pub fn fee(&self, chain: usize, to: &SubnetId, delivery_gas: u64) -> TokenAmount {
+    /// The fee with which a transfer, or a call, comes from `chain` to another one, wherever it ends.
+    pub fn fee(&self, chain: usize, to: &SubnetId, call: Option<&CallParams>) -> TokenAmount {
         let (from, to) = (self.chains[chain].name.route(), to.route());
         let shared = from.iter().zip(to).take_while(|(one, other)| one == other).count();
         let edges = (from.len() + to.len() - 2 * shared) as u64;
+        let (kind, gas_limit) = match call {
+            Some(call) => (CrossKind::Call { method: call.method, params: call.params.clone() }, call.gas_limit),
+            None => (CrossKind::Transfer, 0),
+        };
         // Each edge takes the price once; to set out over the last one, there must be enough for there and back.
-        TokenAmount::from_atto(self.options.price_atto) * delivery_gas * (edges + 1)
+        let last = departure_gas(&kind, gas_limit, true).max(departure_gas(&kind, gas_limit, false));
+        let before = delivery_gas(&kind, gas_limit).saturating_mul(edges.saturating_sub(1));
+        TokenAmount::from_atto(self.options.price_atto) * last.saturating_add(before)
     }
 
     /// Parameters of every chain here.
@@ -261,18 +280,56 @@ impl World {
     /// What does not hold, or that a node failed.
     pub fn step(&mut self) -> anyhow::Result<usize> {
         let due = self.chains.iter().map(|chain| (chain.due_ms, chain.number)).min();
-        let (due_ms, number) = due.context("a world has a root")?;
-        let now = self.now_ms().max(due_ms);
+        let (_, number) = due.context("a world has a root")?;
+        self.turn(number)?;
+        Ok(number)
+    }
+
+    /// One turn of chain `number`, which waits until it is due.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn turn(&mut self, number: usize) -> anyhow::Result<()> {
+        self.wake(number)?;
+        match self.chains[number].decide(&mut self.prng)? {
+            Some(decision) => self.decided(number, &decision),
+            None => {
+                self.tally.stalls += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// One turn of chain `number` whose proposer brings `update`, whatever it is. Whether it was decided so.
+    ///
+    /// # Errors
+    /// As [`Self::step`], or when some nodes accept the block and others do not.
+    pub fn turn_with(&mut self, number: usize, update: &ParentUpdate) -> anyhow::Result<bool> {
+        self.wake(number)?;
+        let decision = self.chains[number].decide_with(update, &mut self.prng)?;
+        decision.as_ref().map_or(Ok(()), |decision| self.decided(number, decision))?;
+        Ok(decision.is_some())
+    }
+
+    /// Whether no node hears anything of its chain's parent from now on.
+    pub fn set_deaf(&self, is_deaf: bool) {
+        let views = self.chains.iter().flat_map(|chain| &chain.nodes).filter_map(|node| node.parent.as_ref());
+        views.for_each(|view| view.set_deaf(is_deaf));
+    }
+
+    /// Time goes on to the turn of chain `number`, with what happens until then.
+    fn wake(&mut self, number: usize) -> anyhow::Result<()> {
+        let now = self.now_ms().max(self.chains[number].due_ms);
         self.now.store(now, Ordering::Relaxed);
         self.arrive(now)?;
         self.stir(number)?;
         let jitter = self.prng.below(JITTER_MS);
-        let chain = &mut self.chains[number];
-        chain.due_ms = now + INTERVAL_MS + jitter;
-        let Some(decision) = chain.decide(&mut self.prng)? else {
-            self.tally.stalls += 1;
-            return Ok(number);
-        };
+        self.chains[number].due_ms = now + INTERVAL_MS + jitter;
+        Ok(())
+    }
+
+    /// A block was decided and committed: it is looked at, and answered with what follows.
+    fn decided(&mut self, number: usize, decision: &crate::chain::Decision) -> anyhow::Result<()> {
         let height = decision.block.header.height;
         let root = self.chains[number].state_root(height)?.context("the block was committed")?;
         let mut record = self.history.0.to_vec();
@@ -280,16 +337,11 @@ impl World {
         record.extend(decision.block.id().to_bytes());
         record.extend(root.to_bytes());
         self.history = blake2b_256(&record);
-        self.count(number, &decision)?;
+        self.count(number, decision)?;
         let is_thorough = height.get().is_multiple_of(self.options.check_every.max(1));
         self.checks.committed(&self.chains, number, is_thorough)?;
         self.submit(number)?;
-        if self.has_workload {
-            self.act(number)?;
-        } else {
-            self.answer(number)?;
-        }
-        Ok(number)
+        if self.has_workload { self.act(number) } else { self.answer(number) }
     }
 
     fn count(&mut self, number: usize, decision: &crate::chain::Decision) -> anyhow::Result<()> {

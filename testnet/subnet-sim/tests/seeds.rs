@@ -10,15 +10,17 @@ const TURNS: u64 = 60;
 #[test]
 fn seeds_keep_every_invariant_and_come_to_rest() {
     let engine = Engine::new(2).unwrap();
-    let mut faults = 0;
+    let (mut faults, mut changes) = (0, 0);
     for seed in 1..=8 {
         let outcome = run(options_of(seed), TURNS, engine.clone()).unwrap_or_else(|error| {
             panic!("seed {seed}: {error:#}; replay: make sim SEED={seed} SECONDS_MAX=0 TURNS={TURNS}")
         });
         assert!(outcome.accepted > 0 && outcome.down > 0 && outcome.up > 0, "nothing happened: {outcome:?}");
+        changes += outcome.configurations - (outcome.chains as u64 - 1);
         faults += outcome.tally.stopped.min(outcome.tally.dropped).min(outcome.tally.forged);
     }
     assert!(faults > 0, "no seed stopped a node, had a parent lie and a false proof refused");
+    assert!(changes > 0, "no seed had a validator join or leave");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use subnet_model::properties::name::ALL_SETTLED;
 use subnet_model::{Config, Mutation, Outcome, Trace, check, example};
 
@@ -13,12 +13,13 @@ use subnet_model::{Config, Mutation, Outcome, Trace, check, example};
 ///
 /// With a rule broken on purpose (`--mutation`) it must find a counterexample, and prints the shortest one as a trace.
 #[derive(Parser)]
-#[command(after_help = "\
+#[command(group(ArgGroup::new("one").args(["config", "mutation"]).multiple(true)), after_help = "\
 Examples:
   subnet-model                                        every configuration
   subnet-model --config two-children                  one of them
   subnet-model --config one-child --mutation cursor-after-delivery
   subnet-model --config three-levels --trace out.json the shortest way to have everything settled
+  subnet-model --mutation slice-unproved --trace out.json
   subnet-model --list                                 configurations and mutations
 
 Ends with 0 when all properties hold (with --mutation: when the one that must fail does), otherwise with 1.")]
@@ -29,8 +30,8 @@ struct Options {
     /// Break this rule; without --config in the configuration where it shows
     #[arg(long, value_name = "NAME")]
     mutation: Option<Mutation>,
-    /// Write the trace of the counterexample, or of the example when all holds, to this file
-    #[arg(long, value_name = "FILE", requires = "config")]
+    /// Write the trace of the counterexample, or of the example when all holds, to this file. Needs --config or --mutation
+    #[arg(long, value_name = "FILE", requires = "one")]
     trace: Option<PathBuf>,
     /// Threads that search
     #[arg(long, default_value_t = 2)]

@@ -38,6 +38,8 @@ pub enum Mutation {
     OriginUnchecked,
     /// A receipt counts as often as it comes.
     ReceiptRepeats,
+    /// No receipt counts.
+    ReceiptNeverCounts,
     /// A receipt counts whoever sends it.
     ReceiptSenderUnchecked,
     /// A receipt may bring back more than was sent.
@@ -58,7 +60,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::CursorAfterDelivery,
         Self::DeliveryRepeats,
         Self::DeliveryOutOfTurn,
@@ -74,6 +76,7 @@ impl Mutation {
         Self::BatchTotalUnchecked,
         Self::OriginUnchecked,
         Self::ReceiptRepeats,
+        Self::ReceiptNeverCounts,
         Self::ReceiptSenderUnchecked,
         Self::ReceiptValueUnchecked,
         Self::RefundForgotten,
@@ -93,7 +96,7 @@ impl Mutation {
             Self::CheckpointRepeats | Self::QuorumUnchecked => (name::CHECKPOINT_CHAIN, "one-child"),
             Self::SliceUnproved | Self::WitnessUnchecked => (name::AUTHENTIC, "one-child"),
             Self::HeaderUnchecked => (name::CONSERVED_ON_EDGES, "one-child"),
-            Self::EmptyRangeTrusted | Self::QueuePrunedEarly => (name::SETTLES, "one-child"),
+            Self::EmptyRangeTrusted | Self::QueuePrunedEarly | Self::ReceiptNeverCounts => (name::SETTLES, "one-child"),
             Self::FirewallUnchecked | Self::BatchTotalUnchecked => (name::FIREWALL, "corrupt-child"),
             Self::CustodyShared => (name::CONSERVED_ON_EDGES, "corrupt-child"),
             Self::OriginUnchecked => (name::AUTHENTIC, "corrupt-child"),

@@ -172,8 +172,8 @@ fn is_receipt_true(config: &Config, world: &World) -> bool {
     })
 }
 
-/// Whether each message that was sent and met no corrupt chain has ended: delivered, and answered if it waits for that;
-/// refunded; or in an unclaimed ledger.
+/// Whether each message that was sent and met no corrupt chain has ended: delivered, and its sender told if he waits for
+/// that; or refunded. What lies in an unclaimed ledger has not: nobody came to know of it.
 pub(crate) fn is_settled(config: &Config, world: &World) -> bool {
     let ledger = &world.ledger;
     ledger.issued.values().all(|message| {
@@ -184,7 +184,6 @@ pub(crate) fn is_settled(config: &Config, world: &World) -> bool {
         }
         let is_answered = ledger.counted.iter().any(|receipt| receipt.of == message.id);
         let is_executed = ledger.executed.iter().any(|other| other.id == message.id);
-        let is_shelved = ledger.shelved.contains(&message.id);
-        is_answered || is_shelved || (is_executed && !message.kind.is_answered())
+        is_answered || (is_executed && !message.kind.is_answered())
     })
 }

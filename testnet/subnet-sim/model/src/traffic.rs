@@ -161,6 +161,7 @@ impl World {
             None => (code != Code::Ok, true),
         };
         let counts = is_known
+            && !config.breaks(Mutation::ReceiptNeverCounts)
             && (!is_repeated || config.breaks(Mutation::ReceiptRepeats))
             && (is_from_the_way || config.breaks(Mutation::ReceiptSenderUnchecked))
             && (is_affordable || config.breaks(Mutation::ReceiptValueUnchecked));
@@ -179,11 +180,6 @@ impl World {
         let amount = message.amount();
         if amount != 0 {
             *self.chain_mut(here).unclaimed.entry(message.destination.address).or_insert(0) += amount;
-        }
-        // A forged receipt says nothing of what became of the message.
-        if self.ledger.issued.get(&message.id).is_some_and(|issued| issued.is_same_as(message)) {
-            let of = if let Kind::Receipt { of, .. } = message.kind { of } else { message.id };
-            self.ledger.shelved.insert(of);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The state of a whole hierarchy: chains, edges, the wire, and the ledger of what truly happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::message::{Address, Amount, ChainId, Checkpoint, Code, Id, Message, Packet, Place};
@@ -110,8 +110,6 @@ pub struct Ledger {
     pub released: Vec<Amount>,
     /// Every receipt that counted.
     pub counted: Vec<Counted>,
-    /// Messages whose amount, or whose true receipt's amount, is in an unclaimed ledger.
-    pub shelved: BTreeSet<Id>,
 }
 
 /// All of it.

@@ -162,3 +162,27 @@ fn maybe<T: DeserializeOwned>(event: &ActorEvent, key: &str) -> anyhow::Result<O
     let entry = event.entries.iter().find(|entry| entry.key == key);
     Ok(entry.map(|entry| from_slice(&entry.value)).transpose()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use fvm_shared::event::{Entry, Flags};
+    use subnet_types::hash::encode;
+
+    use super::*;
+    use crate::checks::journeys::tests::message;
+
+    fn event(key: &str, id: &Digest) -> ActorEvent {
+        let entry = Entry { flags: Flags::empty(), key: key.to_owned(), codec: 0x51, value: encode(id) };
+        ActorEvent { entries: vec![entry] }
+    }
+
+    #[test]
+    fn events_that_name_another_message_than_the_state_has_are_found() {
+        let queued = || Fact::Queued { actor: None, message: Box::new(message(0)) };
+        named(queued(), &event("id", &message(0).id)).unwrap();
+        let found = named(queued(), &event("id", &message(1).id)).unwrap_err();
+        assert!(found.to_string().contains("stands where"), "{found}");
+        let found = named(queued(), &event("of", &message(0).id)).unwrap_err();
+        assert!(found.to_string().contains("event without id"), "{found}");
+    }
+}

@@ -14,10 +14,12 @@ pub mod journeys;
 pub mod order;
 pub mod settlement;
 pub mod supply;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use fvm_shared::ActorID;
 use fvm_shared::address::Address;
 use fvm_shared::econ::TokenAmount;
@@ -25,6 +27,37 @@ use subnet_types::{Checkpoint, ConfigurationNumber, CrossMessage, Digest, Sequen
 
 use crate::chain::Chain;
 use journeys::{Journeys, Place};
+
+/// Who looks at a block. What it found carries this as its context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Checker {
+    /// What the block did can be read from its events and the state behind them.
+    Facts,
+    /// Nonces are given and used up in order.
+    Order,
+    /// Messages stay what they are, and end.
+    Journeys,
+    /// Cursors in the state are what the events say.
+    Cursors,
+    /// A cut says what is so.
+    Cut,
+    /// An accepted checkpoint is the subnet's next one, signed and covered.
+    Acceptance,
+    /// A checkpoint actor's counters are what went over its edge.
+    Counters,
+    /// Both sides of an edge hold the same value.
+    Value,
+    /// Accounts without a key have what was delivered to them.
+    Sinks,
+    /// A chain's supply stays what it was.
+    Total,
+}
+
+impl std::fmt::Display for Checker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "checker {self:?}")
+    }
+}
 
 /// A message that was queued on an edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +146,7 @@ impl Edge {
 }
 
 /// What the checks know of the world.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Checks {
     /// All edges, in the order in which their subnets came.
     pub edges: Vec<Edge>,
@@ -144,30 +177,59 @@ impl Checks {
     pub fn committed(&mut self, chains: &[Chain], number: usize, is_thorough: bool) -> anyhow::Result<()> {
         let chain = &chains[number];
         let height = chain.reader()?.tip().height;
-        let place = || format!("{} (chain {number}) after block {height}", chain.name);
-        let here = Place { number, subnet: chain.name.clone(), identity: *chain.reader()?.identity(), height };
-        for fact in facts::of(&self.edges, chain).with_context(place)? {
-            let arrival = order::take(&mut self.edges, number, &fact).with_context(place)?;
-            self.journeys.take(&self.edges, &here, &fact, arrival).with_context(place)?;
+        let found = self.findings(chains, number, is_thorough)?;
+        let Some(first) = found.first() else { return Ok(()) };
+        let others: String = found[1..].iter().map(|error| format!("; {error:#}")).collect();
+        bail!("{} (chain {number}) after block {height}: {first:#}{others}", chain.name)
+    }
+
+    /// What each checker has against the block that `chain` has just committed. Those that come later than the events
+    /// look all the same when one before them found something.
+    fn findings(&mut self, chains: &[Chain], number: usize, is_thorough: bool) -> anyhow::Result<Vec<anyhow::Error>> {
+        let chain = &chains[number];
+        let reader = chain.reader()?;
+        let here =
+            Place { number, subnet: chain.name.clone(), identity: *reader.identity(), height: reader.tip().height };
+        if let Err(found) = self.follow(chain, &here) {
+            return Ok(vec![found]);
         }
-        order::check_cursors(&self.edges, chain).with_context(place)?;
-        settlement::check_cut(&mut self.edges, chains, number).with_context(place)?;
-        let accepted = settlement::check(&mut self.edges, chains, number).with_context(place)?;
+        let accepted = settlement::check(&mut self.edges, chains, number);
+        let settled = accepted.as_ref().map(Vec::clone).unwrap_or_default();
+        let mut found = vec![
+            order::check_cursors(&self.edges, chain).context(Checker::Cursors),
+            settlement::check_cut(&mut self.edges, chains, number).context(Checker::Cut),
+            accepted.map(drop).context(Checker::Acceptance),
+            settlement::check_counters(&self.edges, chain).context(Checker::Counters),
+        ];
         for edge in self.edges.iter().filter(|edge| edge.child == number || edge.parent == number) {
-            if is_thorough || accepted.contains(&edge.child) {
-                self.sums += u64::from(supply::check_edge(edge, chains).with_context(place)?);
+            if is_thorough || settled.contains(&edge.child) {
+                let compared = supply::check_edge(edge, chains).context(Checker::Value);
+                self.sums += u64::from(*compared.as_ref().unwrap_or(&false));
+                found.push(compared.map(drop));
             }
         }
         if is_thorough {
-            self.check_sinks(chain).with_context(place)?;
-            let issued = if chain.parent.is_none() { self.issued.clone() } else { Some(supply::reserve()) };
-            let total = supply::total(chain.reader()?)?;
-            let issued = issued.unwrap_or_else(|| total.clone());
-            ensure!(issued == total, "{}: the chain holds {total}, genesis issued {issued}", place());
-            if chain.parent.is_none() {
-                self.issued = Some(issued);
-            }
+            found.push(self.check_sinks(chain).context(Checker::Sinks));
+            found.push(self.check_total(chain).context(Checker::Total));
         }
+        Ok(found.into_iter().filter_map(Result::err).collect())
+    }
+
+    /// Takes in what the last block did to cross messages.
+    fn follow(&mut self, chain: &Chain, here: &Place) -> anyhow::Result<()> {
+        for fact in facts::of(&self.edges, chain).context(Checker::Facts)? {
+            let arrival = order::take(&mut self.edges, chain.number, &fact).context(Checker::Order)?;
+            self.journeys.take(&self.edges, here, &fact, arrival).context(Checker::Journeys)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is issued after genesis, and nothing vanishes.
+    fn check_total(&mut self, chain: &Chain) -> anyhow::Result<()> {
+        let total = supply::total(chain.reader()?)?;
+        let is_root = chain.parent.is_none();
+        let issued = if is_root { self.issued.get_or_insert(total.clone()).clone() } else { supply::reserve() };
+        ensure!(issued == total, "the chain holds {total}, genesis issued {issued}");
         Ok(())
     }
 

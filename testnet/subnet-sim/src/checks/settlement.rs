@@ -40,9 +40,6 @@ pub fn check(edges: &mut [Edge], chains: &[Chain], number: usize) -> anyhow::Res
         take(edge, parent, &params)?;
         accepted.push(edge.child);
     }
-    for edge in edges.iter().filter(|edge| edge.parent == number) {
-        check_counters(edge, parent)?;
-    }
     Ok(accepted)
 }
 
@@ -88,7 +85,23 @@ pub fn check_cut(edges: &mut [Edge], chains: &[Chain], number: usize) -> anyhow:
     Ok(())
 }
 
+/// Takes in an accepted checkpoint, right or not: what comes after it is judged by itself.
 fn take(edge: &mut Edge, parent: &ChainReader, params: &SubmitCheckpointParams) -> anyhow::Result<()> {
+    let checkpoint = &params.checkpoint;
+    let found = judge(edge, parent, params);
+    let batch = &checkpoint.messages;
+    edge.accepted = checkpoint.sequence;
+    edge.digest = edge.cuts.get(&checkpoint.sequence).map_or(Digest::ZERO, |(_, digest)| *digest);
+    edge.confirmed = checkpoint.configuration.number;
+    edge.burned_reported += &checkpoint.burned;
+    edge.up.accepted = (batch.first_nonce.get() + batch.count) as usize;
+    edge.up.accepted_total += &batch.value;
+    found?;
+    ensure!(!edge.custody().is_negative(), "checkpoint {} takes more than was ever sent down", edge.accepted);
+    Ok(())
+}
+
+fn judge(edge: &Edge, parent: &ChainReader, params: &SubmitCheckpointParams) -> anyhow::Result<()> {
     let SubmitCheckpointParams { checkpoint, certificate, .. } = params;
     let sequence = checkpoint.sequence;
     ensure!(sequence == edge.accepted.next(), "checkpoint {sequence} was accepted after {}", edge.accepted);
@@ -98,16 +111,7 @@ fn take(edge: &mut Edge, parent: &ChainReader, params: &SubmitCheckpointParams) 
     ensure!(certificate.configuration == edge.confirmed, "signed by configuration {}", certificate.configuration);
     let state = parent.latest_state()?.checkpoint(edge.actor)?.context("a checkpoint actor does not vanish")?;
     let set = state.validators(parent.store(), edge.confirmed)?.context("a confirmed configuration is kept")?;
-    check_certificate(&set, certificate, digest)?;
-    edge.accepted = sequence;
-    edge.digest = *digest;
-    edge.confirmed = checkpoint.configuration.number;
-    edge.burned_reported += &checkpoint.burned;
-    let batch = &checkpoint.messages;
-    edge.up.accepted = (batch.first_nonce.get() + batch.count) as usize;
-    edge.up.accepted_total += &batch.value;
-    ensure!(!edge.custody().is_negative(), "checkpoint {sequence} takes more than was ever sent down");
-    Ok(())
+    check_certificate(&set, certificate, digest)
 }
 
 /// The counters of a checkpoint actor.
@@ -115,6 +119,7 @@ fn take(edge: &mut Edge, parent: &ChainReader, params: &SubmitCheckpointParams) 
 struct Counters {
     custody: TokenAmount,
     stake: TokenAmount,
+    unbonding: TokenAmount,
     reserved: TokenAmount,
     unclaimed: TokenAmount,
     balance: TokenAmount,
@@ -123,11 +128,11 @@ struct Counters {
 impl Counters {
     /// Compares them with what went over the edge.
     fn check(&self, edge: &Edge) -> anyhow::Result<()> {
-        let Self { custody, stake, reserved, unclaimed, balance } = self;
+        let Self { custody, stake, unbonding, reserved, unclaimed, balance } = self;
         let (own, owed) = (edge.custody(), edge.reserved());
         ensure!(*custody == own, "actor {} has {custody} in custody, {own} is the subnet's", edge.actor);
         ensure!(*reserved == owed, "actor {} reserves {reserved}, {owed} waits for delivery", edge.actor);
-        let counters = [custody, stake, reserved, unclaimed];
+        let counters = [custody, stake, unbonding, reserved, unclaimed];
         ensure!(counters.iter().all(|amount| !amount.is_negative()), "a counter of {} is below zero", edge.actor);
         let held: TokenAmount = counters.into_iter().sum();
         ensure!(held <= *balance, "actor {} counts {held} and holds {balance}", edge.actor);
@@ -135,7 +140,16 @@ impl Counters {
     }
 }
 
-fn check_counters(edge: &Edge, parent: &ChainReader) -> anyhow::Result<()> {
+/// Compares the state of each checkpoint actor on `chain` with what was accepted from its subnet.
+///
+/// # Errors
+/// When they differ, or the state cannot be read.
+pub fn check_counters(edges: &[Edge], chain: &Chain) -> anyhow::Result<()> {
+    let parent = chain.reader()?;
+    edges.iter().filter(|edge| edge.parent == chain.number).try_for_each(|edge| check_actor(edge, parent))
+}
+
+fn check_actor(edge: &Edge, parent: &ChainReader) -> anyhow::Result<()> {
     let state = parent.latest_state()?;
     let actor = state.checkpoint(edge.actor)?.context("a checkpoint actor does not vanish")?;
     let last = (actor.last_sequence, actor.last_digest);
@@ -143,6 +157,7 @@ fn check_counters(edge: &Edge, parent: &ChainReader) -> anyhow::Result<()> {
     let counters = Counters {
         custody: actor.custody,
         stake: actor.stake_total,
+        unbonding: actor.unbonding_total,
         reserved: actor.batch_reserved,
         unclaimed: actor.unclaimed,
         balance: state.balance(edge.actor)?,
@@ -225,12 +240,13 @@ mod tests {
             ..Counters::default()
         };
         true_ones.check(&edge).unwrap();
-        let forged: [fn(&mut Counters); 5] = [
+        let forged: [fn(&mut Counters); 6] = [
             |counters| counters.custody += TokenAmount::from_atto(1),
             |counters| counters.reserved -= TokenAmount::from_atto(1),
             |counters| counters.stake = TokenAmount::from_atto(-1),
             |counters| counters.balance -= TokenAmount::from_atto(1),
             |counters| counters.unclaimed += TokenAmount::from_atto(1),
+            |counters| counters.unbonding += TokenAmount::from_atto(1),
         ];
         for change in forged {
             let mut counters = true_ones.clone();
