@@ -85,9 +85,10 @@ fn whatever_is_refused_pays_for_its_arrival_but_what_cannot_be_answered() {
     let before = world.queued().len();
     assert_eq!(paid("forged", forged, refusal::FORGED_ORIGIN).0, fil(0));
     assert_eq!(world.queued().len(), before);
-    let mut answer = crate::world::as_receipt(with_fee(up(3, 5), HOP + 9), f1("bob"), 0);
+    let mut answer = crate::world::as_receipt(up(3, 5), f1("bob"), 0);
     answer.destination.subnet = child();
-    assert_eq!(paid("an answer astray", answer, refusal::WRONG_DIRECTION).0, fil(HOP));
+    let price = answer.delivery_gas();
+    assert_eq!(paid("an answer astray", with_fee(answer, price + 9), refusal::WRONG_DIRECTION).0, fil(price));
     assert_eq!(world.kept(f1("bob")), fil(5 + 9));
 }
 
