@@ -154,7 +154,7 @@ fn check_configuration(
     report.expect(powers == packed.powers, || format!("configuration {number} packs other powers"));
     let sum = keys::sum(None, packed.points.chunks(POINT_BYTES), []);
     let is_sum = sum.map(G1Affine::from).is_some_and(|sum| {
-        sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == Some(packed.key_sum)
+        sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == packed.key_sum
     });
     report.expect(is_sum, || format!("configuration {number} stores another key sum"));
 }

@@ -60,8 +60,9 @@ pub struct Configuration {
 /// decodes four byte strings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct ConfigurationKeys {
-    /// Sum of all keys, compressed: what a certificate with no one absent is checked against.
-    pub key_sum: BlsPublicKey,
+    /// Sum of all keys, compressed: what a certificate with no one absent is checked against. `None` when they cancel out:
+    /// such a set is one, and whoever leaves it may, but all of it together sign nothing.
+    pub key_sum: Option<BlsPublicKey>,
     /// The same, uncompressed.
     #[serde(with = "fvm_ipld_encoding::strict_bytes")]
     pub sum_point: Vec<u8>,

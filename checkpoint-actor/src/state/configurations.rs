@@ -116,9 +116,8 @@ impl State {
         let sum = keys::sum(None, entries.iter().map(|(_, point)| point.as_slice()), [])
             .ok_or_else(|| state_error("a member's point is malformed"))?;
         let sum = G1Affine::from(sum);
-        let key_sum = keys::as_key(&sum).ok_or(Rejection::IdentityKey)?;
         let packed = ConfigurationKeys {
-            key_sum,
+            key_sum: keys::as_key(&sum),
             sum_point: sum.to_uncompressed().to_vec(),
             points: entries.iter().flat_map(|(_, point)| point.iter().copied()).collect(),
             powers: set.validators().iter().flat_map(|validator| validator.power.get().to_be_bytes()).collect(),
@@ -200,8 +199,10 @@ impl ConfigurationKeys {
         let absent = points().filter(|(index, _)| !certificate.is_signer(*index)).map(|(_, point)| point);
         let absent_count = absent.clone().count();
         if absent_count == 0 {
-            let is_sum = certificate.key_sum == self.sum_point;
-            return if is_sum { Ok(self.key_sum) } else { Err(Rejection::KeySum.into()) };
+            if certificate.key_sum != self.sum_point {
+                return Err(Rejection::KeySum.into());
+            }
+            return Ok(self.key_sum.ok_or(Rejection::IdentityKey)?);
         }
         let sum = if absent_count * 2 <= count {
             keys::sum(Some(&self.sum_point), [], absent)
