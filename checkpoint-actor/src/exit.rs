@@ -43,16 +43,16 @@ pub(crate) fn withdraw(rt: &impl Runtime, params: OwnerParams) -> Result<(), Act
     pay(rt, &params.owner, &stake)
 }
 
-/// Whether the caller decides alone, without a vote. Where power is stake, stake decides.
-fn decides_alone(rt: &impl Runtime, state: &State) -> bool {
-    state.parameters.mode != MembershipMode::Collateral && rt.resolve_address(&state.owner) == Some(rt.caller())
+/// Whether the caller is the owner of a subnet of one of these modes, and decides alone, without a vote.
+fn decides_alone(rt: &impl Runtime, state: &State, modes: &[MembershipMode]) -> bool {
+    modes.contains(&state.parameters.mode) && rt.resolve_address(&state.owner) == Some(rt.caller())
 }
 
 /// The owner gives notice, or a validator votes for it.
 pub(crate) fn kill(rt: &impl Runtime, params: OwnerParams) -> Result<KillReturn, ActorError> {
     let mut state: State = rt.load_state()?;
     expect_address(rt, &params.owner, rt.caller())?;
-    let is_decided = if decides_alone(rt, &state) {
+    let is_decided = if decides_alone(rt, &state, &[MembershipMode::Federated, MembershipMode::Static]) {
         state.give_notice(height(rt))?;
         true
     } else {
@@ -76,7 +76,8 @@ pub(crate) fn recover(rt: &impl Runtime, params: RecoverParams) -> Result<KillRe
     let mut state: State = rt.load_state()?;
     expect_address(rt, &owner, rt.caller())?;
     let changed = state.check_recovery(rt.store(), &validators, height(rt))?;
-    let is_decided = if decides_alone(rt, &state) {
+    // Only the owner of a federated subnet has chosen the set before. Any other would come by the custody with it.
+    let is_decided = if decides_alone(rt, &state, &[MembershipMode::Federated]) {
         true
     } else {
         let (vote_key, is_decided) = state.vote_to_recover(rt.store(), &owner, &validators)?;

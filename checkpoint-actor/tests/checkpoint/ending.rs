@@ -258,6 +258,18 @@ fn owner_puts_members_in_charge_of_a_silent_federated_subnet() {
 }
 
 #[test]
+fn owner_of_a_static_subnet_gives_notice_but_puts_nobody_in_charge() {
+    let world = World::active(MembershipMode::Static, &[10; 4]);
+    world.at(500 + SILENCE);
+    let params = RecoverParams { owner: Address::new_actor(b"owner"), validators: recovering(&[(1, 10)]) };
+    refused(world.call(OWNER, 0, checkpoint::RECOVER, &params), 189);
+    let three = [(1, 10), (2, 10), (3, 10)];
+    assert_eq!((recover(&world, 1, &three), recover(&world, 2, &three)), (Ok(false), Ok(false)));
+    assert_eq!(recover(&world, 4, &three), Ok(true), "it takes the votes of those in charge");
+    assert_eq!(world.kill_as_owner(), Ok(true));
+}
+
+#[test]
 fn validators_in_charge_vote_for_one_recovery_at_a_time() {
     let world = World::of_four();
     world.at(500 + SILENCE);
