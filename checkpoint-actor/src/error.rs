@@ -39,8 +39,8 @@ pub enum CheckpointError {
         /// What came.
         address: String,
     },
-    /// Nobody could ever admit a validator.
-    #[error("owner {address} is no actor of this chain, and nobody else sets powers in a federated subnet")]
+    /// Nobody could ever admit a validator, or whoever gets that id later would be the owner.
+    #[error("owner {address} is no actor of this chain, and a federated or static subnet's owner decides alone")]
     OwnerMissing {
         /// What came.
         address: String,

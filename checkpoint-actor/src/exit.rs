@@ -43,16 +43,16 @@ pub(crate) fn withdraw(rt: &impl Runtime, params: OwnerParams) -> Result<(), Act
     pay(rt, &params.owner, &stake)
 }
 
-/// Whether the caller decides alone, without a vote. Where power is stake, stake decides.
-fn decides_alone(rt: &impl Runtime, state: &State) -> bool {
-    state.parameters.mode != MembershipMode::Collateral && rt.resolve_address(&state.owner) == Some(rt.caller())
+/// Whether the caller is the owner of a subnet of one of these modes, and decides alone, without a vote.
+fn decides_alone(rt: &impl Runtime, state: &State, modes: &[MembershipMode]) -> bool {
+    modes.contains(&state.parameters.mode) && rt.resolve_address(&state.owner) == Some(rt.caller())
 }
 
 /// The owner gives notice, or a validator votes for it.
 pub(crate) fn kill(rt: &impl Runtime, params: OwnerParams) -> Result<KillReturn, ActorError> {
     let mut state: State = rt.load_state()?;
     expect_address(rt, &params.owner, rt.caller())?;
-    let is_decided = if decides_alone(rt, &state) {
+    let is_decided = if decides_alone(rt, &state, &[MembershipMode::Federated, MembershipMode::Static]) {
         state.give_notice(height(rt))?;
         true
     } else {
@@ -70,13 +70,23 @@ pub(crate) fn kill(rt: &impl Runtime, params: OwnerParams) -> Result<KillReturn,
     Ok(KillReturn { is_decided })
 }
 
+/// A validator takes back what it has voted for.
+pub(crate) fn retract_votes(rt: &impl Runtime, params: OwnerParams) -> Result<(), ActorError> {
+    let mut state: State = rt.load_state()?;
+    expect_address(rt, &params.owner, rt.caller())?;
+    let vote_key = state.retract_votes(rt.store(), &params.owner)?;
+    rt.save_state(&state)?;
+    rt.emit_event(&EventBuilder::new(events::VOTES_RETRACTED).indexed("vote-key", &vote_key).build())
+}
+
 /// Others are put in charge of a silent subnet.
 pub(crate) fn recover(rt: &impl Runtime, params: RecoverParams) -> Result<KillReturn, ActorError> {
     let RecoverParams { owner, validators } = params;
     let mut state: State = rt.load_state()?;
     expect_address(rt, &owner, rt.caller())?;
     let changed = state.check_recovery(rt.store(), &validators, height(rt))?;
-    let is_decided = if decides_alone(rt, &state) {
+    // Only the owner of a federated subnet has chosen the set before. Any other would come by the custody with it.
+    let is_decided = if decides_alone(rt, &state, &[MembershipMode::Federated]) {
         true
     } else {
         let (vote_key, is_decided) = state.vote_to_recover(rt.store(), &owner, &validators)?;
@@ -107,7 +117,7 @@ pub(crate) fn exit(rt: &impl Runtime) -> Result<(), ActorError> {
     rt.save_state(&state)?;
     let closed = ext::close_child(rt, &CloseChildParams { has_exited: true })?;
     let mut state: State = rt.load_state()?;
-    state.expect_exit()?.is_refunded = closed.unapplied == 0;
+    state.owe_refunds(closed.unapplied, closed.amount)?;
     rt.save_state(&state)?;
     rt.emit_event(&EventBuilder::new(events::EXITED).field("unapplied", &closed.unapplied).build())
 }
@@ -117,7 +127,7 @@ pub(crate) fn exit(rt: &impl Runtime) -> Result<(), ActorError> {
 pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<RefundReturn, ActorError> {
     let mut state: State = rt.load_state()?;
     require_direct(rt, &state)?;
-    if state.expect_exit()?.is_refunded {
+    if state.expect_exit()?.unrefunded == 0 {
         return Err(ExitError::NothingToRefund.into());
     }
     state.is_delivering = true;
@@ -126,7 +136,7 @@ pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<Ref
     let refunded = ext::refund_child(rt, &RefundChildParams { messages_max })?;
     let mut state: State = rt.load_state()?;
     state.is_delivering = false;
-    state.expect_exit()?.is_refunded = refunded.left == 0;
+    state.pass_refunds(refunded.left)?;
     rt.save_state(&state)?;
     Ok(refunded)
 }
@@ -135,8 +145,7 @@ pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<Ref
 pub(crate) fn unlock(rt: &impl Runtime, params: UnlockParams) -> Result<UnlockReturn, ActorError> {
     require_caller(rt, &[GATEWAY_ID])?;
     let mut state: State = rt.load_state()?;
-    state.expect_exit()?;
-    let amount = state.unlock(&params.amount);
+    let amount = state.unlock(&params.amount)?;
     rt.save_state(&state)?;
     pay(rt, &Address::new_id(GATEWAY_ID), &amount)?;
     Ok(UnlockReturn { amount })
@@ -149,9 +158,7 @@ pub(crate) fn claim(rt: &impl Runtime, params: ClaimBalanceParams) -> Result<Cla
     if state.is_delivering {
         return Err(Rejection::Delivering.into());
     }
-    if !state.expect_exit()?.is_refunded {
-        return Err(ExitError::RefundsFirst.into());
-    }
+    state.expect_exit()?;
     let root = state.last_state_root.ok_or(ExitError::NoCheckpoint)?;
     let blocks = Blocks::of(&proof, |bytes| rt.hash_blake2b(bytes))?;
     let proven = proof::read(&blocks, &root, &path, &address, rt.code_of(rt.receiver()))?;

@@ -40,9 +40,15 @@ pub enum ExitError {
         height: Height,
     },
     /// One vote each.
-    #[error("validator {vote_key} has voted for this")]
+    #[error("validator {vote_key} has voted for this, and it still decides nothing")]
     AlreadyVoted {
         /// Whose vote.
+        vote_key: VoteKey,
+    },
+    /// Nothing to take back.
+    #[error("validator {vote_key} has no vote")]
+    NoVote {
+        /// Whose.
         vote_key: VoteKey,
     },
     /// Only validators of the confirmed configuration vote.
@@ -77,9 +83,14 @@ pub enum ExitError {
         /// The confirmed one.
         confirmed: ConfigurationNumber,
     },
-    /// What the subnet never applied goes back first.
-    #[error("messages that the subnet never applied are refunded first: `subnet refund`")]
-    RefundsFirst,
+    /// The gateway answered messages, and as many wait as before.
+    #[error("{left} messages wait for a refund after it, {before} before")]
+    RefundsStand {
+        /// How many waited.
+        before: u64,
+        /// How many the gateway says are left.
+        left: u64,
+    },
     /// All were refunded.
     #[error("every message that the subnet never applied has been refunded")]
     NothingToRefund,
@@ -112,12 +123,12 @@ pub enum ExitError {
     },
     /// Nothing is there to pay.
     #[error(
-        "nothing to pay: the balance is {balance} attoFIL, the custody {custody}, or a chain on the way has no more"
+        "nothing to pay: the balance is {balance} attoFIL, the custody less what waits for refunds {custody}, or a chain on the way has no more"
     )]
     NothingToClaim {
         /// Of the account.
         balance: String,
-        /// What is left here.
+        /// What is left here for claims.
         custody: String,
     },
     /// The value could not be sent.
@@ -137,7 +148,7 @@ pub enum ExitError {
 }
 
 impl ExitError {
-    /// The exit code that names the rule: 184 to 203.
+    /// The exit code that names the rule: 184 to 204.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::new(match self {
             Self::Exited { .. } => 184,
@@ -150,7 +161,7 @@ impl ExitError {
             Self::StillUnbonding { .. } => 191,
             Self::NothingUnbonding { .. } => 192,
             Self::Unconfirmed { .. } => 193,
-            Self::RefundsFirst => 194,
+            Self::RefundsStand { .. } => 194,
             Self::NothingToRefund => 195,
             Self::NoCheckpoint => 196,
             Self::ClaimAddress { .. } => 197,
@@ -160,6 +171,7 @@ impl ExitError {
             Self::NothingToClaim { .. } => 201,
             Self::Unpaid { .. } => 202,
             Self::Recovery { .. } => 203,
+            Self::NoVote { .. } => 204,
         })
     }
 }

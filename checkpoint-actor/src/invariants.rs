@@ -1,6 +1,6 @@
 //! What must hold of a checkpoint actor's state between messages. Returns everything that does not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bls12_381::G1Affine;
 use fvm_ipld_amt::Amt;
@@ -9,10 +9,11 @@ use fvm_shared::econ::TokenAmount;
 use subnet_types::Digest;
 use subnet_types::ValidatorSet;
 use subnet_types::genesis::Genesis;
+use subnet_types::limits::VALIDATORS_MAX;
 use subnet_types::quantity::{ConfigurationNumber, Power, Sequence};
 
 use crate::keys::{self, POINT_BYTES};
-use crate::state::{State, load};
+use crate::state::{State, THE_END, load};
 use crate::types::{Configuration, ConfigurationKeys, Member, Status, UnclaimedMessage};
 
 /// Something that does not hold.
@@ -115,9 +116,15 @@ fn check_configurations(state: &State, store: &impl Blockstore, members: &[Membe
         Ok(())
     });
     report.read("configurations", read);
-    report.expect(list.len() as u64 == last.get(), || format!("{} configurations, last {last}", list.len()));
-    for (index, (number, configuration)) in list.iter().enumerate() {
-        report.expect(*number == index as u64 + 1, || format!("configuration {number} at position {index}"));
+    let newest = list.last().map_or(0, |(number, _)| *number);
+    report.expect(newest == last.get(), || format!("the newest configuration is {newest}, last {last}"));
+    // Those that a recovery passed over are missing, and none that can still be reported.
+    let confirmed = state.configuration_confirmed.get();
+    let reportable = list.iter().filter(|(number, _)| *number >= confirmed).count() as u64;
+    report.expect(list.is_empty() || reportable == last.get() - confirmed + 1, || {
+        format!("{reportable} configurations from {confirmed} to {last}")
+    });
+    for (number, configuration) in &list {
         check_configuration(store, ConfigurationNumber::new(*number), configuration, report);
     }
     if let Some((_, newest)) = list.last() {
@@ -153,9 +160,9 @@ fn check_configuration(
     let powers: Vec<u8> = set.validators().iter().flat_map(|member| member.power.get().to_be_bytes()).collect();
     report.expect(powers == packed.powers, || format!("configuration {number} packs other powers"));
     let sum = keys::sum(None, packed.points.chunks(POINT_BYTES), []);
-    let is_sum = sum.map(G1Affine::from).is_some_and(|sum| {
-        sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == Some(packed.key_sum)
-    });
+    let is_sum = sum
+        .map(G1Affine::from)
+        .is_some_and(|sum| sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == packed.key_sum);
     report.expect(is_sum, || format!("configuration {number} stores another key sum"));
 }
 
@@ -233,8 +240,12 @@ fn check_ending(state: &State, store: &impl Blockstore, report: &mut Report) {
         report.expect(after.is_none(), || format!("a configuration after {confirmed} was confirmed at {after:?}"));
     }
     if let Some(ballot) = report.read("ballot", state.ballot(store)).flatten() {
-        report.expect(ballot.configuration <= confirmed, || {
-            format!("votes of configuration {}, confirmed is {confirmed}", ballot.configuration)
+        report.expect(ballot.sequence <= state.last_sequence, || {
+            format!("votes as of checkpoint {}, the last is {}", ballot.sequence, state.last_sequence)
+        });
+        let voters: BTreeSet<_> = ballot.votes.iter().map(|vote| (vote.vote_key, vote.subject == THE_END)).collect();
+        report.expect(voters.len() == ballot.votes.len() && ballot.votes.len() <= 2 * VALIDATORS_MAX, || {
+            format!("{} votes, of {} validators and subjects", ballot.votes.len(), voters.len())
         });
     }
     if let Some(exit) = &state.exit {
@@ -242,8 +253,12 @@ fn check_ending(state: &State, store: &impl Blockstore, report: &mut Report) {
         report.expect(paid.as_ref() == Some(&exit.claimed_total), || {
             format!("claims say {}, their entries make {paid:?}", exit.claimed_total)
         });
-        report.expect(exit.is_refunded || exit.claimed_total == TokenAmount::default(), || {
-            "claims were paid before refunds".to_owned()
+        let (due, custody) = (&exit.unrefunded_amount, &state.custody);
+        report.expect(!due.is_negative() && (exit.unrefunded > 0 || due.is_zero()), || {
+            format!("{} messages wait for {due} to be refunded", exit.unrefunded)
+        });
+        report.expect(exit.claimed_total.is_zero() || custody >= due, || {
+            format!("claims left {custody} in custody, refunds need {due}")
         });
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn construct(rt: &impl Runtime, params: CheckpointConstructorParams) 
     let state = State::new(rt.store(), params)?;
     // An id resolves to itself, so only its code tells whether somebody is there.
     let owner = rt.resolve_address(&state.owner).filter(|id| rt.code_of(*id).is_some());
-    if state.parameters.mode == MembershipMode::Federated && owner.is_none() {
+    if state.parameters.mode != MembershipMode::Collateral && owner.is_none() {
         return Err(CheckpointError::OwnerMissing { address: state.owner.to_string() }.into());
     }
     rt.save_state(&state)

@@ -60,8 +60,9 @@ pub struct Configuration {
 /// decodes four byte strings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct ConfigurationKeys {
-    /// Sum of all keys, compressed: what a certificate with no one absent is checked against.
-    pub key_sum: BlsPublicKey,
+    /// Sum of all keys, compressed: what a certificate with no one absent is checked against. `None` when they cancel out:
+    /// such a set is one, and whoever leaves it may, but all of it together sign nothing.
+    pub key_sum: Option<BlsPublicKey>,
     /// The same, uncompressed.
     #[serde(with = "fvm_ipld_encoding::strict_bytes")]
     pub sum_point: Vec<u8>,
@@ -91,11 +92,11 @@ pub struct Vote {
     pub subject: Digest,
 }
 
-/// The votes of the validators in charge. Those of another configuration count no more.
+/// The votes of validators in charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct Ballot {
-    /// Of which configuration.
-    pub configuration: ConfigurationNumber,
+    /// The last accepted checkpoint when these were kept. Votes for a recovery count until the next one.
+    pub sequence: Sequence,
     /// At most two of each validator: one for the end, one for a recovery.
     pub votes: Vec<Vote>,
 }
@@ -105,8 +106,10 @@ pub struct Ballot {
 pub struct Exit {
     /// This chain's height.
     pub height: Height,
-    /// Whether every message that the subnet will never apply has been answered. Claims are open from then on.
-    pub is_refunded: bool,
+    /// Messages that the subnet will never apply, and that were not answered yet.
+    pub unrefunded: u64,
+    /// What they carry together, in attoFIL. So much of the custody is theirs, and no claim's.
+    pub unrefunded_amount: TokenAmount,
     /// HAMT of what was paid, in attoFIL: for each account, and in all out of each chain below.
     pub claims: Cid,
     /// Sum of the accounts, in attoFIL.

@@ -89,16 +89,61 @@ fn notice_by_votes_takes_more_than_two_thirds_of_those_in_charge() {
 }
 
 #[test]
-fn votes_count_only_under_the_configuration_that_they_were_given_in() {
+fn votes_for_the_end_stand_when_others_join() {
     let world = World::of_four();
     assert_eq!((world.kill(1), world.kill(2)), (Ok(false), Ok(false)));
-    world.join(5, 10 * NANO).unwrap();
+    world.join(5, NANO).unwrap();
     assert_eq!(world.state().configuration_confirmed.get(), 1);
     refused(world.kill(5), 189);
     world.confirm(&[1, 2, 3]);
-    assert_eq!(world.kill(3), Ok(false), "the first two were given by others");
+    refused(world.kill(2), 188);
+    assert_eq!(world.kill(3), Ok(true), "thirty of forty-one");
+}
+
+#[test]
+fn votes_count_with_the_power_that_there_is_when_others_vote() {
+    let world = World::of_four();
     assert_eq!((world.kill(1), world.kill(2)), (Ok(false), Ok(false)));
-    assert_eq!(world.kill(5), Ok(true));
+    world.join(5, 100 * NANO).unwrap();
+    world.confirm(&[1, 2, 3]);
+    assert_eq!(world.kill(3), Ok(false), "thirty of a hundred and forty");
+    // Nobody is counted who is not in charge any more.
+    world.leave(1).unwrap();
+    world.confirm(&[3, 4, 5]);
+    assert_eq!(world.kill(4), Ok(false));
+    world.leave(5).unwrap();
+    refused(world.kill(2), 188);
+    world.confirm(&[2, 3, 4, 5]);
+    assert_eq!(world.kill(2), Ok(true), "who has voted calls again, as all that are left agree");
+}
+
+#[test]
+fn votes_for_a_recovery_end_with_the_silence() {
+    let world = World::of_four();
+    let three = [(1, 10), (2, 10), (3, 10)];
+    world.at(500 + SILENCE);
+    assert_eq!((recover(&world, 1, &three), recover(&world, 2, &three)), (Ok(false), Ok(false)));
+    assert_eq!(world.kill(1), Ok(false));
+    world.settle(&world.next(&[]), &[]).unwrap();
+    world.at(500 + 2 * SILENCE);
+    assert_eq!(recover(&world, 3, &three), Ok(false));
+    assert_eq!((world.kill(2), recover(&world, 1, &three)), (Ok(false), Ok(false)));
+    assert_eq!(recover(&world, 2, &three), Ok(true));
+    assert_eq!(world.kill(3), Ok(true), "votes for the end are about no silence");
+}
+
+#[test]
+fn validator_takes_its_votes_back() {
+    let world = World::of_four();
+    refused(world.retract(2), 204);
+    assert_eq!((world.kill(1), world.kill(2)), (Ok(false), Ok(false)));
+    world.retract(2).unwrap();
+    refused(world.retract(2), 204);
+    assert_eq!(world.kill(3), Ok(false), "one of the two has changed its mind");
+    refused(world.call(STRANGER, 0, checkpoint::RETRACT_VOTES, &OwnerParams { owner: Keys::of(1).owner }), 122);
+    world.rt.add_actor(VALIDATOR + 9, actor_runtime::mock::code("account"), Some(Keys::of(9).owner));
+    refused(world.retract(9), 189);
+    assert_eq!(world.kill(2), Ok(true));
 }
 
 #[test]
@@ -141,6 +186,7 @@ fn after_the_end_nothing_goes_on_but_what_was_accepted() {
     refused(world.kill(1), 184);
     refused(world.kill_as_owner(), 184);
     refused(recover(&world, 1, &[(1, 10)]), 184);
+    refused(world.retract(1), 184);
     refused(world.exit(), 184);
 
     world.deliver(1, &messages).unwrap();
@@ -178,12 +224,14 @@ fn refunds_come_out_of_custody_and_close_when_all_are_made() {
     *world.gateway.waiting.borrow_mut() = vec![10, 20, 30];
     refused(world.refund(2), 185);
     world.end();
-    assert!(!world.state().exit.unwrap().is_refunded);
+    let waits = || world.state().exit.map(|exit| (exit.unrefunded, exit.unrefunded_amount)).unwrap();
+    assert_eq!(waits(), (3, atto(60)));
     let two = world.refund(2).unwrap();
     assert_eq!((two.refunded, two.left, world.state().custody), (2, 1, atto(970)));
-    assert!(!world.state().exit.unwrap().is_refunded);
+    assert_eq!(waits(), (1, atto(30)));
+    refused(world.refund(0), 194);
     assert_eq!(world.refund(100).unwrap().left, 0);
-    assert_eq!((world.state().custody, world.state().exit.unwrap().is_refunded), (atto(940), true));
+    assert_eq!((world.state().custody, waits()), (atto(940), (0, atto(0))));
     refused(world.refund(1), 195);
     assert_eq!(*world.gateway.refunded.borrow(), [atto(30), atto(30)]);
 }
@@ -196,7 +244,7 @@ fn refunds_get_what_there_is_when_the_subnet_released_more_than_it_had() {
     world.refund(2).unwrap();
     world.refund(1).unwrap();
     assert_eq!(*world.gateway.refunded.borrow(), [atto(900), atto(100)]);
-    assert_eq!((world.state().custody, world.state().exit.unwrap().is_refunded), (atto(0), true));
+    assert_eq!((world.state().custody, world.state().exit.unwrap().unrefunded_amount), (atto(0), atto(0)));
 }
 
 #[test]
@@ -255,6 +303,18 @@ fn owner_puts_members_in_charge_of_a_silent_federated_subnet() {
     assert_eq!(state.exit_from().get(), 500 + SILENCE + NOTICE);
     world.confirm(&[3]);
     assert_eq!(world.state().last_sequence.get(), 1);
+}
+
+#[test]
+fn owner_of_a_static_subnet_gives_notice_but_puts_nobody_in_charge() {
+    let world = World::active(MembershipMode::Static, &[10; 4]);
+    world.at(500 + SILENCE);
+    let params = RecoverParams { owner: Address::new_actor(b"owner"), validators: recovering(&[(1, 10)]) };
+    refused(world.call(OWNER, 0, checkpoint::RECOVER, &params), 189);
+    let three = [(1, 10), (2, 10), (3, 10)];
+    assert_eq!((recover(&world, 1, &three), recover(&world, 2, &three)), (Ok(false), Ok(false)));
+    assert_eq!(recover(&world, 4, &three), Ok(true), "it takes the votes of those in charge");
+    assert_eq!(world.kill_as_owner(), Ok(true));
 }
 
 #[test]

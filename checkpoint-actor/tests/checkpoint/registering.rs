@@ -40,15 +40,18 @@ fn init_constructs_with_sound_parameters_only() {
 }
 
 #[test]
-fn federated_subnet_needs_an_owner_who_is_there() {
+fn subnet_whose_owner_decides_alone_needs_one_who_is_there() {
     let construct = |owner, mode| construct_for(owner, INIT_ID, parameters(mode, 4));
     for owner in [Address::new_actor(b"nobody"), Keys::of(2).owner, Address::new_id(OWNER + 1)] {
-        assert_eq!(construct(owner, MembershipMode::Federated), Err(ExitCode::new(142)), "{owner}");
+        for mode in [MembershipMode::Federated, MembershipMode::Static] {
+            assert_eq!(construct(owner, mode), Err(ExitCode::new(142)), "{owner}");
+        }
         // Elsewhere the owner decides nothing.
         assert_eq!(construct(owner, MembershipMode::Collateral), Ok(()));
-        assert_eq!(construct(owner, MembershipMode::Static), Ok(()));
     }
-    assert_eq!(construct(Keys::of(1).owner, MembershipMode::Federated), Ok(()));
+    for mode in [MembershipMode::Federated, MembershipMode::Static] {
+        assert_eq!(construct(Keys::of(1).owner, mode), Ok(()));
+    }
 }
 
 #[test]

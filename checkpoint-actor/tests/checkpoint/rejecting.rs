@@ -20,7 +20,7 @@ use subnet_types::{BlsPublicKey, BlsSignature, Digest};
 
 use crate::keys::{Keys, key_sum, sum};
 use crate::odd_keys::negative;
-use crate::world::{NANO, World, address, atto, parent};
+use crate::world::{NANO, UNBONDING, World, address, atto, parent};
 
 /// Multicodec of the hash of CIDs of version 0.
 const SHA2_256: u64 = 0x12;
@@ -191,11 +191,10 @@ fn signature_of_others_or_over_something_else_is_refused() {
     world.submit(&checkpoint, &good, &[]).unwrap();
 }
 
-#[test]
-fn signers_whose_keys_cancel_out_are_refused() {
-    // Validator 2 holds the negative of validator 1's key, and can prove it.
+/// Three validators, the second of which holds the negative of the first one's key, and can prove it.
+fn with_keys_that_cancel_out() -> World {
     let world = World::registered(MembershipMode::Collateral, 3);
-    world.join(1, 100 * NANO).unwrap();
+    world.join(1, 900 * NANO).unwrap();
     let key = BlsPublicKey(negative(Keys::of(1).checkpoint_key().0));
     let owner = Keys::of(2).owner;
     let bytes = proof_of_possession_bytes(KeyKind::Checkpoint, &parent(), &address(), &owner, &key.0);
@@ -204,15 +203,42 @@ fn signers_whose_keys_cancel_out_are_refused() {
     world.join_with(2, 100 * NANO, JoinParams { checkpoint_key: key, checkpoint_proof, ..honest }).unwrap();
     world.join(3, NANO).unwrap();
     world.lock(1_000);
+    world
+}
 
-    let checkpoint = world.next(&[]);
+/// A certificate of these two, which verifies under the identity as anything does.
+fn certificate_of_nothing(world: &World, checkpoint: &Checkpoint) -> QuorumCertificate {
     let mut infinity = [0; 96];
     infinity[0] = 0xc0;
-    let mut certificate = world.certify(&checkpoint, &[1, 2]);
+    let mut certificate = world.certify(checkpoint, &[1, 2]);
     certificate.signature = BlsSignature(infinity);
     certificate.key_sum = [[0x40].as_slice(), &[0; 95]].concat();
+    certificate
+}
+
+#[test]
+fn signers_whose_keys_cancel_out_are_refused() {
+    let world = with_keys_that_cancel_out();
+    let checkpoint = world.next(&[]);
+    let error = world.submit(&checkpoint, &certificate_of_nothing(&world, &checkpoint), &[]).unwrap_err();
+    assert_eq!(error.exit_code, ExitCode::new(170), "{error}");
+}
+
+#[test]
+fn keys_that_cancel_out_keep_nobody_from_leaving_and_sign_nothing_together() {
+    let world = with_keys_that_cancel_out();
+    world.leave(3).unwrap();
+    world.confirm(&[1]);
+    assert_eq!(world.state().configuration_confirmed.get(), 2);
+    let checkpoint = world.next(&[]);
+    let certificate = certificate_of_nothing(&world, &checkpoint);
     let error = world.submit(&checkpoint, &certificate, &[]).unwrap_err();
     assert_eq!(error.exit_code, ExitCode::new(170), "{error}");
+    let other_sum = QuorumCertificate { key_sum: key_sum(&[1]), ..certificate };
+    assert_eq!(world.submit(&checkpoint, &other_sum, &[]).unwrap_err().exit_code, ExitCode::new(182));
+    world.submit(&checkpoint, &world.certify(&checkpoint, &[1]), &[]).unwrap();
+    world.at(600 + UNBONDING);
+    world.withdraw(3).unwrap();
 }
 
 #[test]

@@ -137,7 +137,10 @@ impl Gateway {
             gateway::REGISTER_CHILD => answer(&RegisterChildReturn { subnet: subnet(), parent: parent() }),
             gateway::ACTIVATE_CHILD => answer(&anchor()),
             gateway::LOG_CHANGE => SendReturn::ok(),
-            gateway::CLOSE_CHILD => answer(&CloseChildReturn { unapplied: self.waiting.borrow().len() as u64 }),
+            gateway::CLOSE_CHILD => {
+                let waiting = self.waiting.borrow();
+                answer(&CloseChildReturn { unapplied: waiting.len() as u64, amount: atto(waiting.iter().sum()) })
+            }
             gateway::REFUND_CHILD => {
                 let params: RefundChildParams = decode_params(sent.params.clone()).unwrap();
                 let mut waiting = self.waiting.borrow_mut();
@@ -394,6 +397,11 @@ impl World {
     pub fn kill(&self, seed: u64) -> Result<bool, ActorError> {
         let returned = self.as_owner(seed, checkpoint::KILL)?;
         Ok(decode_params::<KillReturn>(returned).unwrap().is_decided)
+    }
+
+    /// The validator takes its votes back.
+    pub fn retract(&self, seed: u64) -> Result<(), ActorError> {
+        self.as_owner(seed, checkpoint::RETRACT_VOTES).map(drop)
     }
 
     /// The subnet's owner gives notice.
