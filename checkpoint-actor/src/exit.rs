@@ -108,7 +108,7 @@ pub(crate) fn exit(rt: &impl Runtime) -> Result<(), ActorError> {
     rt.save_state(&state)?;
     let closed = ext::close_child(rt, &CloseChildParams { has_exited: true })?;
     let mut state: State = rt.load_state()?;
-    state.expect_exit()?.is_refunded = closed.unapplied == 0;
+    state.owe_refunds(closed.unapplied, closed.amount)?;
     rt.save_state(&state)?;
     rt.emit_event(&EventBuilder::new(events::EXITED).field("unapplied", &closed.unapplied).build())
 }
@@ -118,7 +118,7 @@ pub(crate) fn exit(rt: &impl Runtime) -> Result<(), ActorError> {
 pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<RefundReturn, ActorError> {
     let mut state: State = rt.load_state()?;
     require_direct(rt, &state)?;
-    if state.expect_exit()?.is_refunded {
+    if state.expect_exit()?.unrefunded == 0 {
         return Err(ExitError::NothingToRefund.into());
     }
     state.is_delivering = true;
@@ -127,7 +127,7 @@ pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<Ref
     let refunded = ext::refund_child(rt, &RefundChildParams { messages_max })?;
     let mut state: State = rt.load_state()?;
     state.is_delivering = false;
-    state.expect_exit()?.is_refunded = refunded.left == 0;
+    state.pass_refunds(refunded.left)?;
     rt.save_state(&state)?;
     Ok(refunded)
 }
@@ -136,8 +136,7 @@ pub(crate) fn refund(rt: &impl Runtime, params: RefundChildParams) -> Result<Ref
 pub(crate) fn unlock(rt: &impl Runtime, params: UnlockParams) -> Result<UnlockReturn, ActorError> {
     require_caller(rt, &[GATEWAY_ID])?;
     let mut state: State = rt.load_state()?;
-    state.expect_exit()?;
-    let amount = state.unlock(&params.amount);
+    let amount = state.unlock(&params.amount)?;
     rt.save_state(&state)?;
     pay(rt, &Address::new_id(GATEWAY_ID), &amount)?;
     Ok(UnlockReturn { amount })
@@ -150,9 +149,7 @@ pub(crate) fn claim(rt: &impl Runtime, params: ClaimBalanceParams) -> Result<Cla
     if state.is_delivering {
         return Err(Rejection::Delivering.into());
     }
-    if !state.expect_exit()?.is_refunded {
-        return Err(ExitError::RefundsFirst.into());
-    }
+    state.expect_exit()?;
     let root = state.last_state_root.ok_or(ExitError::NoCheckpoint)?;
     let blocks = Blocks::of(&proof, |bytes| rt.hash_blake2b(bytes))?;
     let proven = proof::read(&blocks, &root, &path, &address, rt.code_of(rt.receiver()))?;

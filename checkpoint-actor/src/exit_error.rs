@@ -77,9 +77,14 @@ pub enum ExitError {
         /// The confirmed one.
         confirmed: ConfigurationNumber,
     },
-    /// What the subnet never applied goes back first.
-    #[error("messages that the subnet never applied are refunded first: `subnet refund`")]
-    RefundsFirst,
+    /// The gateway answered messages, and as many wait as before.
+    #[error("{left} messages wait for a refund after it, {before} before")]
+    RefundsStand {
+        /// How many waited.
+        before: u64,
+        /// How many the gateway says are left.
+        left: u64,
+    },
     /// All were refunded.
     #[error("every message that the subnet never applied has been refunded")]
     NothingToRefund,
@@ -112,12 +117,12 @@ pub enum ExitError {
     },
     /// Nothing is there to pay.
     #[error(
-        "nothing to pay: the balance is {balance} attoFIL, the custody {custody}, or a chain on the way has no more"
+        "nothing to pay: the balance is {balance} attoFIL, the custody less what waits for refunds {custody}, or a chain on the way has no more"
     )]
     NothingToClaim {
         /// Of the account.
         balance: String,
-        /// What is left here.
+        /// What is left here for claims.
         custody: String,
     },
     /// The value could not be sent.
@@ -150,7 +155,7 @@ impl ExitError {
             Self::StillUnbonding { .. } => 191,
             Self::NothingUnbonding { .. } => 192,
             Self::Unconfirmed { .. } => 193,
-            Self::RefundsFirst => 194,
+            Self::RefundsStand { .. } => 194,
             Self::NothingToRefund => 195,
             Self::NoCheckpoint => 196,
             Self::ClaimAddress { .. } => 197,

@@ -153,9 +153,9 @@ fn check_configuration(
     let powers: Vec<u8> = set.validators().iter().flat_map(|member| member.power.get().to_be_bytes()).collect();
     report.expect(powers == packed.powers, || format!("configuration {number} packs other powers"));
     let sum = keys::sum(None, packed.points.chunks(POINT_BYTES), []);
-    let is_sum = sum.map(G1Affine::from).is_some_and(|sum| {
-        sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == packed.key_sum
-    });
+    let is_sum = sum
+        .map(G1Affine::from)
+        .is_some_and(|sum| sum.to_uncompressed()[..] == packed.sum_point[..] && keys::as_key(&sum) == packed.key_sum);
     report.expect(is_sum, || format!("configuration {number} stores another key sum"));
 }
 
@@ -242,8 +242,12 @@ fn check_ending(state: &State, store: &impl Blockstore, report: &mut Report) {
         report.expect(paid.as_ref() == Some(&exit.claimed_total), || {
             format!("claims say {}, their entries make {paid:?}", exit.claimed_total)
         });
-        report.expect(exit.is_refunded || exit.claimed_total == TokenAmount::default(), || {
-            "claims were paid before refunds".to_owned()
+        let (due, custody) = (&exit.unrefunded_amount, &state.custody);
+        report.expect(!due.is_negative() && (exit.unrefunded > 0 || due.is_zero()), || {
+            format!("{} messages wait for {due} to be refunded", exit.unrefunded)
+        });
+        report.expect(exit.claimed_total.is_zero() || custody >= due, || {
+            format!("claims left {custody} in custody, refunds need {due}")
         });
     }
 }

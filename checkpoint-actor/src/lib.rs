@@ -7,7 +7,7 @@
 //!  init.Exec ──> Constructor ──> Register ──> Join … Join ──> active ──> SubmitCheckpoint ──> DeliverBatch
 //!                                             Leave ──> Withdraw  gateway.Send ──> Lock    DeliverUnclaimed
 //!
-//!  active ──Kill──> notice ──> Exit ──> Refund … Refund ──> ClaimBalance, Withdraw
+//!  active ──Kill──> notice ──> Exit ──> Refund, ClaimBalance, Withdraw
 //!     └────silence──────────────┘
 //! ```
 //!

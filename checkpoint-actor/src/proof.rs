@@ -217,6 +217,11 @@ fn limits(
     id: ActorID,
 ) -> Result<Vec<TokenAmount>, CheckpointError> {
     let mut limits: Vec<TokenAmount> = passed.iter().map(|state| state.custody.clone()).collect();
+    for (limit, state) in limits.iter_mut().zip(passed) {
+        // The rest of it is for messages that never got there.
+        let unrefunded = state.exit.as_ref().map(|exit| exit.unrefunded_amount.clone());
+        *limit -= unrefunded.unwrap_or_default().max(TokenAmount::default());
+    }
     for (index, state) in passed.iter().enumerate() {
         let Some(exit) = &state.exit else { continue };
         let below = &path[index + 1..];

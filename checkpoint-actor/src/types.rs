@@ -106,8 +106,10 @@ pub struct Ballot {
 pub struct Exit {
     /// This chain's height.
     pub height: Height,
-    /// Whether every message that the subnet will never apply has been answered. Claims are open from then on.
-    pub is_refunded: bool,
+    /// Messages that the subnet will never apply, and that were not answered yet.
+    pub unrefunded: u64,
+    /// What they carry together, in attoFIL. So much of the custody is theirs, and no claim's.
+    pub unrefunded_amount: TokenAmount,
     /// HAMT of what was paid, in attoFIL: for each account, and in all out of each chain below.
     pub claims: Cid,
     /// Sum of the accounts, in attoFIL.

@@ -18,11 +18,11 @@ const REFUND_GAS_RESERVE: u64 = 100_000_000;
 
 pub(crate) fn close(rt: &impl Runtime, params: CloseChildParams) -> Result<CloseChildReturn, ActorError> {
     let mut state: State = rt.load_state()?;
-    let unapplied = state.close_child(rt.store(), rt.caller(), params.has_exited)?;
+    let (unapplied, amount) = state.close_child(rt.store(), rt.caller(), params.has_exited)?;
     rt.save_state(&state)?;
     let event = EventBuilder::new(events::CHILD_CLOSED).indexed("actor", &rt.caller());
     rt.emit_event(&event.field("has-exited", &params.has_exited).build())?;
-    Ok(CloseChildReturn { unapplied })
+    Ok(CloseChildReturn { unapplied, amount })
 }
 
 /// Answers messages that a child will never apply, in nonce order, as many as the gas is there for. Whatever a message

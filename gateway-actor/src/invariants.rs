@@ -9,7 +9,7 @@ use subnet_types::cross::{CrossMessage, message_id};
 use subnet_types::hash::encode;
 use subnet_types::quantity::Nonce;
 
-use crate::state::{State, load};
+use crate::state::{State, load, unapplied_amount};
 use crate::types::{Child, LoggedChange, QueuedMessage};
 
 /// Something that does not hold.
@@ -187,8 +187,17 @@ fn check_child(state: &State, store: &impl Blockstore, id: ActorID, child: &Chil
     report.expect(child.is_active || next == Nonce::ZERO, || format!("child {id} got messages before its genesis"));
     if let Some(messages) = report.read("messages", Amt::<QueuedMessage, _>::load(&child.messages, store)) {
         let mut expected = pruned.get();
+        let (mut total, mut waiting) = (None, TokenAmount::default());
         let read = messages.for_each(|nonce, queued| {
             let message: CrossMessage = load(store, &queued.message)?;
+            let before = total.take().unwrap_or_else(|| queued.before.clone());
+            report.expect(queued.before == before && !before.is_negative(), || {
+                format!("child {id}: before message {nonce} {} were queued, expected {before}", queued.before)
+            });
+            total = Some(before + message.amount());
+            if nonce >= unapplied.get() {
+                waiting += message.amount();
+            }
             report.expect(nonce == expected && message.nonce.get() == nonce, || {
                 format!("child {id}: message {} at {nonce}, expected {expected}", message.nonce)
             });
@@ -200,6 +209,13 @@ fn check_child(state: &State, store: &impl Blockstore, id: ActorID, child: &Chil
         });
         report.read("messages", read);
         report.expect(expected == next.get(), || format!("child {id}: messages end at {expected}, next is {next}"));
+        let queued = &child.queued_total;
+        report.expect(total.is_none_or(|total| total == *queued), || {
+            format!("child {id}: {queued} was queued in all, which its messages do not end with")
+        });
+        let amount = report.read("unapplied", unapplied_amount(store, child));
+        report
+            .expect(amount.as_ref() == Some(&waiting), || format!("child {id}: {waiting} waits, taken for {amount:?}"));
     }
     if let Some(changes) = report.read("changes", Amt::<LoggedChange, _>::load(&child.changes, store)) {
         let mut expected = 2;

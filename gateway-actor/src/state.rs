@@ -214,5 +214,6 @@ mod unclaimed;
 pub type Page<K, T> = (Vec<(K, T)>, Option<K>);
 
 pub use delivery::{Edge, arrival_fee, departure_fee, receipt_of, refusal_here};
+pub use ending::unapplied_amount;
 pub use parent::RefusedChange;
 pub use route::{Way, is_on_the_way};

@@ -70,6 +70,8 @@ pub struct Child {
     pub messages: Cid,
     /// Nonce of the next message to queue.
     pub next_nonce: Nonce,
+    /// Sum of value and fee of all messages ever queued, in attoFIL.
+    pub queued_total: TokenAmount,
     /// The first nonce that no accepted checkpoint reports as applied.
     pub unapplied_from: Nonce,
     /// Messages below are gone; trails `unapplied_from`, because pruning is bounded.
@@ -93,6 +95,9 @@ pub struct Child {
 pub struct QueuedMessage {
     /// This chain's height when it was queued.
     pub queued_at: Height,
+    /// Sum of value and fee of all messages queued before it, in attoFIL: with it, what waits from any nonce on is known
+    /// by one look.
+    pub before: TokenAmount,
     /// The [`CrossMessage`](subnet_types::CrossMessage), a block of its own: whoever queues or prunes the messages beside it
     /// does not pay for its size.
     pub message: Cid,

@@ -23,12 +23,12 @@ pub fn claim_key(path: &[Address], id: Option<ActorID>) -> Vec<u8> {
 
 impl State {
     /// Takes note that the account `proven` is paid, and takes what it gets out of custody: its balance, as far as
-    /// there is so much here and in the custody of each chain on the way.
+    /// there is so much here that no refund needs, and in the custody of each chain on the way.
     ///
     /// # Errors
     /// When it was paid before, or nothing is left.
     pub fn claim(&mut self, store: &impl Blockstore, proven: &Proven) -> Result<TokenAmount, CheckpointError> {
-        let custody = self.custody.clone();
+        let custody = self.claimable()?;
         let exit = self.expect_exit()?;
         let Proven { path, id, balance, limits } = proven;
         if get::<TokenAmount>(store, &exit.claims, &claim_key(path, Some(*id)))?.is_some() {

@@ -75,7 +75,32 @@ impl State {
             return Err(ExitError::TooEarly { what: "the subnet can exit", from, height }.into());
         }
         let claims = empty_map::<TokenAmount, _>(store)?;
-        self.exit = Some(Exit { height, is_refunded: false, claims, claimed_total: TokenAmount::default() });
+        let zero = TokenAmount::default;
+        self.exit = Some(Exit { height, unrefunded: 0, unrefunded_amount: zero(), claims, claimed_total: zero() });
+        Ok(())
+    }
+
+    /// Takes note of the messages that wait for a refund from now on, and of what they carry.
+    ///
+    /// # Errors
+    /// Before the end.
+    pub fn owe_refunds(&mut self, messages: u64, amount: TokenAmount) -> Result<(), ExitError> {
+        let exit = self.expect_exit()?;
+        (exit.unrefunded, exit.unrefunded_amount) = (messages, amount);
+        Ok(())
+    }
+
+    /// Takes note that some of them were answered, and `left` were not.
+    ///
+    /// # Errors
+    /// Before the end, and when none was: the gateway would then have given the same back again.
+    pub fn pass_refunds(&mut self, left: u64) -> Result<(), ExitError> {
+        let exit = self.expect_exit()?;
+        let before = exit.unrefunded;
+        if left >= before {
+            return Err(ExitError::RefundsStand { before, left });
+        }
+        exit.unrefunded = left;
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //!                  └──(before activation, after exit)──────────────┘
 //!  Lock ──> custody ──accept──> batch_reserved ──deliver──> gateway
 //!              ├────accept────> burnt funds        └──(gateway takes nothing)──> unclaimed ──deliver again──> gateway
-//!              └──after exit──> refunds, by the gateway; then claims, by their owners
+//!              └──after exit──> refunds, by the gateway; what these do not need: claims, by their owners
 //! ```
 
 use fvm_ipld_amt::Amt;
@@ -16,6 +16,7 @@ use subnet_types::quantity::Nonce;
 
 use super::{State, state_error};
 use crate::error::CheckpointError;
+use crate::exit_error::ExitError;
 use crate::rejection::Rejection;
 use crate::types::UnclaimedMessage;
 
@@ -118,10 +119,24 @@ impl State {
 
     /// Takes `amount` out of custody to refund messages of so much (the caller sends it to the gateway), or what there
     /// is: a child whose validators released more than it had has taken from what was on its way to it, too.
-    pub fn unlock(&mut self, amount: &TokenAmount) -> TokenAmount {
+    ///
+    /// # Errors
+    /// Before the end.
+    pub fn unlock(&mut self, amount: &TokenAmount) -> Result<TokenAmount, ExitError> {
         let granted = amount.clone().clamp(TokenAmount::default(), self.custody.clone());
+        self.expect_exit()?.unrefunded_amount -= amount;
         self.custody -= &granted;
-        granted
+        Ok(granted)
+    }
+
+    /// What of the custody is there for claims: all that no refund needs.
+    ///
+    /// # Errors
+    /// Before the end.
+    pub fn claimable(&mut self) -> Result<TokenAmount, ExitError> {
+        let custody = self.custody.clone();
+        let left = custody - &self.expect_exit()?.unrefunded_amount;
+        Ok(left.max(TokenAmount::default()))
     }
 
     /// Takes what an account gets out of custody (the caller sends it there).

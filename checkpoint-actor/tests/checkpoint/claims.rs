@@ -164,22 +164,44 @@ fn balance_below_zero_pays_nothing() {
     refused(claim_with(&world, &[], f1("ann"), blocks.proof()), 201);
 }
 
-#[test]
-fn claims_open_when_refunds_are_made() {
-    let blocks = Blocks::default();
-    let root = chain(&blocks, &[account(f1("ann"), 200, 900)]);
+/// A subnet that has ended with a thousand in custody, of which messages of these amounts wait for a refund.
+fn ended_with_waiting(root: Cid, waiting: Vec<u64>) -> World {
     let world = World::of_four();
     let mut checkpoint = world.next(&[]);
     checkpoint.state_root = root;
     world.settle(&checkpoint, &[]).unwrap();
-    *world.gateway.waiting.borrow_mut() = vec![250, 150];
-    refused(claim_with(&world, &[], f1("ann"), blocks.proof()), 185);
+    *world.gateway.waiting.borrow_mut() = waiting;
     world.end();
-    refused(claim_with(&world, &[], f1("ann"), blocks.proof()), 194);
-    world.refund(1).unwrap();
-    refused(claim_with(&world, &[], f1("ann"), blocks.proof()), 194);
-    world.refund(1).unwrap();
-    assert_eq!(claim_with(&world, &[], f1("ann"), blocks.proof()), Ok(atto(600)));
+    world
+}
+
+#[test]
+fn claims_open_with_the_exit_out_of_what_refunds_do_not_need() {
+    let blocks = Blocks::default();
+    let root = chain(&blocks, &[account(f1("ann"), 200, 500), account(f1("bob"), 201, 300)]);
+    let world = World::of_four();
+    refused(claim_with(&world, &[], f1("ann"), blocks.proof()), 185);
+    let world = ended_with_waiting(root, vec![2; 200]);
+    assert_eq!(claim_with(&world, &[], f1("ann"), blocks.proof()), Ok(atto(500)));
+    assert_eq!(claim_with(&world, &[], f1("bob"), blocks.proof()), Ok(atto(100)), "four hundred are to be refunded");
+    while world.state().exit.unwrap().unrefunded > 0 {
+        world.refund(64).unwrap();
+    }
+    let refunded: TokenAmount = world.gateway.refunded.borrow().iter().sum();
+    assert_eq!((refunded, world.state().custody), (atto(400), atto(0)));
+}
+
+#[test]
+fn what_comes_back_when_custody_is_short_is_for_refunds_first() {
+    let blocks = Blocks::default();
+    let world = ended_with_waiting(chain(&blocks, &[account(f1("ann"), 200, 900)]), vec![1_000, 200]);
+    refused(claim_with(&world, &[], f1("ann"), blocks.proof()), 201);
+    world.lock(150);
+    refused(claim_with(&world, &[], f1("ann"), blocks.proof()), 201);
+    world.lock(100);
+    assert_eq!(claim_with(&world, &[], f1("ann"), blocks.proof()), Ok(atto(50)));
+    world.refund(2).unwrap();
+    assert_eq!((world.gateway.refunded.borrow()[0].clone(), world.state().custody), (atto(1_200), atto(0)));
 }
 
 #[test]
@@ -349,6 +371,17 @@ fn what_is_no_checkpoint_actor_or_has_no_checkpoint_leads_nowhere() {
     }
     let long = vec![Address::new_actor(b"silent"); 11];
     refused(claim_with(&world, &long, f1("ann"), blocks.proof()), 198);
+}
+
+#[test]
+fn what_waited_for_a_grandchild_that_ended_before_is_not_its_accounts() {
+    let blocks = Blocks::default();
+    let grand = chain(&blocks, &[account(f1("ann"), 200, 90)]);
+    let mut state = ended_with_waiting(grand, vec![60]).state();
+    state.exit.as_mut().unwrap().claims = Hamt::<_, TokenAmount>::new_with_bit_width(&blocks, 5).flush().unwrap();
+    state.custody = atto(100);
+    let world = ended(chain(&blocks, &[below(&blocks, "grand", 300, &state)]));
+    assert_eq!(claim_with(&world, &[Address::new_actor(b"grand")], f1("ann"), blocks.proof()), Ok(atto(40)));
 }
 
 #[test]

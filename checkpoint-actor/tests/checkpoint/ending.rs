@@ -178,14 +178,23 @@ fn refunds_come_out_of_custody_and_close_when_all_are_made() {
     *world.gateway.waiting.borrow_mut() = vec![10, 20, 30];
     refused(world.refund(2), 185);
     world.end();
-    assert!(!world.state().exit.unwrap().is_refunded);
+    let waits = || world.state().exit.map(|exit| (exit.unrefunded, exit.unrefunded_amount)).unwrap();
+    assert_eq!(waits(), (3, atto(60)));
     let two = world.refund(2).unwrap();
     assert_eq!((two.refunded, two.left, world.state().custody), (2, 1, atto(970)));
-    assert!(!world.state().exit.unwrap().is_refunded);
+    assert_eq!(waits(), (1, atto(30)));
     assert_eq!(world.refund(100).unwrap().left, 0);
-    assert_eq!((world.state().custody, world.state().exit.unwrap().is_refunded), (atto(940), true));
+    assert_eq!((world.state().custody, waits()), (atto(940), (0, atto(0))));
     refused(world.refund(1), 195);
     assert_eq!(*world.gateway.refunded.borrow(), [atto(30), atto(30)]);
+}
+
+#[test]
+fn refund_that_answers_nothing_is_refused() {
+    let world = World::of_four();
+    *world.gateway.waiting.borrow_mut() = vec![10];
+    world.end();
+    refused(world.refund(0), 194);
 }
 
 #[test]
@@ -196,7 +205,7 @@ fn refunds_get_what_there_is_when_the_subnet_released_more_than_it_had() {
     world.refund(2).unwrap();
     world.refund(1).unwrap();
     assert_eq!(*world.gateway.refunded.borrow(), [atto(900), atto(100)]);
-    assert_eq!((world.state().custody, world.state().exit.unwrap().is_refunded), (atto(0), true));
+    assert_eq!((world.state().custody, world.state().exit.unwrap().unrefunded_amount), (atto(0), atto(0)));
 }
 
 #[test]

@@ -137,7 +137,10 @@ impl Gateway {
             gateway::REGISTER_CHILD => answer(&RegisterChildReturn { subnet: subnet(), parent: parent() }),
             gateway::ACTIVATE_CHILD => answer(&anchor()),
             gateway::LOG_CHANGE => SendReturn::ok(),
-            gateway::CLOSE_CHILD => answer(&CloseChildReturn { unapplied: self.waiting.borrow().len() as u64 }),
+            gateway::CLOSE_CHILD => {
+                let waiting = self.waiting.borrow();
+                answer(&CloseChildReturn { unapplied: waiting.len() as u64, amount: atto(waiting.iter().sum()) })
+            }
             gateway::REFUND_CHILD => {
                 let params: RefundChildParams = decode_params(sent.params.clone()).unwrap();
                 let mut waiting = self.waiting.borrow_mut();

@@ -47,6 +47,7 @@ impl State {
             is_active: false,
             messages: empty_amt::<QueuedMessage>(store)?,
             next_nonce: Nonce::ZERO,
+            queued_total: TokenAmount::default(),
             unapplied_from: Nonce::ZERO,
             pruned_below: Nonce::ZERO,
             changes: empty_amt::<LoggedChange>(store)?,
@@ -140,9 +141,11 @@ impl State {
             return Err(GatewayError::TooLarge { actual, max: CROSS_MESSAGE_BYTES_MAX });
         }
         let mut messages = Amt::<QueuedMessage, _>::load(&child.messages, store).map_err(state_error)?;
-        let queued = QueuedMessage { queued_at: height, message: save(store, &message)? };
+        let before = child.queued_total.clone();
+        let queued = QueuedMessage { queued_at: height, before, message: save(store, &message)? };
         messages.set(message.nonce.get(), queued).map_err(state_error)?;
         child.next_nonce = message.nonce.next();
+        child.queued_total += message.amount();
         prune(&mut child, &mut messages, PRUNE_PER_MESSAGE_MAX)?;
         child.messages = messages.flush().map_err(state_error)?;
         self.put_child(store, id, child)?;

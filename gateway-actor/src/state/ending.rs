@@ -3,6 +3,7 @@
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
 use fvm_shared::ActorID;
+use fvm_shared::econ::TokenAmount;
 use subnet_types::cross::CrossMessage;
 use subnet_types::quantity::Nonce;
 
@@ -12,17 +13,22 @@ use crate::types::{Child, GatewayError, QueuedMessage};
 
 impl State {
     /// Closes the way down to the child of `id`: for all but answers, or for everything when it has exited. Returns how
-    /// many messages no accepted checkpoint reports as applied.
+    /// many messages no accepted checkpoint reports as applied, and what they carry together, in attoFIL.
     ///
     /// # Errors
     /// When the caller is no active child.
-    pub fn close_child(&mut self, store: &impl Blockstore, id: ActorID, has_exited: bool) -> Result<u64, GatewayError> {
+    pub fn close_child(
+        &mut self,
+        store: &impl Blockstore,
+        id: ActorID,
+        has_exited: bool,
+    ) -> Result<(u64, TokenAmount), GatewayError> {
         let mut child = self.active(store, id)?;
         child.is_closing = true;
         child.has_exited |= has_exited;
-        let unapplied = unapplied(&child);
+        let waiting = (unapplied(&child), unapplied_amount(store, &child)?);
         self.put_child(store, id, child)?;
-        Ok(unapplied)
+        Ok(waiting)
     }
 
     /// At most `max` messages that the child of `id`, which has exited, will never apply, in nonce order.
@@ -62,4 +68,19 @@ impl State {
 
 fn unapplied(child: &Child) -> u64 {
     child.next_nonce.saturating_since(child.unapplied_from)
+}
+
+/// What the messages carry that no accepted checkpoint reports as applied, in attoFIL.
+///
+/// # Errors
+/// When the store fails.
+pub fn unapplied_amount(store: &impl Blockstore, child: &Child) -> Result<TokenAmount, GatewayError> {
+    if unapplied(child) == 0 {
+        return Ok(TokenAmount::default());
+    }
+    let first = child.unapplied_from;
+    let messages = Amt::<QueuedMessage, _>::load(&child.messages, store).map_err(state_error)?;
+    let queued = messages.get(first.get()).map_err(state_error)?;
+    let queued = queued.ok_or_else(|| state_error(format!("message {first} is not in the queue")))?;
+    Ok(&child.queued_total - &queued.before)
 }

@@ -124,6 +124,34 @@ fn what_was_applied_is_not_refunded() {
 }
 
 #[test]
+fn what_waits_is_known_in_all_wherever_the_child_stopped() {
+    for applied in 0..=5 {
+        let world = World::root_with_child();
+        for value in [10, 30, 40, 50] {
+            world.fund(value);
+        }
+        // One that brings a fee alone.
+        let call = SendParams { fee: fil(7), ..call_to(at(child(), f1("bob")), 1_000) };
+        world.ok::<EnqueueReturn>(ROBOT, 7, gateway::SEND, &call);
+        let amounts = [10, 30, 40, 50, 7];
+        let report = CommitCheckpointParams {
+            top_down_applied: TopDownApplied { nonce: Nonce::new(applied), parent_height: Height::new(1) },
+            configuration: ConfigurationNumber::FIRST,
+        };
+        world.ok::<RawOrUnit>(CHILD, 0, gateway::COMMIT_CHECKPOINT, &report);
+        let closed = world.close_and_count(true);
+        let waiting: u64 = amounts[applied as usize..].iter().sum();
+        assert_eq!((closed.unapplied, closed.amount), (5 - applied, fil(waiting)));
+        world.unlocking(1_000);
+        if applied < 5 {
+            assert_eq!(world.refund(1), (1, 4 - applied));
+            let closed = world.close_and_count(true);
+            assert_eq!(closed.amount, fil(waiting - amounts[applied as usize]));
+        }
+    }
+}
+
+#[test]
 fn actor_is_told_that_its_call_came_back() {
     let world = World::root_with_child();
     let call = SendParams { fee: fil(4), ..call_to(at(child(), f1("bob")), 1_000) };

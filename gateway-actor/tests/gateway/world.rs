@@ -131,9 +131,14 @@ impl World {
         });
     }
 
-    /// The child's checkpoint actor announces its end, or says that it has come. Returns what waits for it.
+    /// The child's checkpoint actor announces its end, or says that it has come. Returns how many messages wait for it.
     pub fn close(&self, has_exited: bool) -> u64 {
-        self.ok::<CloseChildReturn>(CHILD, 0, gateway::CLOSE_CHILD, &CloseChildParams { has_exited }).unapplied
+        self.close_and_count(has_exited).unapplied
+    }
+
+    /// The same, with all that it returns.
+    pub fn close_and_count(&self, has_exited: bool) -> CloseChildReturn {
+        self.ok(CHILD, 0, gateway::CLOSE_CHILD, &CloseChildParams { has_exited })
     }
 
     /// Has waiting messages answered after the end: how many were, and how many are left.

@@ -586,6 +586,8 @@ pub struct CloseChildParams {
 pub struct CloseChildReturn {
     /// Messages that no accepted checkpoint reports as applied.
     pub unapplied: u64,
+    /// Their values and fees together, in attoFIL.
+    pub amount: TokenAmount,
 }
 
 /// Parameters of [`checkpoint::REFUND`] and [`gateway::REFUND_CHILD`].

@@ -175,7 +175,7 @@ impl EndCommand {
                 let tell = |waiting: &Waiting| progress.tell(waiting);
                 let done = subnet::exit(&sender, args.subnet, context.wait_options(), tell).await?;
                 drop(progress);
-                let next = "next: `subnet-node subnet refund`, then `subnet-node subnet claim`";
+                let next = "next: `subnet-node subnet refund`, `subnet-node subnet claim`";
                 acted(context, args.subnet, done.height, format!("ended at height {}\n\n{next}", done.height));
             }
             Self::Refund { member, max } => {

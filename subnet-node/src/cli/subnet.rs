@@ -266,7 +266,8 @@ fn text(status: &ChildStatus) -> String {
 fn state(status: &ChildStatus) -> String {
     match (status.exit_height, status.notice_height, status.exit_from) {
         (Some(height), ..) if status.unrefunded > 0 => {
-            format!("ended at height {height}; {} messages to refund before claims", status.unrefunded)
+            let waiting = status.unrefunded;
+            format!("ended at height {height}; {} paid to claims, {waiting} messages to refund", fil(&status.claimed.0))
         }
         (Some(height), ..) => format!("ended at height {height}; {} paid to claims", fil(&status.claimed.0)),
         (None, Some(height), Some(from)) => format!("active; notice at height {height}, can end from {from} on"),

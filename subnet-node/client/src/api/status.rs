@@ -31,7 +31,7 @@ pub struct ChildStatus {
     pub exit_from: Option<Height>,
     /// Height of this chain at which it ended; `null` before.
     pub exit_height: Option<Height>,
-    /// After its end: messages down that are still to be refunded. Claims are open when there are none.
+    /// After its end: messages down that are still to be refunded. What they carry is not for claims.
     pub unrefunded: u64,
     /// After its end: what was paid to its accounts here.
     pub claimed: JsonAmount,

@@ -129,9 +129,10 @@ impl ParentState {
         let mut child = gateway.child(store, id).unwrap().unwrap();
         let mut queue: Amt<QueuedMessage, _> = Amt::load(&child.messages, store).unwrap();
         for message in &self.queue {
-            let queued =
-                QueuedMessage { queued_at: Height::new(50), message: store.put_cbor(message, Blake2b256).unwrap() };
+            let (before, link) = (child.queued_total.clone(), store.put_cbor(message, Blake2b256).unwrap());
+            let queued = QueuedMessage { queued_at: Height::new(50), before, message: link };
             queue.set(message.nonce.get(), queued).unwrap();
+            child.queued_total += message.amount();
         }
         child.messages = queue.flush().unwrap();
         if let (Some(first), Some(last)) = (self.queue.first(), self.queue.last()) {
