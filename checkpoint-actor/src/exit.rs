@@ -70,6 +70,15 @@ pub(crate) fn kill(rt: &impl Runtime, params: OwnerParams) -> Result<KillReturn,
     Ok(KillReturn { is_decided })
 }
 
+/// A validator takes back what it has voted for.
+pub(crate) fn retract_votes(rt: &impl Runtime, params: OwnerParams) -> Result<(), ActorError> {
+    let mut state: State = rt.load_state()?;
+    expect_address(rt, &params.owner, rt.caller())?;
+    let vote_key = state.retract_votes(rt.store(), &params.owner)?;
+    rt.save_state(&state)?;
+    rt.emit_event(&EventBuilder::new(events::VOTES_RETRACTED).indexed("vote-key", &vote_key).build())
+}
+
 /// Others are put in charge of a silent subnet.
 pub(crate) fn recover(rt: &impl Runtime, params: RecoverParams) -> Result<KillReturn, ActorError> {
     let RecoverParams { owner, validators } = params;

@@ -40,9 +40,15 @@ pub enum ExitError {
         height: Height,
     },
     /// One vote each.
-    #[error("validator {vote_key} has voted for this")]
+    #[error("validator {vote_key} has voted for this, and it still decides nothing")]
     AlreadyVoted {
         /// Whose vote.
+        vote_key: VoteKey,
+    },
+    /// Nothing to take back.
+    #[error("validator {vote_key} has no vote")]
+    NoVote {
+        /// Whose.
         vote_key: VoteKey,
     },
     /// Only validators of the confirmed configuration vote.
@@ -142,7 +148,7 @@ pub enum ExitError {
 }
 
 impl ExitError {
-    /// The exit code that names the rule: 184 to 203.
+    /// The exit code that names the rule: 184 to 204.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::new(match self {
             Self::Exited { .. } => 184,
@@ -165,6 +171,7 @@ impl ExitError {
             Self::NothingToClaim { .. } => 201,
             Self::Unpaid { .. } => 202,
             Self::Recovery { .. } => 203,
+            Self::NoVote { .. } => 204,
         })
     }
 }

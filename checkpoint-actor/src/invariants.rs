@@ -1,6 +1,6 @@
 //! What must hold of a checkpoint actor's state between messages. Returns everything that does not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bls12_381::G1Affine;
 use fvm_ipld_amt::Amt;
@@ -9,10 +9,11 @@ use fvm_shared::econ::TokenAmount;
 use subnet_types::Digest;
 use subnet_types::ValidatorSet;
 use subnet_types::genesis::Genesis;
+use subnet_types::limits::VALIDATORS_MAX;
 use subnet_types::quantity::{ConfigurationNumber, Power, Sequence};
 
 use crate::keys::{self, POINT_BYTES};
-use crate::state::{State, load};
+use crate::state::{State, THE_END, load};
 use crate::types::{Configuration, ConfigurationKeys, Member, Status, UnclaimedMessage};
 
 /// Something that does not hold.
@@ -233,8 +234,12 @@ fn check_ending(state: &State, store: &impl Blockstore, report: &mut Report) {
         report.expect(after.is_none(), || format!("a configuration after {confirmed} was confirmed at {after:?}"));
     }
     if let Some(ballot) = report.read("ballot", state.ballot(store)).flatten() {
-        report.expect(ballot.configuration <= confirmed, || {
-            format!("votes of configuration {}, confirmed is {confirmed}", ballot.configuration)
+        report.expect(ballot.sequence <= state.last_sequence, || {
+            format!("votes as of checkpoint {}, the last is {}", ballot.sequence, state.last_sequence)
+        });
+        let voters: BTreeSet<_> = ballot.votes.iter().map(|vote| (vote.vote_key, vote.subject == THE_END)).collect();
+        report.expect(voters.len() == ballot.votes.len() && ballot.votes.len() <= 2 * VALIDATORS_MAX, || {
+            format!("{} votes, of {} validators and subjects", ballot.votes.len(), voters.len())
         });
     }
     if let Some(exit) = &state.exit {

@@ -70,6 +70,7 @@ pub fn dispatch<R: Runtime>(
         checkpoint::LEAVE => nothing(exit::leave(rt, decode_params(params)?)),
         checkpoint::WITHDRAW => nothing(exit::withdraw(rt, decode_params(params)?)),
         checkpoint::KILL => encode_return(&exit::kill(rt, decode_params(params)?)?),
+        checkpoint::RETRACT_VOTES => nothing(exit::retract_votes(rt, decode_params(params)?)),
         checkpoint::RECOVER => encode_return(&exit::recover(rt, decode_params(params)?)?),
         checkpoint::EXIT => {
             require_no_params(params)?;

@@ -271,6 +271,7 @@ mod members;
 mod money;
 mod recovery;
 
+pub(crate) use ballots::THE_END;
 pub use batches::check_whole;
 pub use claims::claim_key;
 pub use members::{MEMBERS_MAX, POWER_MAX, power_of_stake};

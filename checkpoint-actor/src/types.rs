@@ -92,11 +92,11 @@ pub struct Vote {
     pub subject: Digest,
 }
 
-/// The votes of the validators in charge. Those of another configuration count no more.
+/// The votes of validators in charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct Ballot {
-    /// Of which configuration.
-    pub configuration: ConfigurationNumber,
+    /// The last accepted checkpoint when these were kept. Votes for a recovery count until the next one.
+    pub sequence: Sequence,
     /// At most two of each validator: one for the end, one for a recovery.
     pub votes: Vec<Vote>,
 }

@@ -105,6 +105,7 @@ impl State {
             changes.push(self.change_configuration(store, member)?);
         }
         self.confirm(store, self.configuration_last, height)?;
+        self.forget_recoveries(store)?;
         Ok(changes)
     }
 }

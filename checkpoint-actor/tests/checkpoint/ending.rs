@@ -89,16 +89,61 @@ fn notice_by_votes_takes_more_than_two_thirds_of_those_in_charge() {
 }
 
 #[test]
-fn votes_count_only_under_the_configuration_that_they_were_given_in() {
+fn votes_for_the_end_stand_when_others_join() {
     let world = World::of_four();
     assert_eq!((world.kill(1), world.kill(2)), (Ok(false), Ok(false)));
-    world.join(5, 10 * NANO).unwrap();
+    world.join(5, NANO).unwrap();
     assert_eq!(world.state().configuration_confirmed.get(), 1);
     refused(world.kill(5), 189);
     world.confirm(&[1, 2, 3]);
-    assert_eq!(world.kill(3), Ok(false), "the first two were given by others");
+    refused(world.kill(2), 188);
+    assert_eq!(world.kill(3), Ok(true), "thirty of forty-one");
+}
+
+#[test]
+fn votes_count_with_the_power_that_there_is_when_others_vote() {
+    let world = World::of_four();
     assert_eq!((world.kill(1), world.kill(2)), (Ok(false), Ok(false)));
-    assert_eq!(world.kill(5), Ok(true));
+    world.join(5, 100 * NANO).unwrap();
+    world.confirm(&[1, 2, 3]);
+    assert_eq!(world.kill(3), Ok(false), "thirty of a hundred and forty");
+    // Nobody is counted who is not in charge any more.
+    world.leave(1).unwrap();
+    world.confirm(&[3, 4, 5]);
+    assert_eq!(world.kill(4), Ok(false));
+    world.leave(5).unwrap();
+    refused(world.kill(2), 188);
+    world.confirm(&[2, 3, 4, 5]);
+    assert_eq!(world.kill(2), Ok(true), "who has voted calls again, as all that are left agree");
+}
+
+#[test]
+fn votes_for_a_recovery_end_with_the_silence() {
+    let world = World::of_four();
+    let three = [(1, 10), (2, 10), (3, 10)];
+    world.at(500 + SILENCE);
+    assert_eq!((recover(&world, 1, &three), recover(&world, 2, &three)), (Ok(false), Ok(false)));
+    assert_eq!(world.kill(1), Ok(false));
+    world.settle(&world.next(&[]), &[]).unwrap();
+    world.at(500 + 2 * SILENCE);
+    assert_eq!(recover(&world, 3, &three), Ok(false));
+    assert_eq!((world.kill(2), recover(&world, 1, &three)), (Ok(false), Ok(false)));
+    assert_eq!(recover(&world, 2, &three), Ok(true));
+    assert_eq!(world.kill(3), Ok(true), "votes for the end are about no silence");
+}
+
+#[test]
+fn validator_takes_its_votes_back() {
+    let world = World::of_four();
+    refused(world.retract(2), 204);
+    assert_eq!((world.kill(1), world.kill(2)), (Ok(false), Ok(false)));
+    world.retract(2).unwrap();
+    refused(world.retract(2), 204);
+    assert_eq!(world.kill(3), Ok(false), "one of the two has changed its mind");
+    refused(world.call(STRANGER, 0, checkpoint::RETRACT_VOTES, &OwnerParams { owner: Keys::of(1).owner }), 122);
+    world.rt.add_actor(VALIDATOR + 9, actor_runtime::mock::code("account"), Some(Keys::of(9).owner));
+    refused(world.retract(9), 189);
+    assert_eq!(world.kill(2), Ok(true));
 }
 
 #[test]
@@ -141,6 +186,7 @@ fn after_the_end_nothing_goes_on_but_what_was_accepted() {
     refused(world.kill(1), 184);
     refused(world.kill_as_owner(), 184);
     refused(recover(&world, 1, &[(1, 10)]), 184);
+    refused(world.retract(1), 184);
     refused(world.exit(), 184);
 
     world.deliver(1, &messages).unwrap();

@@ -399,6 +399,11 @@ impl World {
         Ok(decode_params::<KillReturn>(returned).unwrap().is_decided)
     }
 
+    /// The validator takes its votes back.
+    pub fn retract(&self, seed: u64) -> Result<(), ActorError> {
+        self.as_owner(seed, checkpoint::RETRACT_VOTES).map(drop)
+    }
+
     /// The subnet's owner gives notice.
     pub fn kill_as_owner(&self) -> Result<bool, ActorError> {
         let params = OwnerParams { owner: Address::new_actor(b"owner") };

@@ -245,6 +245,8 @@ pub mod checkpoint {
     pub const WITHDRAW: MethodNum = method_hash!("Withdraw");
     /// The owner gives notice, or a validator votes for it: [`OwnerParams`] → [`KillReturn`].
     pub const KILL: MethodNum = method_hash!("Kill");
+    /// A validator in charge takes back its votes for the end and for a recovery: [`OwnerParams`].
+    pub const RETRACT_VOTES: MethodNum = method_hash!("RetractVotes");
     /// The owner, or validators by vote, put others in charge of a silent subnet: [`RecoverParams`] → [`KillReturn`].
     pub const RECOVER: MethodNum = method_hash!("Recover");
     /// Anyone ends the subnet for ever, after the notice or the silence: no parameters.
@@ -620,7 +622,8 @@ pub struct UnlockReturn {
     pub amount: TokenAmount,
 }
 
-/// Parameters of [`checkpoint::LEAVE`], [`checkpoint::WITHDRAW`] and [`checkpoint::KILL`].
+/// Parameters of [`checkpoint::LEAVE`], [`checkpoint::WITHDRAW`], [`checkpoint::KILL`] and
+/// [`checkpoint::RETRACT_VOTES`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct OwnerParams {
     /// The caller's robust address: that with which it joined, or the owner's of the subnet.

@@ -80,6 +80,8 @@ pub mod checkpoint {
     pub const WITHDRAWN: &str = "withdrawn";
     /// A validator voted: `vote-key`, `for` (`kill` or `recover`).
     pub const VOTED: &str = "voted";
+    /// A validator took its votes back: `vote-key`.
+    pub const VOTES_RETRACTED: &str = "votes-retracted";
     /// Notice was given: `exit-from` (the height from which the subnet can exit).
     pub const NOTICE_GIVEN: &str = "notice-given";
     /// Others were put in charge: `configuration`.

@@ -216,6 +216,19 @@ pub async fn kill(
     Ok(done.decode::<KillReturn>()?.is_decided)
 }
 
+/// The sender's validator takes its votes back, for the end and for a recovery.
+///
+/// # Errors
+/// When the message cannot be sent or fails.
+pub async fn retract_votes(
+    sender: &Sender,
+    actor: Address,
+    options: WaitOptions,
+    progress: impl FnMut(&Waiting),
+) -> Result<Done, SendError> {
+    as_owner(sender, actor, checkpoint::RETRACT_VOTES, options, progress).await
+}
+
 /// Ends the subnet for ever, when its time has come. Anyone may.
 ///
 /// # Errors

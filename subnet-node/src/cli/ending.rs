@@ -43,7 +43,13 @@ pub enum EndCommand {
     /// on the subnet should release it. After the subnet's notice period anyone ends it with `subnet exit`.
     #[command(after_help = "Example:\n  \
         subnet-node subnet kill /r31415926/f2zqpy7sehojhjxyu4h3upkc4e4ogjzctrq52rfia")]
-    Kill(MemberArgs),
+    Kill {
+        #[command(flatten)]
+        member: MemberArgs,
+        /// Take back the votes of --from's validator instead, for the end and for a recovery
+        #[arg(long)]
+        retract: bool,
+    },
     /// End a subnet for ever, some time after notice, or when it was silent for too long. Anyone may
     ///
     /// `subnet show` tells from which height on. No checkpoint is accepted any more; accepted messages are still delivered.
@@ -168,7 +174,15 @@ impl EndCommand {
                 drop(progress);
                 acted(context, args.subnet, done.height, format!("the stake came back at height {}", done.height));
             }
-            Self::Kill(args) => kill(context, &args).await?,
+            Self::Kill { member, retract: false } => kill(context, &member).await?,
+            Self::Kill { member: args, retract: true } => {
+                let sender = context.sender(&args.sender).await?;
+                let progress = context.output.progress("taking votes back");
+                let tell = |waiting: &Waiting| progress.tell(waiting);
+                let done = subnet::retract_votes(&sender, args.subnet, context.wait_options(), tell).await?;
+                drop(progress);
+                acted(context, args.subnet, done.height, format!("votes taken back at height {}", done.height));
+            }
             Self::Exit(args) => {
                 let sender = context.sender(&args.sender).await?;
                 let progress = context.output.progress("ending the subnet");
