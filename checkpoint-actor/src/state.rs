@@ -51,7 +51,7 @@ pub struct State {
     pub member_count: u64,
     /// How many of them have power.
     pub voting_members: u64,
-    /// AMT of [`Configuration`] by number.
+    /// AMT of [`Configuration`] by number. Of those that one recovery makes, only the last is there.
     pub configurations: Cid,
     /// The newest configuration; 0 until active.
     pub configuration_last: ConfigurationNumber,

@@ -1,5 +1,7 @@
 //! Numbered validator lists: who signs, with which keys and weights.
 
+use std::collections::BTreeMap;
+
 use bls12_381::G1Affine;
 use fvm_ipld_amt::Amt;
 use fvm_ipld_blockstore::Blockstore;
@@ -9,7 +11,7 @@ use subnet_types::membership::{Validator, ValidatorSet, is_quorum};
 use subnet_types::parent::MembershipChange;
 use subnet_types::quantity::{ConfigurationNumber, Height, Power};
 use subnet_types::unlinked::Unlinked;
-use subnet_types::{BlsPublicKey, BlsSignature, Digest};
+use subnet_types::{BlsPublicKey, BlsSignature, Digest, VoteKey};
 
 use super::{State, StateError, load, save, state_error};
 use crate::error::CheckpointError;
@@ -18,7 +20,7 @@ use crate::rejection::Rejection;
 use crate::types::{Configuration, ConfigurationKeys, Member};
 
 /// A validator and its uncompressed checkpoint key.
-type Weighed = (Validator, Vec<u8>);
+pub(super) type Weighed = (Validator, Vec<u8>);
 
 impl State {
     /// Freezes configuration 1 of all members with power, and with it the subnet's genesis.
@@ -27,7 +29,7 @@ impl State {
     /// When the members make no valid set.
     pub fn activate(&mut self, store: &impl Blockstore, anchor: ParentAnchor) -> Result<(), CheckpointError> {
         let members = self.members(store)?.into_iter().filter(|member| member.power > Power::ZERO);
-        let validators = self.put_configuration(store, members.map(weighed).collect())?;
+        let validators = self.put_configuration(store, ConfigurationNumber::FIRST, members.map(weighed).collect())?;
         let subnet = self.subnet.clone().ok_or(CheckpointError::NotRegistered)?;
         let anchor_height = anchor.height;
         self.top_down_applied.parent_height = anchor_height;
@@ -87,27 +89,45 @@ impl State {
         store: &impl Blockstore,
         member: Member,
     ) -> Result<MembershipChange, CheckpointError> {
+        let number = self.configuration_last.next();
+        let change = MembershipChange { number, validator: weighed(member.clone()).0 };
+        self.make_configuration(store, number, vec![member])?;
+        Ok(change)
+    }
+
+    /// Makes configuration `number` out of the newest by putting these members at their present power.
+    ///
+    /// # Errors
+    /// When the result is no valid set.
+    pub(super) fn make_configuration(
+        &mut self,
+        store: &impl Blockstore,
+        number: ConfigurationNumber,
+        changed: Vec<Member>,
+    ) -> Result<(), CheckpointError> {
         let newest = self.configuration(store, self.configuration_last)?;
         let newest = newest.ok_or_else(|| state_error("the newest configuration is missing"))?;
         let set: ValidatorSet = load(store, &newest.validators)?;
         let keys: ConfigurationKeys = load(store, &newest.keys)?;
         let points = keys.points.chunks(POINT_BYTES).map(<[u8]>::to_vec);
-        let mut entries: Vec<Weighed> = set.validators().iter().cloned().zip(points).collect();
-        entries.retain(|(validator, _)| validator.vote_key != member.vote_key);
-        let changed = weighed(member);
-        if changed.0.power > Power::ZERO {
-            entries.push(changed.clone());
+        let weighed_before = set.validators().iter().cloned().zip(points);
+        let mut entries: BTreeMap<VoteKey, Weighed> = weighed_before.map(|entry| (entry.0.vote_key, entry)).collect();
+        for member in changed {
+            if member.power > Power::ZERO {
+                entries.insert(member.vote_key, weighed(member));
+            } else {
+                entries.remove(&member.vote_key);
+            }
         }
-        let set = self.put_configuration(store, entries)?;
-        Ok(MembershipChange { number: set.number(), validator: changed.0 })
+        self.put_configuration(store, number, entries.into_values().collect()).map(drop)
     }
 
     fn put_configuration(
         &mut self,
         store: &impl Blockstore,
+        number: ConfigurationNumber,
         mut entries: Vec<Weighed>,
     ) -> Result<ValidatorSet, CheckpointError> {
-        let number = self.configuration_last.next();
         let bad = |problem: String| CheckpointError::BadConfiguration { number, problem };
         // Packed in the set's order, which is that of the vote keys.
         entries.sort_by_key(|(validator, _)| validator.vote_key);
@@ -174,7 +194,8 @@ impl State {
     }
 }
 
-fn weighed(member: Member) -> Weighed {
+/// A member as a configuration has it.
+pub(super) fn weighed(member: Member) -> Weighed {
     let Member { owner, vote_key, checkpoint_key, power, point, .. } = member;
     (Validator { owner, vote_key, checkpoint_key, power }, point)
 }

@@ -1,18 +1,23 @@
 //! More members than there can be, and members that make no set. States are built without the proofs of possession that
 //! a join needs: a thousand real keys would show no more.
 
+use std::collections::BTreeMap;
+
 use actor_runtime::Runtime;
-use checkpoint_actor::keys::POINT_BYTES;
+use checkpoint_actor::keys::{POINT_BYTES, check_checkpoint_key};
 use checkpoint_actor::state::MEMBERS_MAX;
-use checkpoint_actor::{CheckpointError, State};
+use checkpoint_actor::{CheckpointError, State, invariants};
 use fvm_shared::address::Address;
 use fvm_shared::error::ExitCode;
-use subnet_types::actors::JoinParams;
+use subnet_types::actors::{JoinParams, RecoveringMember};
 use subnet_types::genesis::MembershipMode;
 use subnet_types::limits::VALIDATORS_MAX;
-use subnet_types::quantity::Power;
+use subnet_types::membership::ValidatorSet;
+use subnet_types::parent::MembershipChange;
+use subnet_types::quantity::{ConfigurationNumber, Power};
 use subnet_types::{BlsPublicKey, BlsSignature, Ed25519Signature, VoteKey};
 
+use crate::keys::Keys;
 use crate::world::{NANO, World, anchor, atto};
 
 const VOTING_MAX: u64 = VALIDATORS_MAX as u64;
@@ -114,4 +119,80 @@ fn change_that_makes_no_set_makes_no_configuration() {
     let error = state.join(world.rt.store(), taken, [0; POINT_BYTES], atto(NANO)).unwrap_err();
     assert_eq!(error.exit_code(), ExitCode::new(140), "{error}");
     assert_eq!(state.configuration_last, last);
+}
+
+/// A silent federated subnet of as many validators as there can be, and one member without power.
+fn silent_crowd() -> (State, World) {
+    let world = World::registered(MembershipMode::Federated, VOTING_MAX);
+    let (store, mut state) = (world.rt.store(), world.state());
+    for seed in 1..=VOTING_MAX + 1 {
+        let checkpoint_key = Keys::of(seed).checkpoint_key();
+        let point = check_checkpoint_key(&checkpoint_key).unwrap();
+        state.join(store, JoinParams { checkpoint_key, ..join_of(seed) }, point, atto(NANO)).unwrap();
+        if seed <= VOTING_MAX {
+            state.set_power(store, &join_of(seed).vote_key, Power::new(10)).unwrap();
+        }
+    }
+    state.activate(store, anchor()).unwrap();
+    (state, world)
+}
+
+/// Puts these in charge. Returns the changes, each of which makes a valid set of the one before.
+fn recover(state: &mut State, world: &World, wanted: &[(u64, u64)]) -> Vec<MembershipChange> {
+    let store = world.rt.store();
+    let height = state.silent_from();
+    let validators: Vec<_> = wanted
+        .iter()
+        .map(|(seed, power)| RecoveringMember { vote_key: join_of(*seed).vote_key, power: Power::new(*power) })
+        .collect();
+    let before = state.validators(store, state.configuration_last).unwrap().unwrap();
+    let mut set: BTreeMap<_, _> = before.validators().iter().map(|one| (one.vote_key, one.clone())).collect();
+    let changed = state.check_recovery(store, &validators, height).unwrap();
+    let changes = state.recover(store, changed, height).unwrap();
+    for (change, number) in changes.iter().zip(before.number().get() + 1..) {
+        assert_eq!(change.number.get(), number);
+        set.remove(&change.validator.vote_key);
+        if change.validator.power > Power::ZERO {
+            set.insert(change.validator.vote_key, change.validator.clone());
+        }
+        ValidatorSet::new(change.number, set.values().cloned().collect()).unwrap();
+    }
+    let last = state.configuration_last;
+    assert_eq!(state.configuration_confirmed, last);
+    let made = state.validators(store, last).unwrap().unwrap();
+    assert_eq!(made.validators(), set.into_values().collect::<Vec<_>>());
+    let actual: Vec<_> = made.validators().iter().map(|one| (one.vote_key, one.power.get())).collect();
+    let expected: Vec<_> = wanted.iter().map(|(seed, power)| (join_of(*seed).vote_key, *power)).collect();
+    assert_eq!(actual, expected);
+    let violations = invariants::check(state, store, &atto(10 * (VOTING_MAX + 1) * NANO));
+    assert!(violations.is_empty(), "{violations:#?}");
+    changes
+}
+
+#[test]
+fn recovery_of_the_largest_set_makes_one_configuration_by_steps_that_the_subnet_can_make() {
+    let (mut state, world) = silent_crowd();
+    // Half go, half of the others rise or fall.
+    let half: Vec<_> = (1..=VOTING_MAX / 2).map(|seed| (seed, [10, 20, 5, 10][seed as usize % 4])).collect();
+    let changes = recover(&mut state, &world, &half);
+    assert_eq!(changes.len() as u64, VOTING_MAX / 2 + VOTING_MAX / 4);
+    let store = world.rt.store();
+    assert_eq!(state.configuration(store, state.configuration_last).unwrap().unwrap().count, VOTING_MAX / 2);
+    for passed in 2..state.configuration_last.get() {
+        assert_eq!(state.configuration(store, ConfigurationNumber::new(passed)).unwrap(), None, "{passed}");
+    }
+}
+
+#[test]
+fn newcomer_takes_the_place_of_one_that_goes_when_the_set_is_full() {
+    let (mut state, world) = silent_crowd();
+    let wanted: Vec<_> = (2..=VOTING_MAX + 1).map(|seed| (seed, 10)).collect();
+    let changes = recover(&mut state, &world, &wanted);
+    assert_eq!(changes.len(), 2);
+    assert_eq!(changes[0].validator.vote_key, join_of(1).vote_key);
+    // The whole set for its least member, and back: every number is one of the log.
+    recover(&mut state, &world, &[(VOTING_MAX + 1, 1)]);
+    let again: Vec<_> = (1..=VOTING_MAX).map(|seed| (seed, 10)).collect();
+    recover(&mut state, &world, &again);
+    assert_eq!(state.configuration_last.get(), 1 + 2 + VOTING_MAX + VOTING_MAX + 1);
 }
