@@ -229,12 +229,19 @@ fn refunds_come_out_of_custody_and_close_when_all_are_made() {
     let two = world.refund(2).unwrap();
     assert_eq!((two.refunded, two.left, world.state().custody), (2, 1, atto(970)));
     assert_eq!(waits(), (1, atto(30)));
-    refused(world.refund(0), 194);
     assert_eq!(world.refund(100).unwrap().left, 0);
     assert_eq!((world.state().custody, waits()), (atto(940), (0, atto(0))));
     refused(world.refund(1), 195);
     // The call that was for none came to the gateway, and was undone with everything else.
     assert_eq!(*world.gateway.refunded.borrow(), [atto(30), atto(0), atto(30)]);
+}
+
+#[test]
+fn refund_that_answers_nothing_is_refused() {
+    let world = World::of_four();
+    *world.gateway.waiting.borrow_mut() = vec![10];
+    world.end();
+    refused(world.refund(0), 194);
 }
 
 #[test]
