@@ -27,7 +27,7 @@ fn blocks_of_a_witness_are_frozen() {
         .flat_map(|block| (block.bytes.len() as u64).to_be_bytes().into_iter().chain(block.bytes.iter().copied()))
         .collect();
     let digest = blake2b_256(&bytes).to_string();
-    let frozen = (117, 25400, "6903787e7de3a96c7fc8da9c889e02e17d87f5a1ab6c67ca7b795315355bb68e");
+    let frozen = (117, 26112, "fb2966ee5e4b1b9f4eb02c35206104941129a8b68d9465dcc090622b90e35fda");
     assert_eq!((recorded.blocks.len(), size(&recorded.blocks), digest.as_str()), frozen);
 }
 
