@@ -187,7 +187,7 @@ async fn answers_tell_one_story() {
     assert_eq!(chain.ok("Subnet.CrossQueue", &all).await, json!([]));
     let id = json!("11".repeat(32));
     let trace = chain.ok("Subnet.CrossTrace", std::slice::from_ref(&id)).await;
-    assert_eq!(trace, json!({ "id": id, "subnet": info["subnet"], "steps": [] }));
+    assert_eq!(trace, json!({ "id": id, "subnet": info["subnet"], "steps": [], "isAwaited": false }));
     let own = chain.call("Subnet.CrossPrice", &[info["subnet"].clone()]).await.expect_err("no edge leads home");
     assert!(own.message().contains("no edge"), "{}", own.message());
     chain.stop().await;
