@@ -6,6 +6,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/../contracts"
 
+# As root it installs what the system lacks.
+missing=()
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    echo "contracts: installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+fi
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     echo "contracts: this needs Node 20 or later with npm; install your system's packages nodejs and npm" >&2
     exit 1
